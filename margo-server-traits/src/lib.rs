@@ -1,0 +1,3 @@
+//! The workload fleet manager side of the Margo management interface.
+//!
+//! This crate is empty so far: it only reserves its place in the workspace.
