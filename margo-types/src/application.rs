@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 
 pub use configuration::{Configuration, DataType, Schema, SchemaClass, Section, Setting};
 pub use constraints::{
-    Architecture, CapacityRequirements, CpuRequirement, DeviceConstraints, EligibilityRule, MatchExpression, Operator,
-    Selector,
+    Architecture, CapacityRequirements, CpuRequirement, DeviceConstraints, EligibilityRule,
+    MatchExpression, Operator, Selector,
 };
 pub use metadata::{ApplicationMetadata, Author, Catalog, Metadata, Organization};
 pub use parameter::{Parameter, Target};
@@ -56,7 +56,11 @@ impl ApplicationDescription {
     pub const API_VERSION: &str = "v1";
 
     /// A description with what every description has.
-    pub fn new(id: ApplicationId, metadata: Metadata, deployment_profiles: Vec<DeploymentProfile>) -> Self {
+    pub fn new(
+        id: ApplicationId,
+        metadata: Metadata,
+        deployment_profiles: Vec<DeploymentProfile>,
+    ) -> Self {
         Self {
             api_version: Self::API_VERSION.to_owned(),
             id,
@@ -70,6 +74,8 @@ impl ApplicationDescription {
 
     /// The deployment profile with this id.
     pub fn profile(&self, id: &str) -> Option<&DeploymentProfile> {
-        self.deployment_profiles.iter().find(|profile| profile.id == id)
+        self.deployment_profiles
+            .iter()
+            .find(|profile| profile.id == id)
     }
 }

@@ -36,7 +36,11 @@ pub struct DeviceCapabilities {
 impl DeviceCapabilities {
     /// Capabilities without labels.
     pub fn new(properties: DeviceProperties) -> Self {
-        Self { properties, labels: BTreeMap::new(), extra: Extra::default() }
+        Self {
+            properties,
+            labels: BTreeMap::new(),
+            extra: Extra::default(),
+        }
     }
 }
 
@@ -62,11 +66,17 @@ pub struct DeviceProperties {
     pub cpus: Option<Vec<Cpu>>,
     /// Memory delegated to Margo.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::LooseQuantity>"))]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "Option<crate::schema::LooseQuantity>")
+    )]
     pub memory: Option<Quantity>,
     /// Storage delegated to Margo.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::LooseQuantity>"))]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "Option<crate::schema::LooseQuantity>")
+    )]
     pub storage: Option<Quantity>,
     /// Attached hardware.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -142,7 +152,10 @@ pub struct Cpu {
     pub cores: f64,
     /// The architecture.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::ReportedArchitecture>"))]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "Option<crate::schema::ReportedArchitecture>")
+    )]
     pub architecture: Option<Architecture>,
     /// Unknown members; the schema is open.
     #[serde(flatten)]
@@ -153,7 +166,11 @@ pub struct Cpu {
 impl Cpu {
     /// A processor with so many cores.
     pub fn new(cores: f64, architecture: Option<Architecture>) -> Self {
-        Self { cores, architecture, extra: Extra::default() }
+        Self {
+            cores,
+            architecture,
+            extra: Extra::default(),
+        }
     }
 }
 
@@ -180,7 +197,12 @@ pub struct Peripheral {
 impl Peripheral {
     /// A peripheral of this type.
     pub fn new(peripheral_type: PeripheralType) -> Self {
-        Self { peripheral_type, manufacturer: None, model: None, extra: Extra::default() }
+        Self {
+            peripheral_type,
+            manufacturer: None,
+            model: None,
+            extra: Extra::default(),
+        }
     }
 }
 
@@ -201,7 +223,10 @@ pub struct Interface {
 impl Interface {
     /// An interface of this type.
     pub fn new(interface_type: InterfaceType) -> Self {
-        Self { interface_type, extra: Extra::default() }
+        Self {
+            interface_type,
+            extra: Extra::default(),
+        }
     }
 }
 

@@ -33,7 +33,12 @@ pub struct ApplicationDeployment {
 impl ApplicationDeployment {
     /// A deployment with what every deployment has.
     pub fn new(id: DeploymentId, metadata: DeploymentMetadata, spec: DeploymentSpec) -> Self {
-        Self { id, metadata, spec, extra: Extra::default() }
+        Self {
+            id,
+            metadata,
+            spec,
+            extra: Extra::default(),
+        }
     }
 }
 
@@ -65,7 +70,11 @@ pub struct DeploymentMetadata {
 
 impl DeploymentMetadata {
     /// Metadata with what the newest generation requires.
-    pub fn new(name: impl Into<String>, namespace: impl Into<String>, device_id: DeviceTarget) -> Self {
+    pub fn new(
+        name: impl Into<String>,
+        namespace: impl Into<String>,
+        device_id: DeviceTarget,
+    ) -> Self {
         Self {
             name: name.into(),
             namespace: Some(namespace.into()),
@@ -139,7 +148,12 @@ pub struct DeployedProfile {
 impl DeployedProfile {
     /// A profile without constraints.
     pub fn new(deployment_type: DeploymentType, components: Vec<Component>) -> Self {
-        Self { deployment_type, components, device_constraints: None, extra: Extra::default() }
+        Self {
+            deployment_type,
+            components,
+            device_constraints: None,
+            extra: Extra::default(),
+        }
     }
 }
 
@@ -162,6 +176,10 @@ pub struct ParameterValue {
 impl ParameterValue {
     /// This value at these places.
     pub fn new(value: impl Into<Value>, targets: Vec<Target>) -> Self {
-        Self { value: value.into(), targets, extra: Extra::default() }
+        Self {
+            value: value.into(),
+            targets,
+            extra: Extra::default(),
+        }
     }
 }

@@ -30,7 +30,9 @@ impl Digest {
             let fix = "write sha256: and the 64 lower-case hexadecimal digits of the SHA-256 of the exact bytes";
             InvalidText::new(text, "a digest", why, fix)
         };
-        let (algorithm, encoded) = text.split_once(':').ok_or_else(|| invalid("the algorithm is missing"))?;
+        let (algorithm, encoded) = text
+            .split_once(':')
+            .ok_or_else(|| invalid("the algorithm is missing"))?;
         if algorithm != "sha256" {
             return Err(invalid("the algorithm is not sha256"));
         }

@@ -19,7 +19,9 @@ pub struct Extra(pub BTreeMap<String, Value>);
 impl Extra {
     /// The extensions, by the unique name in their key.
     pub fn extensions(&self) -> impl Iterator<Item = (ExtensionName, &Value)> {
-        self.0.iter().filter_map(|(key, value)| Some((ExtensionName::from_key(key)?, value)))
+        self.0
+            .iter()
+            .filter_map(|(key, value)| Some((ExtensionName::from_key(key)?, value)))
     }
 
     /// The object of one extension; `None` when there is none or it is not an object.
@@ -28,7 +30,11 @@ impl Extra {
     }
 
     /// Sets an extension and returns the one it replaces.
-    pub fn set_extension(&mut self, name: &ExtensionName, object: Map<String, Value>) -> Option<Value> {
+    pub fn set_extension(
+        &mut self,
+        name: &ExtensionName,
+        object: Map<String, Value>,
+    ) -> Option<Value> {
         self.0.insert(name.to_key(), Value::Object(object))
     }
 
@@ -44,7 +50,13 @@ impl Extra {
     #[must_use]
     pub fn extensions_only(&self) -> Self {
         let is_extension = |key: &str| ExtensionName::from_key(key).is_some();
-        Self(self.0.iter().filter(|(key, _)| is_extension(key)).map(|(k, v)| (k.clone(), v.clone())).collect())
+        Self(
+            self.0
+                .iter()
+                .filter(|(key, _)| is_extension(key))
+                .map(|(k, v)| (k.clone(), v.clone()))
+                .collect(),
+        )
     }
 
     /// Whether there is nothing here.
@@ -66,7 +78,12 @@ impl ExtensionName {
             return Ok(Self(text.to_owned()));
         }
         let why = "it is not a lower-case letter followed by lower-case letters, digits and dashes";
-        Err(InvalidText::new(text, "an extension name", why, "write a name such as acme, for the key x-acme-extensions"))
+        Err(InvalidText::new(
+            text,
+            "an extension name",
+            why,
+            "write a name such as acme, for the key x-acme-extensions",
+        ))
     }
 
     /// The unique name in a member's key, if the key is that of an extension.
@@ -82,4 +99,3 @@ impl ExtensionName {
 
 text_newtype!(ExtensionName, pattern: "^[a-z][a-z0-9-]*$", example: "acme");
 text_access!(ExtensionName);
-

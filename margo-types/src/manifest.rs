@@ -38,12 +38,19 @@ impl StateManifest {
         bundle: Option<BundleReference>,
         deployments: Vec<DeploymentReference>,
     ) -> Self {
-        Self { manifest_version, bundle, deployments, extra: Extra::default() }
+        Self {
+            manifest_version,
+            bundle,
+            deployments,
+            extra: Extra::default(),
+        }
     }
 
     /// The reference to this deployment.
     pub fn deployment(&self, id: &DeploymentId) -> Option<&DeploymentReference> {
-        self.deployments.iter().find(|reference| reference.deployment_id == *id)
+        self.deployments
+            .iter()
+            .find(|reference| reference.deployment_id == *id)
     }
 }
 
@@ -155,7 +162,18 @@ pub struct DeploymentReference {
 
 impl DeploymentReference {
     /// A reference to a document with this digest and length.
-    pub fn new(deployment_id: DeploymentId, digest: Digest, size_bytes: u64, url: impl Into<String>) -> Self {
-        Self { deployment_id, digest, size_bytes: Some(size_bytes), url: url.into(), extra: Extra::default() }
+    pub fn new(
+        deployment_id: DeploymentId,
+        digest: Digest,
+        size_bytes: u64,
+        url: impl Into<String>,
+    ) -> Self {
+        Self {
+            deployment_id,
+            digest,
+            size_bytes: Some(size_bytes),
+            url: url.into(),
+            extra: Extra::default(),
+        }
     }
 }

@@ -45,7 +45,8 @@ impl DeploymentStatus {
         adopted_manifest_version: ManifestVersion,
         components: Vec<ComponentStatus>,
     ) -> Self {
-        let state = worst_of(components.iter().map(|component| &component.state)).unwrap_or(DeploymentState::Pending);
+        let state = worst_of(components.iter().map(|component| &component.state))
+            .unwrap_or(DeploymentState::Pending);
         Self {
             deployment_id,
             device_id: None,
@@ -77,7 +78,11 @@ pub struct OverallStatus {
 impl OverallStatus {
     /// A state without error.
     pub fn new(state: DeploymentState) -> Self {
-        Self { state, error: None, extra: Extra::default() }
+        Self {
+            state,
+            error: None,
+            extra: Extra::default(),
+        }
     }
 }
 
@@ -102,7 +107,12 @@ pub struct ComponentStatus {
 impl ComponentStatus {
     /// A component in this state, without error.
     pub fn new(name: ComponentName, state: DeploymentState) -> Self {
-        Self { name, state, error: None, extra: Extra::default() }
+        Self {
+            name,
+            state,
+            error: None,
+            extra: Extra::default(),
+        }
     }
 }
 
@@ -143,8 +153,13 @@ impl DeploymentState {
 }
 
 /// The most severe of these states; `None` of none.
-pub fn worst_of<'a>(states: impl IntoIterator<Item = &'a DeploymentState>) -> Option<DeploymentState> {
-    states.into_iter().max_by_key(|state| state.severity()).cloned()
+pub fn worst_of<'a>(
+    states: impl IntoIterator<Item = &'a DeploymentState>,
+) -> Option<DeploymentState> {
+    states
+        .into_iter()
+        .max_by_key(|state| state.severity())
+        .cloned()
 }
 
 /// What went wrong with a deployment or component.
@@ -169,8 +184,16 @@ pub struct StatusError {
 
 impl StatusError {
     /// An error with all its members.
-    pub fn new(code: impl Into<String>, source: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { code: code.into(), source: source.into(), message: message.into() }
+    pub fn new(
+        code: impl Into<String>,
+        source: impl Into<String>,
+        message: impl Into<String>,
+    ) -> Self {
+        Self {
+            code: code.into(),
+            source: source.into(),
+            message: message.into(),
+        }
     }
 
     /// Whether all members are empty, which means no error.
@@ -180,7 +203,9 @@ impl StatusError {
 
     /// The reserved meaning of the code, if it has one.
     pub fn reserved_code(&self) -> Option<ReservedCode> {
-        ReservedCode::ALL.into_iter().find(|code| code.as_str() == self.code)
+        ReservedCode::ALL
+            .into_iter()
+            .find(|code| code.as_str() == self.code)
     }
 }
 
@@ -198,8 +223,11 @@ pub enum ReservedCode {
 
 impl ReservedCode {
     /// All reserved codes.
-    pub const ALL: [Self; 3] =
-        [Self::UnknownChildDevice, Self::ChildUnreachable, Self::AutonomousPlacementNotSupported];
+    pub const ALL: [Self; 3] = [
+        Self::UnknownChildDevice,
+        Self::ChildUnreachable,
+        Self::AutonomousPlacementNotSupported,
+    ];
 
     /// The code as it is written.
     pub const fn as_str(self) -> &'static str {

@@ -118,8 +118,18 @@ pub struct InvalidText {
 }
 
 impl InvalidText {
-    pub(crate) fn new(found: &str, expected: &'static str, why: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self { found: shorten(found), expected, why: why.into(), fix: fix.into() }
+    pub(crate) fn new(
+        found: &str,
+        expected: &'static str,
+        why: impl Into<String>,
+        fix: impl Into<String>,
+    ) -> Self {
+        Self {
+            found: shorten(found),
+            expected,
+            why: why.into(),
+            fix: fix.into(),
+        }
     }
 
     /// What is wrong with the text, without the text itself.
@@ -162,11 +172,41 @@ impl<'de, T> serde::de::Visitor<'de> for TextVisitor<T> {
         formatter.write_str("a string")
     }
 
-    fn visit_newtype_struct<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<T, D::Error> {
+    fn visit_newtype_struct<D: serde::Deserializer<'de>>(
+        self,
+        deserializer: D,
+    ) -> Result<T, D::Error> {
         deserializer.deserialize_str(self)
     }
 
     fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
         (self.0)(text).map_err(|invalid| E::custom(format_args!("{invalid}; {}", invalid.fix)))
     }
+}
+
+/// A valid text for the newtype called `name`, to stand in for an invalid one while reading on.
+pub(crate) fn example_of(name: &str) -> Option<&'static str> {
+    use crate::digest::Digest;
+    use crate::id::{
+        ApplicationId, ClientId, ComponentName, DeploymentId, DeviceId, DeviceTarget, SpiffeId,
+        TrustDomain,
+    };
+    use crate::scalar::{Quantity, Repository, Revision, Timeout};
+
+    Some(match name {
+        "ApplicationId" => ApplicationId::EXAMPLE,
+        "ClientId" => ClientId::EXAMPLE,
+        "ComponentName" => ComponentName::EXAMPLE,
+        "DeploymentId" => DeploymentId::EXAMPLE,
+        "DeviceId" => DeviceId::EXAMPLE,
+        "DeviceTarget" => DeviceTarget::EXAMPLE,
+        "Digest" => Digest::EXAMPLE,
+        "Quantity" => Quantity::EXAMPLE,
+        "Repository" => Repository::EXAMPLE,
+        "Revision" => Revision::EXAMPLE,
+        "SpiffeId" => SpiffeId::EXAMPLE,
+        "Timeout" => Timeout::EXAMPLE,
+        "TrustDomain" => TrustDomain::EXAMPLE,
+        _ => return None,
+    })
 }

@@ -31,7 +31,10 @@ impl Configuration {
 
     /// The setting of this parameter, if there is one.
     pub fn setting_for(&self, parameter: &str) -> Option<&Setting> {
-        self.sections.iter().flat_map(|section| &section.settings).find(|setting| setting.parameter == parameter)
+        self.sections
+            .iter()
+            .flat_map(|section| &section.settings)
+            .find(|setting| setting.parameter == parameter)
     }
 }
 

@@ -68,7 +68,10 @@ pub struct CpuRequirement {
 impl CpuRequirement {
     /// So many cores of any architecture.
     pub fn new(cores: f64) -> Self {
-        Self { cores, ..Self::default() }
+        Self {
+            cores,
+            ..Self::default()
+        }
     }
 }
 
@@ -126,7 +129,10 @@ pub struct Selector {
 impl Selector {
     /// A selector of these expressions.
     pub fn new(match_expressions: Vec<MatchExpression>) -> Self {
-        Self { match_expressions, extra: Extra::default() }
+        Self {
+            match_expressions,
+            extra: Extra::default(),
+        }
     }
 }
 
@@ -155,7 +161,13 @@ pub struct MatchExpression {
 impl MatchExpression {
     /// A condition without operands.
     pub fn new(key: impl Into<String>, operator: Operator) -> Self {
-        Self { key: key.into(), operator, values: None, item_selector: None, extra: Extra::default() }
+        Self {
+            key: key.into(),
+            operator,
+            values: None,
+            item_selector: None,
+            extra: Extra::default(),
+        }
     }
 
     /// The same condition with these operands.

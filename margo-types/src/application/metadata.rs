@@ -28,9 +28,22 @@ pub struct Metadata {
 
 impl Metadata {
     /// Metadata with what every description has.
-    pub fn new(name: impl Into<String>, version: impl Into<String>, organization: Vec<Organization>) -> Self {
-        let catalog = Catalog { organization, ..Catalog::default() };
-        Self { name: name.into(), description: None, version: version.into(), catalog, extra: Extra::default() }
+    pub fn new(
+        name: impl Into<String>,
+        version: impl Into<String>,
+        organization: Vec<Organization>,
+    ) -> Self {
+        let catalog = Catalog {
+            organization,
+            ..Catalog::default()
+        };
+        Self {
+            name: name.into(),
+            description: None,
+            version: version.into(),
+            catalog,
+            extra: Extra::default(),
+        }
     }
 }
 
@@ -124,6 +137,9 @@ pub struct Organization {
 impl Organization {
     /// An organisation with a name only.
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), ..Self::default() }
+        Self {
+            name: name.into(),
+            ..Self::default()
+        }
     }
 }

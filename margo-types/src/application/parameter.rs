@@ -27,7 +27,10 @@ pub struct Parameter {
 impl Parameter {
     /// A parameter without default.
     pub fn new(targets: Vec<Target>) -> Self {
-        Self { targets, ..Self::default() }
+        Self {
+            targets,
+            ..Self::default()
+        }
     }
 }
 
@@ -50,6 +53,10 @@ pub struct Target {
 impl Target {
     /// This pointer in these components.
     pub fn new(pointer: impl Into<String>, components: Vec<ComponentName>) -> Self {
-        Self { pointer: pointer.into(), components, extra: Extra::default() }
+        Self {
+            pointer: pointer.into(),
+            components,
+            extra: Extra::default(),
+        }
     }
 }

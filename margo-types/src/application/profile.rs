@@ -37,7 +37,11 @@ pub struct DeploymentProfile {
 
 impl DeploymentProfile {
     /// A profile without constraints.
-    pub fn new(deployment_type: DeploymentType, id: impl Into<String>, components: Vec<Component>) -> Self {
+    pub fn new(
+        deployment_type: DeploymentType,
+        id: impl Into<String>,
+        components: Vec<Component>,
+    ) -> Self {
         Self {
             deployment_type,
             id: id.into(),
@@ -83,7 +87,11 @@ pub struct Component {
 impl Component {
     /// A component without extensions.
     pub fn new(name: ComponentName, properties: ComponentProperties) -> Self {
-        Self { name, properties, extra: Extra::default() }
+        Self {
+            name,
+            properties,
+            extra: Extra::default(),
+        }
     }
 }
 
@@ -125,7 +133,11 @@ pub struct ComponentProperties {
 impl ComponentProperties {
     /// The properties of an artefact in an OCI registry.
     pub fn oci(repository: Repository, revision: Revision) -> Self {
-        Self { repository: Some(repository), revision: Some(revision), ..Self::default() }
+        Self {
+            repository: Some(repository),
+            revision: Some(revision),
+            ..Self::default()
+        }
     }
 
     /// Whether the next component waits for this one: true unless said otherwise.

@@ -34,7 +34,9 @@ impl DeviceId {
 
     /// The id without its last segment, if there are several.
     pub fn parent(&self) -> Option<DeviceId> {
-        self.0.rsplit_once('/').map(|(parent, _)| Self(parent.to_owned()))
+        self.0
+            .rsplit_once('/')
+            .map(|(parent, _)| Self(parent.to_owned()))
     }
 
     /// Whether this device sits behind a see-thru gateway.
@@ -44,7 +46,9 @@ impl DeviceId {
 
     /// Whether this device is somewhere behind `gateway`.
     pub fn is_behind(&self, gateway: &DeviceId) -> bool {
-        self.0.strip_prefix(&gateway.0).is_some_and(|rest| rest.starts_with('/'))
+        self.0
+            .strip_prefix(&gateway.0)
+            .is_some_and(|rest| rest.starts_with('/'))
     }
 }
 
@@ -55,7 +59,10 @@ text_access!(DeviceId);
 ///
 /// The wildcard may only be the last of several segments; `*` alone is refused.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[allow(clippy::exhaustive_enums, reason = "the grammar of `metadata.deviceId` has these two forms")]
+#[allow(
+    clippy::exhaustive_enums,
+    reason = "the grammar of `metadata.deviceId` has these two forms"
+)]
 pub enum DeviceTarget {
     /// This device; a gateway places the deployment on that child.
     Device(DeviceId),
@@ -115,19 +122,26 @@ impl fmt::Display for DeviceTarget {
 }
 
 const MAX_LENGTH: usize = 1024;
-const PATH_FIX: &str = "write segments of letters, digits, '.', '_', '~' and '-', joined by single slashes";
-const TARGET_FIX: &str = "write a device id, or a gateway's device id and /* to let the gateway choose";
+const PATH_FIX: &str =
+    "write segments of letters, digits, '.', '_', '~' and '-', joined by single slashes";
+const TARGET_FIX: &str =
+    "write a device id, or a gateway's device id and /* to let the gateway choose";
 
 fn path_fault(text: &str) -> Option<String> {
     if text.is_empty() {
         return Some("it is empty".to_owned());
     }
     if text.len() > MAX_LENGTH {
-        return Some(format!("it has {} characters, more than {MAX_LENGTH}", text.len()));
+        return Some(format!(
+            "it has {} characters, more than {MAX_LENGTH}",
+            text.len()
+        ));
     }
     text.split('/').find_map(|segment| match segment {
         "" => Some("a segment is empty".to_owned()),
-        "." | ".." => Some(format!("a segment is {segment:?}, which HTTP implementations remove")),
+        "." | ".." => Some(format!(
+            "a segment is {segment:?}, which HTTP implementations remove"
+        )),
         _ => {
             let bad = segment.chars().find(|c| !is_unreserved(*c))?;
             Some(format!("{bad:?} is not allowed"))

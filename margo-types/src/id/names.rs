@@ -62,10 +62,14 @@ impl DeploymentId {
     /// Reads a hyphenated UUID; braces, URN prefixes and the form without hyphens are refused.
     pub fn parse(text: &str) -> Result<Self, InvalidText> {
         let hyphenated = text.len() == 36;
-        Uuid::try_parse(text).ok().filter(|_| hyphenated).map(Self).ok_or_else(|| {
-            let fix = "write a UUID such as ad9b614e-8912-45f4-a523-372358765def";
-            InvalidText::new(text, "a deployment id", "it is not a hyphenated UUID", fix)
-        })
+        Uuid::try_parse(text)
+            .ok()
+            .filter(|_| hyphenated)
+            .map(Self)
+            .ok_or_else(|| {
+                let fix = "write a UUID such as ad9b614e-8912-45f4-a523-372358765def";
+                InvalidText::new(text, "a deployment id", "it is not a hyphenated UUID", fix)
+            })
     }
 
     /// A deployment id from the 16 bytes of a UUID.
@@ -87,7 +91,11 @@ text_newtype!(
 
 impl fmt::Display for DeploymentId {
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        formatter.pad(self.0.as_hyphenated().encode_lower(&mut Uuid::encode_buffer()))
+        formatter.pad(
+            self.0
+                .as_hyphenated()
+                .encode_lower(&mut Uuid::encode_buffer()),
+        )
     }
 }
 
@@ -136,6 +144,8 @@ fn lower_dashed_fault(text: &str) -> Option<String> {
     if text.is_empty() {
         return Some("it is empty".to_owned());
     }
-    let bad = text.chars().find(|c| !matches!(c, 'a'..='z' | '0'..='9' | '-'))?;
+    let bad = text
+        .chars()
+        .find(|c| !matches!(c, 'a'..='z' | '0'..='9' | '-'))?;
     Some(format!("{bad:?} is not allowed"))
 }

@@ -16,7 +16,10 @@ impl TrustDomain {
             "it is empty".to_owned()
         } else if text.len() > 255 {
             format!("it has {} characters", text.len())
-        } else if let Some(bad) = text.chars().find(|c| !matches!(c, 'a'..='z' | '0'..='9' | '.' | '-' | '_')) {
+        } else if let Some(bad) = text
+            .chars()
+            .find(|c| !matches!(c, 'a'..='z' | '0'..='9' | '.' | '-' | '_'))
+        {
             format!("{bad:?} is not allowed")
         } else {
             return Ok(Self(text.to_owned()));
@@ -44,15 +47,26 @@ impl SpiffeId {
             InvalidText::new(text, "a SPIFFE ID", why, fix)
         };
         if text.len() > 2048 {
-            return Err(invalid(format!("it has {} bytes, more than 2048", text.len())));
+            return Err(invalid(format!(
+                "it has {} bytes, more than 2048",
+                text.len()
+            )));
         }
-        let rest = text.strip_prefix(SCHEME).ok_or_else(|| invalid("it does not start with spiffe://".to_owned()))?;
-        let (domain, path) = rest.split_once('/').ok_or_else(|| invalid("it has no path".to_owned()))?;
-        TrustDomain::parse(domain).map_err(|fault| invalid(format!("in the trust domain, {}", fault.why())))?;
+        let rest = text
+            .strip_prefix(SCHEME)
+            .ok_or_else(|| invalid("it does not start with spiffe://".to_owned()))?;
+        let (domain, path) = rest
+            .split_once('/')
+            .ok_or_else(|| invalid("it has no path".to_owned()))?;
+        TrustDomain::parse(domain)
+            .map_err(|fault| invalid(format!("in the trust domain, {}", fault.why())))?;
         for segment in path.split('/') {
             check_segment(segment).map_err(|why| invalid(format!("in the path, {why}")))?;
         }
-        Ok(Self { text: text.to_owned(), domain_end: SCHEME.len() + domain.len() })
+        Ok(Self {
+            text: text.to_owned(),
+            domain_end: SCHEME.len() + domain.len(),
+        })
     }
 
     /// The SPIFFE ID of a workload fleet manager: `spiffe://<td>/margo/wfm/<wfm-id>`.
@@ -66,10 +80,16 @@ impl SpiffeId {
     /// The SPIFFE ID of a client of that fleet manager: `spiffe://<td>/margo/wfm/<wfm-id>/client/<wfm-client-id>`.
     ///
     /// Fails when an id is not one path segment of letters, digits, `.`, `-` and `_`.
-    pub fn wfm_client(domain: &TrustDomain, wfm_id: &str, client_id: &ClientId) -> Result<Self, InvalidText> {
+    pub fn wfm_client(
+        domain: &TrustDomain,
+        wfm_id: &str,
+        client_id: &ClientId,
+    ) -> Result<Self, InvalidText> {
         check_id("a WFM id", wfm_id)?;
         check_id("a WFM client id", client_id.as_str())?;
-        Self::parse(&format!("{SCHEME}{domain}/margo/wfm/{wfm_id}/client/{client_id}"))
+        Self::parse(&format!(
+            "{SCHEME}{domain}/margo/wfm/{wfm_id}/client/{client_id}"
+        ))
     }
 
     /// The whole text.
@@ -94,9 +114,10 @@ impl SpiffeId {
         let wfm_id = segments.next()?.to_owned();
         match (segments.next(), segments.next(), segments.next()) {
             (None, ..) => Some(Principal::Wfm { wfm_id }),
-            (Some("client"), Some(client_id), None) => {
-                Some(Principal::WfmClient { wfm_id, client_id: ClientId::parse(client_id).ok()? })
-            }
+            (Some("client"), Some(client_id), None) => Some(Principal::WfmClient {
+                wfm_id,
+                client_id: ClientId::parse(client_id).ok()?,
+            }),
             _ => None,
         }
     }
@@ -116,9 +137,13 @@ impl SpiffeId {
     /// `None` when this is not a fleet manager's ID, or the peer's is of any other shape, domain or `wfm-id`.
     /// A match is not an authorisation: an accepted-client policy must admit the client as well (W61).
     pub fn recognise_client(&self, peer: &SpiffeId) -> Option<ClientId> {
-        let Principal::Wfm { wfm_id: own } = self.principal()? else { return None };
+        let Principal::Wfm { wfm_id: own } = self.principal()? else {
+            return None;
+        };
         match peer.principal()? {
-            Principal::WfmClient { wfm_id, client_id } if wfm_id == own && peer.domain() == self.domain() => {
+            Principal::WfmClient { wfm_id, client_id }
+                if wfm_id == own && peer.domain() == self.domain() =>
+            {
                 Some(client_id)
             }
             _ => None,
@@ -170,7 +195,12 @@ const SCHEME: &str = "spiffe://";
 
 fn check_id(what: &'static str, id: &str) -> Result<(), InvalidText> {
     check_segment(id).map_err(|why| {
-        InvalidText::new(id, what, why, "write letters, digits, '.', '-' and '_', other than '.' and '..'")
+        InvalidText::new(
+            id,
+            what,
+            why,
+            "write letters, digits, '.', '-' and '_', other than '.' and '..'",
+        )
     })
 }
 
@@ -178,7 +208,10 @@ fn check_segment(segment: &str) -> Result<(), String> {
     match segment {
         "" => Err("a segment is empty".to_owned()),
         "." | ".." => Err(format!("{segment:?} is not a segment")),
-        _ => match segment.chars().find(|c| !matches!(c, 'A'..='Z' | 'a'..='z' | '0'..='9' | '.' | '-' | '_')) {
+        _ => match segment
+            .chars()
+            .find(|c| !matches!(c, 'A'..='Z' | 'a'..='z' | '0'..='9' | '.' | '-' | '_'))
+        {
             Some(bad) => Err(format!("{bad:?} is not allowed")),
             None => Ok(()),
         },

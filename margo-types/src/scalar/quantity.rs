@@ -31,19 +31,36 @@ impl Quantity {
             number /= 1024;
             unit += 1;
         }
-        let number = if number > u64::MAX as u128 { u64::MAX } else { number as u64 };
-        Self { number, unit: Unit::ALL[unit], conformant: true }
+        let number = if number > u64::MAX as u128 {
+            u64::MAX
+        } else {
+            number as u64
+        };
+        Self {
+            number,
+            unit: Unit::ALL[unit],
+            conformant: true,
+        }
     }
 
     /// Reads a quantity.
     pub fn parse(text: &str) -> Result<Self, InvalidText> {
-        let invalid = |why: &str| InvalidText::new(text, "a quantity", why, "write a whole number and Ki, Mi, Gi, Ti, Pi or Ei, such as 512Mi");
+        let invalid = |why: &str| {
+            InvalidText::new(
+                text,
+                "a quantity",
+                why,
+                "write a whole number and Ki, Mi, Gi, Ti, Pi or Ei, such as 512Mi",
+            )
+        };
         let digits = text.bytes().take_while(u8::is_ascii_digit).count();
         let (whole, rest) = text.split_at(digits);
         if whole.is_empty() {
             return Err(invalid("it does not start with a number"));
         }
-        let whole: u64 = whole.parse().map_err(|_| invalid("the number is too large"))?;
+        let whole: u64 = whole
+            .parse()
+            .map_err(|_| invalid("the number is too large"))?;
         let (fraction, rest) = match rest.strip_prefix('.') {
             None => ("", rest),
             Some(tail) => tail.split_at(tail.bytes().take_while(u8::is_ascii_digit).count()),
@@ -59,12 +76,21 @@ impl Quantity {
         }
         if fraction.bytes().all(|digit| digit == b'0') {
             let conformant = rest.len() == suffix.len() && fraction.is_empty();
-            return Ok(Self { number: whole, unit, conformant });
+            return Ok(Self {
+                number: whole,
+                unit,
+                conformant,
+            });
         }
         let scale = 10_u128.pow(u32::try_from(fraction.len()).unwrap_or(u32::MAX).min(18));
-        let part: u128 = fraction.parse().map_err(|_| invalid("the fraction is not a number"))?;
+        let part: u128 = fraction
+            .parse()
+            .map_err(|_| invalid("the fraction is not a number"))?;
         let bytes = u128::from(whole) * unit.bytes() + part * (unit.bytes() / 1024) / scale * 1024;
-        Ok(Self { conformant: false, ..Self::from_bytes(bytes) })
+        Ok(Self {
+            conformant: false,
+            ..Self::from_bytes(bytes)
+        })
     }
 
     /// The amount in bytes.
@@ -157,16 +183,36 @@ mod tests {
             ("3Ei", "3Ei", true),
         ] {
             let quantity = Quantity::parse(text).unwrap();
-            assert_eq!((quantity.to_string().as_str(), quantity.is_conformant()), (written, conformant), "{text}");
+            assert_eq!(
+                (quantity.to_string().as_str(), quantity.is_conformant()),
+                (written, conformant),
+                "{text}"
+            );
         }
-        for text in ["", "Gi", "5", "5GB", "5gi", "-5Gi", "5  Gi", "5.Xi", " 5Gi", "5Gi ", "99999999999999999999Ki", "18446744073709551615Ei"] {
+        for text in [
+            "",
+            "Gi",
+            "5",
+            "5GB",
+            "5gi",
+            "-5Gi",
+            "5  Gi",
+            "5.Xi",
+            " 5Gi",
+            "5Gi ",
+            "99999999999999999999Ki",
+            "18446744073709551615Ei",
+        ] {
             assert!(Quantity::parse(text).is_err(), "{text}");
         }
     }
 
     #[test]
     fn quantities_compare_by_bytes() {
-        assert_eq!(Quantity::parse("1Gi").unwrap(), Quantity::parse("1024Mi").unwrap());
+        assert_eq!(
+            Quantity::parse("1Gi").unwrap(),
+            Quantity::parse("1024Mi").unwrap()
+        );
         assert!(Quantity::parse("1025Mi").unwrap() > Quantity::parse("1 Gi").unwrap());
         assert_eq!(Quantity::from_bytes(8 << 30).to_string(), "8Gi");
         assert_eq!(Quantity::from_bytes(1536 << 20).to_string(), "1536Mi");

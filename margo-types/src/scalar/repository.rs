@@ -14,9 +14,13 @@ impl Repository {
     pub fn parse(text: &str) -> Result<Self, InvalidText> {
         let why = match text.split_once("://") {
             None => "the scheme is missing",
-            Some((scheme, rest)) if scheme.is_empty() || rest.is_empty() => "the scheme or the address is empty",
+            Some((scheme, rest)) if scheme.is_empty() || rest.is_empty() => {
+                "the scheme or the address is empty"
+            }
             _ if text.len() > 2048 => "it has more than 2048 characters",
-            _ if text.chars().any(|c| c.is_whitespace() || c.is_control()) => "it contains a blank or a control character",
+            _ if text.chars().any(|c| c.is_whitespace() || c.is_control()) => {
+                "it contains a blank or a control character"
+            }
             _ => return Ok(Self(text.to_owned())),
         };
         let fix = "write an OCI reference without tag, such as oci://registry.example/charts/web";

@@ -18,18 +18,28 @@ impl Revision {
     /// Reads a revision.
     pub fn parse(text: &str) -> Result<Self, InvalidText> {
         let first_ok = text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
-        let rest_ok = text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'));
+        let rest_ok = text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'));
         if first_ok && rest_ok && text.len() <= 128 {
             return Ok(Self(text.to_owned()));
         }
         let fix = "write a SemVer version such as 1.0.9 or 1.0.9-rc.1, with _ in place of +";
-        Err(InvalidText::new(text, "a revision", "it is not an OCI tag", fix))
+        Err(InvalidText::new(
+            text,
+            "a revision",
+            "it is not an OCI tag",
+            fix,
+        ))
     }
 
     /// Whether this is SemVer 2.0, without a leading `v` and with `_` in place of `+`.
     pub fn is_conformant(&self) -> bool {
-        static SEMVER_TAG: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(Revision::PATTERN).ok());
-        SEMVER_TAG.as_ref().is_some_and(|pattern| pattern.is_match(&self.0))
+        static SEMVER_TAG: LazyLock<Option<Regex>> =
+            LazyLock::new(|| Regex::new(Revision::PATTERN).ok());
+        SEMVER_TAG
+            .as_ref()
+            .is_some_and(|pattern| pattern.is_match(&self.0))
     }
 
     /// The version in SemVer's own spelling, with `+` before build metadata.
@@ -60,6 +70,12 @@ mod tests {
         for text in ["1.0.0+b", "", "-1", ".1", "a b"] {
             assert!(Revision::parse(text).is_err(), "{text}");
         }
-        assert_eq!(Revision::parse("1.0.0-rc.1_b.7").unwrap().to_semver().unwrap(), "1.0.0-rc.1+b.7");
+        assert_eq!(
+            Revision::parse("1.0.0-rc.1_b.7")
+                .unwrap()
+                .to_semver()
+                .unwrap(),
+            "1.0.0-rc.1+b.7"
+        );
     }
 }

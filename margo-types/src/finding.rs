@@ -1,0 +1,112 @@
+//! What is wrong with a document, for people and programs.
+
+use std::fmt;
+
+use crate::path::{DocumentPath, Location};
+
+/// One thing that a reader or the strict validation found in a document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Finding {
+    /// How bad it is.
+    pub severity: Severity,
+    /// Where it is.
+    pub path: DocumentPath,
+    /// The line and column, where known.
+    pub location: Option<Location>,
+    /// A stable name of the rule, such as `application.target-component`.
+    pub rule: &'static str,
+    /// Where the specification says so, such as `rc3.md 1.6`.
+    pub source: &'static str,
+    /// What is wrong.
+    pub message: String,
+    /// What to write instead.
+    pub fix: String,
+}
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Severity {
+    /// Allowed, but probably not meant.
+    Warning,
+    /// The specification forbids it.
+    Error,
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter.pad(match self {
+            Self::Warning => "warning",
+            Self::Error => "error",
+        })
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        write!(formatter, "{}: {}", self.severity, self.path)?;
+        if let Some(location) = self.location {
+            write!(formatter, " ({location})")?;
+        }
+        write!(formatter, ": {}", self.message)?;
+        if !self.fix.is_empty() {
+            write!(formatter, "; {}", self.fix)?;
+        }
+        write!(formatter, " [{}, {}]", self.rule, self.source)
+    }
+}
+
+/// All findings in one document.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[must_use]
+pub struct Report {
+    findings: Vec<Finding>,
+}
+
+impl Report {
+    /// A report of these findings.
+    pub fn new(findings: Vec<Finding>) -> Self {
+        Self { findings }
+    }
+
+    /// The findings, in the order of the document.
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
+    /// The findings that make the document invalid.
+    pub fn errors(&self) -> impl Iterator<Item = &Finding> {
+        self.findings
+            .iter()
+            .filter(|finding| finding.severity == Severity::Error)
+    }
+
+    /// The findings that do not.
+    pub fn warnings(&self) -> impl Iterator<Item = &Finding> {
+        self.findings
+            .iter()
+            .filter(|finding| finding.severity == Severity::Warning)
+    }
+
+    /// Whether the document obeys every rule; warnings are allowed.
+    pub fn is_valid(&self) -> bool {
+        self.errors().next().is_none()
+    }
+
+    pub(crate) fn findings_mut(&mut self) -> &mut [Finding] {
+        &mut self.findings
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        for (position, finding) in self.findings.iter().enumerate() {
+            if position > 0 {
+                formatter.write_str("\n")?;
+            }
+            finding.fmt(formatter)?;
+        }
+        Ok(())
+    }
+}

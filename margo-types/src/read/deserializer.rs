@@ -1,0 +1,306 @@
+//! The tree into typed values, by serde, with the path of whatever does not fit.
+
+use std::fmt;
+
+use serde::de::value::{BorrowedStrDeserializer, StrDeserializer};
+use serde::de::{
+    self, DeserializeSeed, Deserializer, Expected, MapAccess, SeqAccess, Unexpected, Visitor,
+};
+
+use super::node::{Node, NodeValue, NumberValue};
+use crate::path::{Location, Segment};
+
+/// Reads a typed value from a tree.
+pub(crate) fn from_node<'de, T: serde::Deserialize<'de>>(
+    node: &'de Node<'de>,
+) -> Result<T, Misfit> {
+    T::deserialize(Cursor {
+        node,
+        trail: Trail::Root,
+    })
+}
+
+/// A value that does not fit its type.
+#[derive(Debug)]
+pub(crate) struct Misfit {
+    pub(crate) message: String,
+    /// Where it is; set once the error leaves the innermost value.
+    pub(crate) path: Option<Vec<Segment>>,
+    pub(crate) location: Option<Location>,
+    /// The validated text type that refused the value, if that was the reason.
+    pub(crate) newtype: Option<&'static str>,
+}
+
+/// A value in the tree and the way to it.
+#[derive(Clone, Copy)]
+struct Cursor<'de, 't> {
+    node: &'de Node<'de>,
+    trail: Trail<'t>,
+}
+
+/// The way to a value, kept on the stack: nothing is allocated until something does not fit.
+#[derive(Clone, Copy)]
+enum Trail<'t> {
+    Root,
+    Key(&'t Trail<'t>, &'t str),
+    Index(&'t Trail<'t>, usize),
+}
+
+impl Trail<'_> {
+    fn to_path(self) -> Vec<Segment> {
+        let mut path = Vec::new();
+        let mut trail = self;
+        loop {
+            trail = match trail {
+                Trail::Root => break,
+                Trail::Key(outer, key) => {
+                    path.push(Segment::Key(key.to_owned()));
+                    *outer
+                }
+                Trail::Index(outer, index) => {
+                    path.push(Segment::Index(index));
+                    *outer
+                }
+            };
+        }
+        path.reverse();
+        path
+    }
+}
+
+impl Cursor<'_, '_> {
+    /// Says where the error is, unless it came from further inside.
+    fn place(self, mut misfit: Misfit) -> Misfit {
+        if misfit.path.is_none() {
+            misfit.path = Some(self.trail.to_path());
+            misfit.location = self.node.location;
+        }
+        misfit
+    }
+
+    fn unexpected(&self) -> Unexpected<'_> {
+        match &self.node.value {
+            NodeValue::Null => Unexpected::Unit,
+            NodeValue::Bool(value) => Unexpected::Bool(*value),
+            NodeValue::Number(NumberValue::Unsigned(value), _) => Unexpected::Unsigned(*value),
+            NodeValue::Number(NumberValue::Negative(value), _) => Unexpected::Signed(*value),
+            NodeValue::Number(NumberValue::Float(value), _) => Unexpected::Float(*value),
+            NodeValue::Number(NumberValue::OutOfRange, _) => {
+                Unexpected::Other("a number beyond 64 bits")
+            }
+            NodeValue::Text(text) => Unexpected::Str(text),
+            NodeValue::List(_) => Unexpected::Seq,
+            NodeValue::Map(_) => Unexpected::Map,
+        }
+    }
+}
+
+impl<'de> Deserializer<'de> for Cursor<'de, '_> {
+    type Error = Misfit;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
+        match &self.node.value {
+            NodeValue::Null => visitor.visit_unit(),
+            NodeValue::Bool(value) => visitor.visit_bool(*value),
+            NodeValue::Number(NumberValue::Unsigned(value), _) => visitor.visit_u64(*value),
+            NodeValue::Number(NumberValue::Negative(value), _) => visitor.visit_i64(*value),
+            NodeValue::Number(NumberValue::Float(value), _) if value.is_finite() => {
+                visitor.visit_f64(*value)
+            }
+            NodeValue::Number(..) => Err(de::Error::custom(
+                "the number does not fit 64 bits; write it as a quoted text",
+            )),
+            NodeValue::Text(text) => visitor.visit_borrowed_str(text),
+            NodeValue::List(elements) => visitor.visit_seq(Elements {
+                cursor: self,
+                elements,
+                next: 0,
+            }),
+            NodeValue::Map(members) => visitor.visit_map(Members {
+                cursor: self,
+                members,
+                next: 0,
+            }),
+        }
+        .map_err(|misfit| self.place(misfit))
+    }
+
+    /// A YAML number stands for the text it was written with where a string is wanted.
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
+        match &self.node.value {
+            NodeValue::Number(_, Some(text)) => visitor
+                .visit_borrowed_str(text)
+                .map_err(|misfit| self.place(misfit)),
+            NodeValue::Text(_) => self.deserialize_any(visitor),
+            _ => Err(self.place(de::Error::invalid_type(self.unexpected(), &visitor))),
+        }
+    }
+
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
+        self.deserialize_str(visitor)
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
+        match self.node.value {
+            NodeValue::Null => visitor.visit_none(),
+            _ => visitor.visit_some(self),
+        }
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Misfit> {
+        let is_scalar = !matches!(
+            self.node.value,
+            NodeValue::List(_) | NodeValue::Map(_) | NodeValue::Null
+        );
+        visitor.visit_newtype_struct(self).map_err(|mut misfit| {
+            misfit.newtype = misfit.newtype.or_else(|| is_scalar.then_some(name));
+            self.place(misfit)
+        })
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Misfit> {
+        match &self.node.value {
+            NodeValue::Text(text) => visitor
+                .visit_enum(StrDeserializer::<Misfit>::new(text))
+                .map_err(|misfit| self.place(misfit)),
+            _ => Err(self.place(de::Error::invalid_type(self.unexpected(), &"a text"))),
+        }
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
+        visitor.visit_unit()
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char bytes byte_buf unit unit_struct seq tuple
+        tuple_struct map struct identifier
+    }
+}
+
+struct Elements<'de, 't> {
+    cursor: Cursor<'de, 't>,
+    elements: &'de [Node<'de>],
+    next: usize,
+}
+
+impl<'de> SeqAccess<'de> for Elements<'de, '_> {
+    type Error = Misfit;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, Misfit> {
+        let Some(node) = self.elements.get(self.next) else {
+            return Ok(None);
+        };
+        let cursor = Cursor {
+            node,
+            trail: Trail::Index(&self.cursor.trail, self.next),
+        };
+        self.next += 1;
+        seed.deserialize(cursor)
+            .map(Some)
+            .map_err(|misfit| cursor.place(misfit))
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.elements.len() - self.next)
+    }
+}
+
+struct Members<'de, 't> {
+    cursor: Cursor<'de, 't>,
+    members: &'de [(std::borrow::Cow<'de, str>, Node<'de>)],
+    next: usize,
+}
+
+impl<'de> MapAccess<'de> for Members<'de, '_> {
+    type Error = Misfit;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, Misfit> {
+        let Some((key, _)) = self.members.get(self.next) else {
+            return Ok(None);
+        };
+        seed.deserialize(BorrowedStrDeserializer::new(key))
+            .map(Some)
+    }
+
+    fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Misfit> {
+        let Some((key, node)) = self.members.get(self.next) else {
+            return Err(de::Error::custom("a value was asked for before its key"));
+        };
+        self.next += 1;
+        let cursor = Cursor {
+            node,
+            trail: Trail::Key(&self.cursor.trail, key),
+        };
+        seed.deserialize(cursor)
+            .map_err(|misfit| cursor.place(misfit))
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.members.len() - self.next)
+    }
+}
+
+impl de::Error for Misfit {
+    fn custom<T: fmt::Display>(message: T) -> Self {
+        Self {
+            message: message.to_string(),
+            path: None,
+            location: None,
+            newtype: None,
+        }
+    }
+
+    fn invalid_type(found: Unexpected, expected: &dyn Expected) -> Self {
+        Self::custom(format_args!("expected {expected}, found {}", Found(found)))
+    }
+
+    fn invalid_value(found: Unexpected, expected: &dyn Expected) -> Self {
+        Self::custom(format_args!("expected {expected}, found {}", Found(found)))
+    }
+
+    fn missing_field(field: &'static str) -> Self {
+        Self::custom(format_args!("`{field}` is missing"))
+    }
+}
+
+impl fmt::Display for Misfit {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Misfit {}
+
+/// What was found, in words of documents rather than of Rust.
+struct Found<'a>(Unexpected<'a>);
+
+impl fmt::Display for Found<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        match self.0 {
+            Unexpected::Unit | Unexpected::Option => formatter.write_str("nothing"),
+            Unexpected::Map => formatter.write_str("an object"),
+            Unexpected::Seq => formatter.write_str("a list"),
+            Unexpected::Str(text) => write!(formatter, "the text {:?}", crate::text::shorten(text)),
+            Unexpected::Bool(value) => write!(formatter, "{value}"),
+            Unexpected::Unsigned(value) => write!(formatter, "the number {value}"),
+            Unexpected::Signed(value) => write!(formatter, "the number {value}"),
+            Unexpected::Float(value) => write!(formatter, "the number {value:?}"),
+            other => other.fmt(formatter),
+        }
+    }
+}

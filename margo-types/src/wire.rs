@@ -1,0 +1,28 @@
+//! How documents look in each generation.
+//!
+//! The model follows the newest generation, so its own serde form is that generation's. Each older
+//! generation has private serde types with two fallible conversions: into the model, and out of it.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::document::Format;
+use crate::read::deserializer::{Misfit, from_node};
+use crate::read::node::Node;
+use crate::version::SpecVersion;
+use crate::write::{WriteError, to_text};
+
+/// A document that can be read and written in every generation that has it.
+pub(crate) trait Versioned:
+    Serialize + DeserializeOwned + crate::validate::Validate
+{
+    /// Reads the document from the shape of a generation.
+    fn from_tree(tree: &Node<'_>, _: SpecVersion) -> Result<Self, Misfit> {
+        from_node(tree)
+    }
+
+    /// Writes the document in the shape of a generation.
+    fn to_text(&self, _: SpecVersion, format: Format) -> Result<String, WriteError> {
+        to_text(self, format)
+    }
+}
