@@ -1,0 +1,3 @@
+//! Integration tests of this crate, and of the workspace as a whole.
+
+mod edges;
