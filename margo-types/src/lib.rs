@@ -2,6 +2,7 @@
 //! Every document of Margo, as a typed, validated model.
 
 pub mod application;
+pub mod auth;
 pub mod capabilities;
 pub mod deployment;
 mod digest;

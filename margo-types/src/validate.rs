@@ -35,7 +35,6 @@ macro_rules! unchecked {
                 Report::default()
             }
         }
-        impl crate::wire::Versioned for $type {}
     )*};
 }
 unchecked! {

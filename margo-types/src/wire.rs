@@ -26,3 +26,26 @@ pub(crate) trait Versioned:
         to_text(self, format)
     }
 }
+
+/// Documents that look the same in every generation that has them.
+macro_rules! same_in_all_generations {
+    ($($type:ty,)*) => {
+        $(impl Versioned for $type {})*
+    };
+}
+
+same_in_all_generations! {
+    crate::application::ApplicationDescription,
+    crate::deployment::ApplicationDeployment,
+    crate::manifest::StateManifest,
+    crate::capabilities::DeviceCapabilities,
+    crate::status::DeploymentStatus,
+    crate::problem::Problem,
+    crate::trust::DiscoveryDocument,
+    crate::trust::TrustBundle,
+    crate::oci::PackageManifest,
+    crate::oci::TagList,
+    crate::onboarding::OnboardingRequest,
+    crate::onboarding::OnboardingResponse,
+    crate::onboarding::CaCertificate,
+}

@@ -1,1 +1,3 @@
+//! The shortest tour of what the Margo crates do today.
+
 fn main() {}
