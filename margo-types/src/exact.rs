@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use crate::digest::Digest;
 use crate::document::Format;
 use crate::path::{DocumentPath, Location};
-use crate::read::locate;
+use crate::read::Locator;
 use crate::version::SpecVersion;
 
 /// A value beside the bytes it was read from.
@@ -65,18 +65,7 @@ impl<T> Exact<T> {
 
     /// Where in the bytes the value at `path` stands, or the nearest value around it that is there.
     pub fn locate(&self, path: &DocumentPath) -> Option<Location> {
-        locate(&self.bytes, self.format, path)
-    }
-
-    /// The same bytes beside another value.
-    pub(crate) fn map<U>(self, map: impl FnOnce(T) -> U) -> Exact<U> {
-        Exact {
-            value: map(self.value),
-            bytes: self.bytes,
-            digest: self.digest,
-            format: self.format,
-            generation: self.generation,
-        }
+        Locator::new(&self.bytes, self.format)?.locate(path)
     }
 }
 

@@ -14,7 +14,7 @@ use crate::open_enum::open_enum;
 #[non_exhaustive]
 pub struct Problem {
     /// What kind of problem it is; programs decide by this member.
-    #[serde(rename = "type", default)]
+    #[serde(rename = "type", default = "about_blank")]
     #[cfg_attr(feature = "schema", schemars(required, with = "String"))]
     pub problem_type: ProblemType,
     /// The kind of problem in words.
@@ -97,8 +97,7 @@ open_enum! {
     }
 }
 
-impl Default for ProblemType {
-    fn default() -> Self {
-        Self::AboutBlank
-    }
+/// RFC 9457 section 4.2.1: an absent type means `about:blank`.
+fn about_blank() -> ProblemType {
+    ProblemType::AboutBlank
 }

@@ -9,6 +9,7 @@ pub(crate) mod deserializer;
 mod detect;
 mod json;
 pub(crate) mod limits;
+mod locate;
 pub(crate) mod node;
 
 use std::fmt;
@@ -16,6 +17,7 @@ use std::fmt;
 use self::deserializer::Misfit;
 pub use self::limits::Limits;
 use self::limits::Unreadable;
+pub(crate) use self::locate::Locator;
 use self::node::{Node, NodeValue};
 use crate::document::{AnyDocument, Document, Format, Kind};
 use crate::exact::Exact;
@@ -195,6 +197,16 @@ pub struct Fault {
     pub message: String,
 }
 
+impl From<Misfit> for Fault {
+    fn from(misfit: Misfit) -> Self {
+        Self {
+            path: misfit.path.unwrap_or_default().into(),
+            location: misfit.location,
+            message: misfit.message,
+        }
+    }
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
         write!(
@@ -238,11 +250,12 @@ impl Tree<'_> {
                 Err(misfit) => misfit,
             };
             let repaired = faults.len() < MAX_FAULTS && self.repair(&misfit);
-            faults.push(self.fault(misfit));
+            faults.push(Fault::from(misfit));
             if !repaired {
                 break;
             }
         }
+        self.locate(&mut faults);
         Err(ReadError::Unfit {
             kind,
             generation,
@@ -250,15 +263,15 @@ impl Tree<'_> {
         })
     }
 
-    fn fault(&self, misfit: Misfit) -> Fault {
-        let path = DocumentPath::from(misfit.path.unwrap_or_default());
-        let location = misfit
-            .location
-            .or_else(|| locate(self.bytes, self.format, &path));
-        Fault {
-            path,
-            location,
-            message: misfit.message,
+    /// Says where the faults are, for formats whose tree does not.
+    fn locate(&self, faults: &mut [Fault]) {
+        if faults.iter().all(|fault| fault.location.is_some()) {
+            return;
+        }
+        let locator = Locator::new(self.bytes, self.format);
+        for fault in faults {
+            let located = || locator.as_ref()?.locate(&fault.path);
+            fault.location = fault.location.or_else(located);
         }
     }
 
@@ -274,37 +287,6 @@ impl Tree<'_> {
                 true
             }
             _ => false,
-        }
-    }
-}
-
-/// Where in a document the value at `path` stands, or the nearest value around it that is there.
-pub(crate) fn locate(bytes: &[u8], format: Format, path: &DocumentPath) -> Option<Location> {
-    let text = std::str::from_utf8(bytes).ok()?;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut path = path.segments();
-    let tree = match format {
-        Format::Json => None,
-        Format::Yaml => Some(
-            crate::yaml::parse(
-                text,
-                &Limits {
-                    max_bytes: bytes.len(),
-                    ..Limits::default()
-                },
-            )
-            .ok()?,
-        ),
-    };
-    loop {
-        let found = match &tree {
-            Some(root) => root.at(path).and_then(|node| node.location),
-            None => json::locate(text, path),
-        };
-        match (found, path.split_last()) {
-            (Some(location), _) => return Some(location),
-            (None, Some((_, outer))) => path = outer,
-            (None, None) => return None,
         }
     }
 }

@@ -3,6 +3,7 @@
 use crate::document::Document;
 use crate::exact::Exact;
 use crate::finding::Report;
+use crate::read::Locator;
 use crate::version::SpecVersion;
 
 /// A document whose rules are known.
@@ -21,8 +22,14 @@ impl<T: Document> Exact<T> {
     /// each finding is.
     pub fn validate(&self) -> Report {
         let mut report = validate(self.value(), self.generation());
+        if report.findings().is_empty() {
+            return report;
+        }
+        let locator = Locator::new(self.bytes(), self.format());
         for finding in report.findings_mut() {
-            finding.location = self.locate(&finding.path);
+            finding.location = locator
+                .as_ref()
+                .and_then(|locator| locator.locate(&finding.path));
         }
         report
     }

@@ -113,12 +113,12 @@ impl<'de> Deserializer<'de> for Cursor<'de, '_> {
             NodeValue::Text(text) => visitor.visit_borrowed_str(text),
             NodeValue::List(elements) => visitor.visit_seq(Elements {
                 cursor: self,
-                elements,
+                all: elements,
                 next: 0,
             }),
             NodeValue::Map(members) => visitor.visit_map(Members {
                 cursor: self,
-                members,
+                all: members,
                 next: 0,
             }),
         }
@@ -186,9 +186,10 @@ impl<'de> Deserializer<'de> for Cursor<'de, '_> {
     }
 }
 
+/// The elements of a list, one after the other.
 struct Elements<'de, 't> {
     cursor: Cursor<'de, 't>,
-    elements: &'de [Node<'de>],
+    all: &'de [Node<'de>],
     next: usize,
 }
 
@@ -199,7 +200,7 @@ impl<'de> SeqAccess<'de> for Elements<'de, '_> {
         &mut self,
         seed: T,
     ) -> Result<Option<T::Value>, Misfit> {
-        let Some(node) = self.elements.get(self.next) else {
+        let Some(node) = self.all.get(self.next) else {
             return Ok(None);
         };
         let cursor = Cursor {
@@ -213,13 +214,14 @@ impl<'de> SeqAccess<'de> for Elements<'de, '_> {
     }
 
     fn size_hint(&self) -> Option<usize> {
-        Some(self.elements.len() - self.next)
+        Some(self.all.len() - self.next)
     }
 }
 
+/// The members of an object, one after the other.
 struct Members<'de, 't> {
     cursor: Cursor<'de, 't>,
-    members: &'de [(std::borrow::Cow<'de, str>, Node<'de>)],
+    all: &'de [(std::borrow::Cow<'de, str>, Node<'de>)],
     next: usize,
 }
 
@@ -230,7 +232,7 @@ impl<'de> MapAccess<'de> for Members<'de, '_> {
         &mut self,
         seed: K,
     ) -> Result<Option<K::Value>, Misfit> {
-        let Some((key, _)) = self.members.get(self.next) else {
+        let Some((key, _)) = self.all.get(self.next) else {
             return Ok(None);
         };
         seed.deserialize(BorrowedStrDeserializer::new(key))
@@ -238,7 +240,7 @@ impl<'de> MapAccess<'de> for Members<'de, '_> {
     }
 
     fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Misfit> {
-        let Some((key, node)) = self.members.get(self.next) else {
+        let Some((key, node)) = self.all.get(self.next) else {
             return Err(de::Error::custom("a value was asked for before its key"));
         };
         self.next += 1;
@@ -251,7 +253,7 @@ impl<'de> MapAccess<'de> for Members<'de, '_> {
     }
 
     fn size_hint(&self) -> Option<usize> {
-        Some(self.members.len() - self.next)
+        Some(self.all.len() - self.next)
     }
 }
 

@@ -54,22 +54,14 @@ pub(crate) fn parse<'a>(text: &'a str, limits: &Limits) -> Result<Node<'a>, Unre
     })
 }
 
-/// Finds the place of a value in JSON text that is known to be well-formed.
-pub(crate) fn locate(text: &str, path: &[Segment]) -> Option<Location> {
-    let mut value: &RawValue = serde_json::from_str(text).ok()?;
-    for segment in path {
-        value = match segment {
-            Segment::Key(key) => serde_json::from_str::<Members>(value.get())
-                .ok()?
-                .find(key)?,
-            Segment::Index(index) => serde_json::from_str::<Vec<&RawValue>>(value.get())
-                .ok()?
-                .get(*index)
-                .copied()?,
-        };
+/// The shape of JSON text that is known to be well-formed, with the place of every value; no content.
+pub(crate) fn parse_places(text: &str) -> Option<Node<'_>> {
+    let root: &RawValue = serde_json::from_str(text).ok()?;
+    Places {
+        text,
+        line_starts: line_starts(text),
     }
-    let offset = (value.get().as_ptr() as usize).checked_sub(text.as_ptr() as usize)?;
-    Some(Location::of_offset(text, offset))
+    .of(root)
 }
 
 struct State {
@@ -190,7 +182,7 @@ impl<'de> Visitor<'de> for Seed<'_> {
                 self.state
                     .trail
                     .borrow_mut()
-                    .push(Segment::Key(key.to_owned()))
+                    .push(Segment::Key(key.to_owned()));
             };
             if seen.is_repeated(&members, &key) {
                 trail(&key);
@@ -239,17 +231,57 @@ impl<'de> Visitor<'de> for KeyVisitor {
     }
 }
 
-/// The members of an object, each still as text.
-struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+/// Finds the places of values by where their text is in the whole text.
+struct Places<'a> {
+    text: &'a str,
+    line_starts: Vec<usize>,
+}
 
-impl<'a> Members<'a> {
-    fn find(&self, key: &str) -> Option<&'a RawValue> {
-        self.0
-            .iter()
-            .find(|(name, _)| name == key)
-            .map(|(_, value)| *value)
+impl<'a> Places<'a> {
+    fn of(&self, raw: &'a RawValue) -> Option<Node<'a>> {
+        let value = match raw.get().as_bytes().first()? {
+            b'{' => {
+                let Members(members) = serde_json::from_str(raw.get()).ok()?;
+                let member = |(key, raw)| Some((key, self.of(raw)?));
+                NodeValue::Map(members.into_iter().map(member).collect::<Option<_>>()?)
+            }
+            b'[' => {
+                let elements: Vec<&RawValue> = serde_json::from_str(raw.get()).ok()?;
+                NodeValue::List(
+                    elements
+                        .into_iter()
+                        .map(|raw| self.of(raw))
+                        .collect::<Option<_>>()?,
+                )
+            }
+            _ => NodeValue::Null,
+        };
+        Some(Node {
+            value,
+            location: Some(self.location(raw)?),
+        })
+    }
+
+    fn location(&self, raw: &RawValue) -> Option<Location> {
+        let offset = (raw.get().as_ptr() as usize).checked_sub(self.text.as_ptr() as usize)?;
+        let line = self.line_starts.partition_point(|start| *start <= offset);
+        let line_start = *self.line_starts.get(line.checked_sub(1)?)?;
+        Some(Location {
+            line,
+            column: self.text.get(line_start..offset)?.chars().count() + 1,
+        })
     }
 }
+
+fn line_starts(text: &str) -> Vec<usize> {
+    let newlines = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+    std::iter::once(0)
+        .chain(newlines.map(|(offset, _)| offset + 1))
+        .collect()
+}
+
+/// The members of an object, each still as text.
+struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'de> serde::Deserialize<'de> for Members<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -25,6 +25,18 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// Bounds for a document that was read before, perhaps within wider limits than the default ones.
+    pub(crate) fn for_known(max_bytes: usize) -> Self {
+        Self {
+            max_bytes,
+            max_depth: 1024,
+            max_nodes: usize::MAX,
+            max_text: usize::MAX,
+        }
+    }
+}
+
 /// What is left of the [`Limits`] while a document is read.
 #[derive(Debug)]
 pub(crate) struct Budget {

@@ -20,22 +20,13 @@ pub struct Quantity {
 
 impl Quantity {
     /// So many bytes, rounded down to whole kibibytes, in the largest unit that needs no fraction.
-    pub const fn from_bytes(bytes: u128) -> Self {
+    pub const fn from_bytes(bytes: u64) -> Self {
         let mut number = bytes / 1024;
         let mut unit = 0;
         while unit + 1 < Unit::ALL.len() && number != 0 && number.is_multiple_of(1024) {
             number /= 1024;
             unit += 1;
         }
-        while number > u64::MAX as u128 && unit + 1 < Unit::ALL.len() {
-            number /= 1024;
-            unit += 1;
-        }
-        let number = if number > u64::MAX as u128 {
-            u64::MAX
-        } else {
-            number as u64
-        };
         Self {
             number,
             unit: Unit::ALL[unit],
@@ -87,6 +78,8 @@ impl Quantity {
             .parse()
             .map_err(|_| invalid("the fraction is not a number"))?;
         let bytes = u128::from(whole) * unit.bytes() + part * (unit.bytes() / 1024) / scale * 1024;
+        let bytes = u64::try_from(bytes)
+            .map_err(|_| invalid("a fraction of more than 2^64 bytes is not supported"))?;
         Ok(Self {
             conformant: false,
             ..Self::from_bytes(bytes)
