@@ -1,3 +1,4 @@
+#![cfg_attr(docsrs, feature(doc_cfg))]
 //! Application packages and compose archives of Margo, the Linux Foundation standard for edge interoperability.
-//!
-//! This crate is empty so far: it only reserves its place in the workspace.
+
+pub mod package;

@@ -36,6 +36,25 @@ pub struct PackageManifest {
     pub extra: Extra,
 }
 
+impl PackageManifest {
+    /// A manifest of an artefact of this type.
+    pub fn new(
+        artifact_type: impl Into<String>,
+        config: Descriptor,
+        layers: Vec<Descriptor>,
+    ) -> Self {
+        Self {
+            schema_version: 2,
+            media_type: Some(crate::media_type::OCI_MANIFEST.to_owned()),
+            artifact_type: Some(artifact_type.into()),
+            config,
+            layers,
+            annotations: BTreeMap::new(),
+            extra: Extra::default(),
+        }
+    }
+}
+
 /// A blob in a registry.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

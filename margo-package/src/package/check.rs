@@ -1,0 +1,1 @@
+//! What strict validation of a package adds to that of its description.
