@@ -32,7 +32,7 @@ impl ApplicationPackage {
             Err(source) => return Err(PackageError::Io { place, source }),
         };
         let description = read_description(&bytes, place, limits)?;
-        Self::assemble(description, limits, |role, path| {
+        Self::assemble(description, |role, path| {
             let file = directory.join(path.as_str());
             let outside = "is a link out of the package; put the file itself there";
             let inside = |file: &Path| {
@@ -66,7 +66,6 @@ impl ApplicationPackage {
     /// are left alone.
     pub(super) fn assemble(
         description: Exact<margo_types::application::ApplicationDescription>,
-        limits: &PackageLimits,
         mut fetch: impl FnMut(ResourceRole, &PackagePath) -> Result<Vec<u8>, PackageError>,
     ) -> Result<Self, PackageError> {
         let mut resources = BTreeMap::new();

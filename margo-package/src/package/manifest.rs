@@ -165,7 +165,7 @@ impl ApplicationPackage {
             format!("{place}, {DESCRIPTION_FILE}"),
             limits,
         )?;
-        Self::assemble(description, limits, |role, path| {
+        Self::assemble(description, |role, path| {
             let title = |layer: &Descriptor| {
                 layer
                     .annotations
