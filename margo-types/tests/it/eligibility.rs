@@ -1,0 +1,698 @@
+//! Which device fits, and why not.
+
+mod laws;
+pub(crate) mod naive;
+mod placement;
+
+use margo_types::application::{
+    Architecture, CapacityRequirements, CpuRequirement, DeviceConstraints, EligibilityRule,
+    MatchExpression, Operator, Selector,
+};
+use margo_types::capabilities::{
+    Cpu, DeviceCapabilities, DeviceProperties, Interface, Peripheral, PeripheralType, Runtime,
+};
+use margo_types::eligibility::{Constraints, Outcome};
+use serde_json::{Value, json};
+
+/// A device with something of every kind.
+pub(crate) fn press_line() -> DeviceCapabilities {
+    serde_json::from_value(json!({
+        "properties": {
+            "id": "hall-3/press-line",
+            "vendor": "Example Controls",
+            "modelNumber": "EC-400",
+            "serialNumber": "0042",
+            "cpus": [
+                { "cores": 2.0, "architecture": "arm64" },
+                { "cores": 8.5, "architecture": "amd64", "clusters": [4, 4] },
+                { "cores": 64 },
+            ],
+            "memory": "59 Gi",
+            "storage": "2Ti",
+            "peripherals": [
+                { "type": "gpu", "manufacturer": "Alpha", "model": "G1" },
+                { "type": "camera", "manufacturer": "Beta" },
+            ],
+            "interfaces": [],
+            "otelCollector": true,
+            "supportedRuntimes": ["oci"],
+            "supportedDeploymentTypes": ["compose", "wasm"],
+            "shift": 7,
+            "load": 0.75,
+            "big": 9_007_199_254_740_993_u64,
+            "numeric": "7",
+            "zones": ["a", "b"],
+            "ports": [80, 443],
+            "flags": [true],
+            "mixed": ["a", 1],
+            "nothing": null,
+            "none": [],
+            "site": { "name": "North", "a/b": 1, "m~n": 2 },
+            "racks": [{ "slot": 1, "cards": [{ "kind": "io" }] }, { "slot": 2 }],
+        },
+        "labels": {
+            "example.com/tier": "edge",
+            "/vendor": "slash",
+            "rank": 3,
+            "ready": true,
+            "teams": ["red", "blue"],
+            "slots": [1, 2],
+            "odd": [{ "type": "gpu" }],
+            "object": {},
+        },
+    }))
+    .unwrap()
+}
+
+pub(crate) fn expression(
+    key: &str,
+    operator: &str,
+    values: &Value,
+    items: Vec<MatchExpression>,
+) -> MatchExpression {
+    let mut expression = MatchExpression::new(key, Operator::from(operator));
+    expression.values = values.as_array().cloned();
+    if !items.is_empty() {
+        expression = expression.with_items(items);
+    }
+    expression
+}
+
+pub(crate) fn by_property(expressions: Vec<MatchExpression>) -> EligibilityRule {
+    let mut rule = EligibilityRule::default();
+    rule.property_selector = Some(Selector::new(expressions));
+    rule
+}
+
+pub(crate) fn by_label(expressions: Vec<MatchExpression>) -> EligibilityRule {
+    let mut rule = EligibilityRule::default();
+    rule.label_selector = Some(Selector::new(expressions));
+    rule
+}
+
+pub(crate) fn constraints(rules: Vec<EligibilityRule>) -> DeviceConstraints {
+    let mut constraints = DeviceConstraints::default();
+    constraints.eligibility_rules = Some(rules);
+    constraints
+}
+
+fn capacity(change: impl FnOnce(&mut CapacityRequirements)) -> Constraints {
+    let mut required = CapacityRequirements::default();
+    change(&mut required);
+    let mut constraints = DeviceConstraints::default();
+    constraints.capacity_requirements = Some(required);
+    Constraints::compile(&constraints)
+}
+
+/// Asserts what one rule says of the device, that the explanation agrees, and gives the explanation.
+fn assert_rule(rule: EligibilityRule, device: &DeviceCapabilities, expected: bool) -> String {
+    let source = constraints(vec![rule]);
+    let compiled = Constraints::compile(&source);
+    let verdict = compiled.explain(device);
+    assert_eq!(compiled.matches(device), expected, "{verdict}");
+    assert_eq!(verdict.placeable, expected, "{verdict}");
+    let all_met = verdict.reasons.iter().all(|it| it.outcome == Outcome::Met);
+    assert_eq!(all_met, expected, "{verdict}");
+    assert_eq!(
+        naive::some_rule_matches(&source, device),
+        expected,
+        "{verdict}"
+    );
+    verdict.to_string()
+}
+
+#[test]
+fn every_operator_on_every_kind_of_property() {
+    let device = press_line();
+    let table = [
+        // texts: exact and case-sensitive
+        ("/vendor", "In", json!(["Example Controls"]), true),
+        ("/vendor", "In", json!(["x", "Example Controls"]), true),
+        ("/vendor", "In", json!(["example controls"]), false),
+        ("/vendor", "In", json!(["Example Controls "]), false),
+        ("/vendor", "NotIn", json!(["Other"]), true),
+        ("/vendor", "NotIn", json!(["Example Controls"]), false),
+        ("/vendor", "NotIn", json!([5]), true),
+        ("/vendor", "Exists", Value::Null, true),
+        ("/vendor", "DoesNotExist", Value::Null, false),
+        ("/vendor", "Gt", json!([1]), false),
+        ("/id", "In", json!(["hall-3/press-line"]), true),
+        ("/modelNumber", "In", json!(["EC-400"]), true),
+        ("/serialNumber", "In", json!(["0042"]), true),
+        // numbers: exact, whatever their notation
+        ("/shift", "In", json!([7.0, 8]), true),
+        ("/shift", "NotIn", json!([7]), false),
+        ("/shift", "Gt", json!([6.5]), true),
+        ("/shift", "Gt", json!([7]), false),
+        ("/shift", "Lt", json!([8]), true),
+        ("/shift", "Lt", json!([7]), false),
+        ("/shift", "Gt", json!(["6"]), true),
+        ("/shift", "Gt", json!([" 6"]), false),
+        ("/load", "Lt", json!(["0.8"]), true),
+        ("/load", "Gt", json!(["x"]), false),
+        ("/shift", "In", json!(["7"]), false),
+        ("/numeric", "In", json!([7]), false),
+        ("/numeric", "Gt", json!([6]), false),
+        ("/cpus/1/cores", "In", json!([8.5]), true),
+        ("/cpus/2/cores", "Gt", json!([63]), true),
+        // truth values
+        ("/otelCollector", "In", json!([true]), true),
+        ("/otelCollector", "In", json!([false]), false),
+        ("/otelCollector", "NotIn", json!([false]), true),
+        ("/otelCollector", "In", json!([true, false]), false),
+        ("/otelCollector", "In", json!(["true"]), false),
+        ("/otelCollector", "Gt", json!([0]), false),
+        // lists of scalars
+        ("/zones", "In", json!(["b", "c"]), true),
+        ("/zones", "NotIn", json!(["b", "c"]), false),
+        ("/zones", "NotIn", json!(["c"]), true),
+        ("/zones", "Exists", Value::Null, true),
+        ("/zones/1", "In", json!(["b"]), true),
+        ("/ports", "In", json!([443]), true),
+        ("/ports", "In", json!([8080]), false),
+        ("/ports", "Gt", json!([1]), false),
+        ("/supportedRuntimes", "In", json!(["oci"]), true),
+        ("/supportedDeploymentTypes", "In", json!(["wasm"]), true),
+        (
+            "/supportedDeploymentTypes/0",
+            "In",
+            json!(["compose"]),
+            true,
+        ),
+        ("/supportedDeploymentTypes/2", "Exists", Value::Null, false),
+        // quantities are texts
+        ("/memory", "In", json!(["59Gi"]), true),
+        ("/memory", "Gt", json!([1]), false),
+        ("/memory", "Exists", Value::Null, true),
+        ("/storage", "In", json!(["2048Gi"]), false),
+        // lists of objects: false for all these operators
+        ("/peripherals", "Exists", Value::Null, false),
+        ("/peripherals", "DoesNotExist", Value::Null, false),
+        ("/peripherals", "In", json!(["gpu"]), false),
+        ("/peripherals", "NotIn", json!(["gpu"]), false),
+        ("/racks", "Exists", Value::Null, false),
+        ("/racks", "NotIn", json!([1]), false),
+        // empty lists
+        ("/interfaces", "Exists", Value::Null, false),
+        ("/interfaces", "NotIn", json!(["x"]), false),
+        ("/none", "Exists", Value::Null, true),
+        ("/none", "NotIn", json!(["x"]), true),
+        ("/none", "In", json!(["x"]), false),
+        // what no operator admits
+        ("/nothing", "Exists", Value::Null, false),
+        ("/nothing", "DoesNotExist", Value::Null, false),
+        ("/site", "Exists", Value::Null, false),
+        ("/cpus/0", "Exists", Value::Null, false),
+        ("", "Exists", Value::Null, false),
+        ("/flags", "In", json!([true]), false),
+        ("/mixed", "In", json!(["a"]), false),
+        ("/mixed", "NotIn", json!(["z"]), false),
+        // absent keys
+        ("/missing", "Exists", Value::Null, false),
+        ("/missing", "DoesNotExist", Value::Null, true),
+        ("/missing", "In", json!(["x"]), false),
+        ("/missing", "NotIn", json!(["x"]), false),
+        ("/missing", "Lt", json!([5]), false),
+        ("/vendor/name", "DoesNotExist", Value::Null, true),
+        ("/Vendor", "Exists", Value::Null, false),
+        ("/cpus/2/architecture", "Exists", Value::Null, false),
+        ("/peripherals/1/model", "DoesNotExist", Value::Null, true),
+        // pointers
+        ("/peripherals/0/type", "In", json!(["gpu"]), true),
+        ("/peripherals/00/type", "Exists", Value::Null, false),
+        ("/peripherals/-", "Exists", Value::Null, false),
+        ("/peripherals/2/type", "Exists", Value::Null, false),
+        ("/cpus/1/clusters/0", "In", json!([4]), true),
+        ("/site/a~1b", "In", json!([1]), true),
+        ("/site/m~0n", "In", json!([2]), true),
+        ("/site/a/b", "Exists", Value::Null, false),
+        ("/racks/0/cards/0/kind", "In", json!(["io"]), true),
+    ];
+    for (key, operator, values, expected) in table {
+        let rule = by_property(vec![expression(key, operator, &values, vec![])]);
+        assert_rule(rule, &device, expected);
+    }
+}
+
+#[test]
+fn labels_are_looked_up_by_their_literal_key() {
+    let device = press_line();
+    let table = [
+        ("example.com/tier", "In", json!(["edge"]), true),
+        ("Example.com/tier", "Exists", Value::Null, false),
+        ("example.com~1tier", "Exists", Value::Null, false),
+        ("/vendor", "In", json!(["slash"]), true),
+        ("vendor", "DoesNotExist", Value::Null, true),
+        ("rank", "Gt", json!([2]), true),
+        ("rank", "Lt", json!(["3"]), false),
+        ("ready", "In", json!([true]), true),
+        ("teams", "In", json!(["blue", "green"]), true),
+        ("teams", "NotIn", json!(["green"]), true),
+        ("slots", "In", json!([2]), true),
+        ("missing", "NotIn", json!(["x"]), false),
+        ("odd", "Exists", Value::Null, false),
+        ("object", "Exists", Value::Null, false),
+    ];
+    for (key, operator, values, expected) in table {
+        assert_rule(
+            by_label(vec![expression(key, operator, &values, vec![])]),
+            &device,
+            expected,
+        );
+    }
+    let gpu = expression("/type", "In", &json!(["gpu"]), vec![]);
+    let odd = expression("odd", "ContainsAll", &Value::Null, vec![gpu]);
+    assert_rule(by_label(vec![odd]), &device, false);
+}
+
+#[test]
+fn contains_all_wants_one_element_and_contains_any_one_expression() {
+    let device = press_line();
+    let is = |key: &str, value: Value| expression(key, "In", &json!([value]), vec![]);
+    let maker_is_not = |value| expression("/manufacturer", "NotIn", &json!([value]), vec![]);
+    let table = [
+        (
+            "/peripherals",
+            "ContainsAll",
+            vec![
+                is("/type", json!("gpu")),
+                is("/manufacturer", json!("Alpha")),
+            ],
+            true,
+        ),
+        (
+            "/peripherals",
+            "ContainsAll",
+            vec![
+                is("/type", json!("gpu")),
+                is("/manufacturer", json!("Beta")),
+            ],
+            false,
+        ),
+        (
+            "/peripherals",
+            "ContainsAny",
+            vec![
+                is("/type", json!("nic")),
+                is("/manufacturer", json!("Beta")),
+            ],
+            true,
+        ),
+        (
+            "/peripherals",
+            "ContainersAny",
+            vec![is("/type", json!("camera"))],
+            true,
+        ),
+        (
+            "/peripherals",
+            "ContainsAny",
+            vec![is("/type", json!("nic")), is("/model", json!("G2"))],
+            false,
+        ),
+        (
+            "/peripherals",
+            "ContainsAll",
+            vec![expression("/model", "DoesNotExist", &Value::Null, vec![])],
+            true,
+        ),
+        (
+            "/peripherals",
+            "ContainsAll",
+            vec![is("/type", json!("camera")), maker_is_not("Alpha")],
+            true,
+        ),
+        (
+            "/peripherals",
+            "ContainsAll",
+            vec![expression("/model", "NotIn", &json!(["G1"]), vec![])],
+            false,
+        ),
+        ("/peripherals", "ContainsAll", vec![], false),
+        (
+            "/cpus",
+            "ContainsAll",
+            vec![
+                is("/architecture", json!("amd64")),
+                expression("/cores", "Gt", &json!([8]), vec![]),
+            ],
+            true,
+        ),
+        (
+            "/cpus",
+            "ContainsAll",
+            vec![
+                is("/architecture", json!("arm64")),
+                expression("/cores", "Gt", &json!([8]), vec![]),
+            ],
+            false,
+        ),
+        (
+            "/cpus",
+            "ContainsAny",
+            vec![is("/clusters", json!(4))],
+            true,
+        ),
+        ("/racks", "ContainsAll", vec![is("/slot", json!(2))], true),
+        (
+            "/racks",
+            "ContainsAll",
+            vec![expression(
+                "/cards",
+                "ContainsAny",
+                &Value::Null,
+                vec![is("/kind", json!("io"))],
+            )],
+            true,
+        ),
+        (
+            "/racks/0/cards",
+            "ContainsAll",
+            vec![is("/kind", json!("io"))],
+            true,
+        ),
+        (
+            "/interfaces",
+            "ContainsAny",
+            vec![is("/type", json!("wifi"))],
+            false,
+        ),
+        ("/zones", "ContainsAny", vec![is("", json!("a"))], false),
+        (
+            "/none",
+            "ContainsAny",
+            vec![expression("/x", "DoesNotExist", &Value::Null, vec![])],
+            false,
+        ),
+        (
+            "/vendor",
+            "ContainsAny",
+            vec![is("/type", json!("gpu"))],
+            false,
+        ),
+        (
+            "/missing",
+            "ContainsAny",
+            vec![is("/type", json!("gpu"))],
+            false,
+        ),
+        (
+            "/peripherals",
+            "ContainsAny",
+            vec![is("type", json!("gpu"))],
+            false,
+        ),
+    ];
+    for (key, operator, items, expected) in table {
+        let rule = by_property(vec![expression(key, operator, &Value::Null, items)]);
+        assert_rule(rule, &device, expected);
+    }
+}
+
+#[test]
+fn malformed_expressions_are_false_with_the_reason() {
+    let device = press_line();
+    let item = || vec![MatchExpression::new("/type", Operator::Exists)];
+    let table = [
+        (
+            expression("/vendor", "In", &Value::Null, vec![]),
+            "no values",
+        ),
+        (expression("/vendor", "In", &json!([]), vec![]), "no values"),
+        (
+            expression("/vendor", "NotIn", &json!(["a", 1]), vec![]),
+            "not all texts",
+        ),
+        (
+            expression("/vendor", "NotIn", &json!([null]), vec![]),
+            "not all texts",
+        ),
+        (
+            expression("/vendor", "NotIn", &json!([true, false]), vec![]),
+            "not all texts",
+        ),
+        (
+            expression("/vendor", "Exists", &json!(["x"]), vec![]),
+            "Exists has no values",
+        ),
+        (
+            expression("/missing", "DoesNotExist", &json!(["x"]), vec![]),
+            "DoesNotExist has no values",
+        ),
+        (
+            expression("/shift", "Gt", &json!([1, 2]), vec![]),
+            "exactly one value",
+        ),
+        (
+            expression("/shift", "Lt", &json!([true]), vec![]),
+            "not a number",
+        ),
+        (
+            expression("/shift", "Lt", &Value::Null, vec![]),
+            "exactly one value",
+        ),
+        (
+            expression("/vendor", "Exists", &Value::Null, item()),
+            "Exists has no itemSelector",
+        ),
+        (
+            expression("/vendor", "In", &json!(["Example Controls"]), item()),
+            "In has no itemSelector",
+        ),
+        (
+            expression("/peripherals", "ContainsAll", &Value::Null, vec![]),
+            "wants an itemSelector",
+        ),
+        (
+            expression("/peripherals", "ContainsAny", &json!(["gpu"]), item()),
+            "ContainsAny has no values",
+        ),
+        (
+            expression("/vendor", "Matches", &json!(["x"]), vec![]),
+            "operator is not known",
+        ),
+        (
+            expression("vendor", "Exists", &Value::Null, vec![]),
+            "not a JSON Pointer",
+        ),
+        (
+            expression("/a~2", "DoesNotExist", &Value::Null, vec![]),
+            "a ~ that is not part of",
+        ),
+    ];
+    for (malformed, why) in table {
+        let verdict = assert_rule(by_property(vec![malformed]), &device, false);
+        assert!(verdict.contains(why), "{verdict}");
+    }
+}
+
+#[test]
+fn item_selectors_are_bounded_in_depth() {
+    let nested = |levels: usize| {
+        let mut properties = DeviceProperties::new("edge".parse().unwrap(), "V", "M", "S");
+        properties.otel_collector = Some(true);
+        let mut value = json!([{ "leaf": 1 }]);
+        let mut innermost = MatchExpression::new("/leaf", Operator::Exists);
+        for _ in 1..levels {
+            value = json!([{ "inner": value }]);
+            innermost =
+                MatchExpression::new("/inner", Operator::ContainsAll).with_items(vec![innermost]);
+        }
+        properties.extra.0.insert("inner".to_owned(), value);
+        let outermost = MatchExpression::new("/inner", Operator::ContainsAll);
+        let rule = by_property(vec![outermost.with_items(vec![innermost])]);
+        let compiled = Constraints::compile(&constraints(vec![rule]));
+        compiled.matches(&DeviceCapabilities::new(properties))
+    };
+    assert!(nested(1) && nested(8));
+    assert!(!nested(9) && !nested(500));
+}
+
+#[test]
+fn a_quantity_is_compared_as_spelled_but_for_the_blank() {
+    let device = press_line();
+    for (operands, expected) in [
+        (json!(["59Gi"]), true),
+        (json!(["59 Gi"]), true),
+        (json!(["60416Mi"]), false),
+        (json!(["59GB"]), false),
+        (json!([59]), false),
+    ] {
+        let compiled = Constraints::compile(&constraints(vec![by_property(vec![expression(
+            "/memory",
+            "In",
+            &operands,
+            vec![],
+        )])]));
+        assert_eq!(compiled.matches(&device), expected, "{operands}");
+    }
+}
+
+#[test]
+fn rules_are_alternatives_and_selectors_conjunctions() {
+    let device = press_line();
+    let yes = || MatchExpression::new("/vendor", Operator::Exists);
+    let no = || MatchExpression::new("/missing", Operator::Exists);
+    let label = || MatchExpression::new("rank", Operator::Exists);
+    let both = |property, key: MatchExpression| {
+        let mut rule = by_property(vec![property]);
+        rule.label_selector = Some(Selector::new(vec![key]));
+        rule
+    };
+    for (rules, expected) in [
+        (vec![], true),
+        (vec![EligibilityRule::default()], true),
+        (vec![by_property(vec![])], true),
+        (
+            vec![by_property(vec![no()]), by_property(vec![yes()])],
+            true,
+        ),
+        (vec![by_property(vec![yes(), no()])], false),
+        (vec![both(yes(), label())], true),
+        (vec![both(no(), label())], false),
+        (vec![both(yes(), no())], false),
+    ] {
+        let source = constraints(rules);
+        assert_eq!(
+            Constraints::compile(&source).matches(&device),
+            expected,
+            "{source:?}"
+        );
+    }
+    assert!(Constraints::compile(&DeviceConstraints::default()).matches(&device));
+}
+
+#[test]
+fn one_processor_must_have_both_cores_and_architecture() {
+    let device = press_line();
+    let cpu = |cores, architectures: Option<Vec<Architecture>>| {
+        capacity(|required| {
+            let mut cpu = CpuRequirement::new(cores);
+            cpu.architectures = architectures;
+            required.cpu = Some(cpu);
+        })
+    };
+    for (cores, architectures, expected) in [
+        (64.0, None, true),
+        (64.5, None, false),
+        (74.5, None, false),
+        (8.5, Some(vec![Architecture::Amd64]), true),
+        (8.6, Some(vec![Architecture::Amd64]), false),
+        (4.0, Some(vec![Architecture::Arm64]), false),
+        (
+            2.0,
+            Some(vec![Architecture::Arm64, Architecture::Arm]),
+            true,
+        ),
+        (0.5, Some(vec![Architecture::Riscv64]), false),
+        (64.0, Some(vec![]), true),
+        (f64::NAN, None, false),
+    ] {
+        let compiled = cpu(cores, architectures.clone());
+        assert_eq!(
+            compiled.matches(&device),
+            expected,
+            "{cores} {architectures:?}"
+        );
+    }
+    let verdict = cpu(16.0, Some(vec![Architecture::Amd64])).explain(&device);
+    assert_eq!(
+        verdict.to_string(),
+        "not placeable: a cpu with cores >= 16 of amd64 is false: the device has 2 cores of arm64, \
+         8.5 cores of amd64, 64 cores of unknown architecture"
+    );
+}
+
+#[test]
+fn amounts_are_compared_in_bytes() {
+    let device = press_line();
+    for (amount, expected) in [
+        ("59Gi", true),
+        ("60416Mi", true),
+        ("60417Mi", false),
+        ("60Gi", false),
+    ] {
+        let memory = capacity(|required| required.memory = Some(amount.parse().unwrap()));
+        assert_eq!(memory.matches(&device), expected, "{amount}");
+    }
+    let storage = capacity(|required| required.storage = Some("3Ti".parse().unwrap()));
+    assert_eq!(
+        storage.explain(&device).to_string(),
+        "not placeable: storage >= 3Ti is false: the device has 2Ti"
+    );
+    let mut properties = DeviceProperties::new("bare".parse().unwrap(), "V", "M", "S");
+    properties.otel_collector = Some(true);
+    assert_eq!(
+        storage
+            .explain(&DeviceCapabilities::new(properties))
+            .to_string(),
+        "not placeable: storage >= 3Ti is false: the device does not say its storage"
+    );
+}
+
+#[test]
+fn a_device_that_does_not_host_never_fits() {
+    let properties = DeviceProperties::new("gateway".parse().unwrap(), "V", "M", "S");
+    let mut device = DeviceCapabilities::new(properties);
+    let compiled = Constraints::compile(&DeviceConstraints::default());
+    assert!(!compiled.matches(&device));
+    assert_eq!(
+        compiled.explain(&device).to_string(),
+        "not placeable: hosts workloads is false: the device reports none of the properties of a host"
+    );
+    device.properties.supported_runtimes = Some(vec![Runtime::Oci]);
+    assert!(compiled.matches(&device));
+}
+
+#[test]
+fn an_explanation_names_every_rule_and_place() {
+    let mut device = press_line();
+    device.properties.cpus = Some(vec![Cpu::new(1.0, None)]);
+    device.properties.peripherals = Some(vec![Peripheral::new(PeripheralType::Camera)]);
+    device.properties.interfaces = Some(vec![Interface::new("wifi".into())]);
+    let mut second = by_property(vec![
+        MatchExpression::new("/vendor", Operator::Exists),
+        expression(
+            "/peripherals",
+            "ContainsAll",
+            &Value::Null,
+            vec![
+                expression("/type", "In", &json!(["gpu"]), vec![]),
+                expression("/model", "Exists", &Value::Null, vec![]),
+            ],
+        ),
+    ]);
+    second.label_selector = Some(Selector::new(vec![MatchExpression::new(
+        "tier",
+        Operator::Exists,
+    )]));
+    let mut source = constraints(vec![
+        by_property(vec![expression("/vendor", "In", &json!(["ACME"]), vec![])]),
+        second,
+    ]);
+    let mut required = CapacityRequirements::default();
+    required.memory = Some("64Gi".parse().unwrap());
+    source.capacity_requirements = Some(required);
+
+    let verdict = Constraints::compile(&source).explain(&device);
+    assert_eq!(
+        verdict.to_string(),
+        "not placeable: memory >= 64Gi is false: the device has 59Gi; no rule matches: rule 1: \
+         /vendor In [\"ACME\"] is false: the device says \"Example Controls\"; rule 2: \
+         /peripherals ContainsAll (/type In [\"gpu\"] and /model Exists) is false: the device says \
+         [{\"type\":\"camera\"}]; tier Exists is false: the device has no such label"
+    );
+    let places: Vec<String> = verdict
+        .unmet()
+        .map(|reason| reason.path.to_string())
+        .collect();
+    assert_eq!(
+        places,
+        [
+            "capacityRequirements.memory",
+            "eligibilityRules[0].propertySelector.matchExpressions[0]",
+            "eligibilityRules[1].propertySelector.matchExpressions[1]",
+            "eligibilityRules[1].labelSelector.matchExpressions[0]",
+        ]
+    );
+}
