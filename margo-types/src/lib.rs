@@ -28,6 +28,7 @@ pub mod status;
 mod text;
 pub mod trust;
 mod validate;
+pub mod values;
 mod version;
 mod wire;
 mod write;

@@ -78,6 +78,10 @@ pub(crate) fn expression(
     expression
 }
 
+fn is(key: &str, value: Value) -> MatchExpression {
+    MatchExpression::new(key, Operator::In).with_values([value])
+}
+
 pub(crate) fn by_property(expressions: Vec<MatchExpression>) -> EligibilityRule {
     let mut rule = EligibilityRule::default();
     rule.property_selector = Some(Selector::new(expressions));
@@ -268,144 +272,69 @@ fn labels_are_looked_up_by_their_literal_key() {
 #[test]
 fn contains_all_wants_one_element_and_contains_any_one_expression() {
     let device = press_line();
-    let is = |key: &str, value: Value| expression(key, "In", &json!([value]), vec![]);
-    let maker_is_not = |value| expression("/manufacturer", "NotIn", &json!([value]), vec![]);
+    let gpu = || is("/type", json!("gpu"));
+    let camera = || is("/type", json!("camera"));
+    let nic = || is("/type", json!("nic"));
+    let maker = |name: &str| is("/manufacturer", json!(name));
+    let not = |key: &str, value: &str| expression(key, "NotIn", &json!([value]), vec![]);
+    let no_model = || MatchExpression::new("/model", Operator::DoesNotExist);
+    let table = [
+        ("ContainsAll", vec![gpu(), maker("Alpha")], true),
+        ("ContainsAll", vec![gpu(), maker("Beta")], false),
+        ("ContainsAny", vec![nic(), maker("Beta")], true),
+        ("ContainsAny", vec![nic(), is("/model", json!("G2"))], false),
+        ("ContainersAny", vec![camera()], true),
+        ("ContainsAll", vec![no_model()], true),
+        ("ContainsAll", vec![gpu(), no_model()], false),
+        (
+            "ContainsAll",
+            vec![camera(), not("/manufacturer", "Alpha")],
+            true,
+        ),
+        // the camera has no model, so the key is not present
+        ("ContainsAll", vec![not("/model", "G1")], false),
+        ("ContainsAll", vec![], false),
+        ("ContainsAny", vec![is("type", json!("gpu"))], false),
+    ];
+    for (operator, items, expected) in table {
+        let peripherals = expression("/peripherals", operator, &Value::Null, items);
+        assert_rule(by_property(vec![peripherals]), &device, expected);
+    }
+}
+
+#[test]
+fn contains_looks_into_every_list_of_objects_and_into_nothing_else() {
+    let device = press_line();
+    let cores = || expression("/cores", "Gt", &json!([8]), vec![]);
+    let io = || is("/kind", json!("io"));
+    let absent = || MatchExpression::new("/x", Operator::DoesNotExist);
+    let cards = expression("/cards", "ContainsAny", &Value::Null, vec![io()]);
     let table = [
         (
-            "/peripherals",
-            "ContainsAll",
-            vec![
-                is("/type", json!("gpu")),
-                is("/manufacturer", json!("Alpha")),
-            ],
-            true,
-        ),
-        (
-            "/peripherals",
-            "ContainsAll",
-            vec![
-                is("/type", json!("gpu")),
-                is("/manufacturer", json!("Beta")),
-            ],
-            false,
-        ),
-        (
-            "/peripherals",
-            "ContainsAny",
-            vec![
-                is("/type", json!("nic")),
-                is("/manufacturer", json!("Beta")),
-            ],
-            true,
-        ),
-        (
-            "/peripherals",
-            "ContainersAny",
-            vec![is("/type", json!("camera"))],
-            true,
-        ),
-        (
-            "/peripherals",
-            "ContainsAny",
-            vec![is("/type", json!("nic")), is("/model", json!("G2"))],
-            false,
-        ),
-        (
-            "/peripherals",
-            "ContainsAll",
-            vec![expression("/model", "DoesNotExist", &Value::Null, vec![])],
-            true,
-        ),
-        (
-            "/peripherals",
-            "ContainsAll",
-            vec![is("/type", json!("camera")), maker_is_not("Alpha")],
-            true,
-        ),
-        (
-            "/peripherals",
-            "ContainsAll",
-            vec![expression("/model", "NotIn", &json!(["G1"]), vec![])],
-            false,
-        ),
-        ("/peripherals", "ContainsAll", vec![], false),
-        (
             "/cpus",
-            "ContainsAll",
-            vec![
-                is("/architecture", json!("amd64")),
-                expression("/cores", "Gt", &json!([8]), vec![]),
-            ],
+            vec![is("/architecture", json!("amd64")), cores()],
             true,
         ),
         (
             "/cpus",
-            "ContainsAll",
-            vec![
-                is("/architecture", json!("arm64")),
-                expression("/cores", "Gt", &json!([8]), vec![]),
-            ],
+            vec![is("/architecture", json!("arm64")), cores()],
             false,
         ),
-        (
-            "/cpus",
-            "ContainsAny",
-            vec![is("/clusters", json!(4))],
-            true,
-        ),
-        ("/racks", "ContainsAll", vec![is("/slot", json!(2))], true),
-        (
-            "/racks",
-            "ContainsAll",
-            vec![expression(
-                "/cards",
-                "ContainsAny",
-                &Value::Null,
-                vec![is("/kind", json!("io"))],
-            )],
-            true,
-        ),
-        (
-            "/racks/0/cards",
-            "ContainsAll",
-            vec![is("/kind", json!("io"))],
-            true,
-        ),
-        (
-            "/interfaces",
-            "ContainsAny",
-            vec![is("/type", json!("wifi"))],
-            false,
-        ),
-        ("/zones", "ContainsAny", vec![is("", json!("a"))], false),
-        (
-            "/none",
-            "ContainsAny",
-            vec![expression("/x", "DoesNotExist", &Value::Null, vec![])],
-            false,
-        ),
-        (
-            "/vendor",
-            "ContainsAny",
-            vec![is("/type", json!("gpu"))],
-            false,
-        ),
-        (
-            "/missing",
-            "ContainsAny",
-            vec![is("/type", json!("gpu"))],
-            false,
-        ),
-        (
-            "/peripherals",
-            "ContainsAny",
-            vec![is("type", json!("gpu"))],
-            false,
-        ),
+        ("/cpus", vec![is("/clusters", json!(4))], true),
+        ("/racks", vec![is("/slot", json!(2))], true),
+        ("/racks", vec![cards], true),
+        ("/racks/0/cards", vec![io()], true),
+        ("/interfaces", vec![absent()], false),
+        ("/zones", vec![is("", json!("a"))], false),
+        ("/none", vec![absent()], false),
+        ("/mixed", vec![absent()], false),
+        ("/site", vec![absent()], false),
+        ("/vendor", vec![absent()], false),
+        ("/missing", vec![absent()], false),
     ];
-    for (key, operator, items, expected) in table {
-        let rule = by_property(vec![expression(key, operator, &Value::Null, items)]);
-        assert_rule(rule, &device, expected);
+    for (key, items, expected) in table {
+        let contains = expression(key, "ContainsAll", &Value::Null, items);
+        assert_rule(by_property(vec![contains]), &device, expected);
     }
 }
 
