@@ -12,6 +12,10 @@ use margo_types::capabilities::DeviceCapabilities;
 use margo_types::eligibility::Constraints;
 use serde_json::json;
 
+/// Counts allocations: `compiled` must show none.
+#[global_allocator]
+static ALLOCATOR: divan::AllocProfiler = divan::AllocProfiler::system();
+
 fn main() {
     divan::main();
 }

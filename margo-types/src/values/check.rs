@@ -132,7 +132,11 @@ impl<'a> Rules<'a> {
         if !shape.kind.is_kind_of(value) {
             let kind = shape.kind.in_words();
             let message = format!("{} is not {kind}", in_words(value));
-            let fault = ValueFault::new(ValueRule::DataType, message, format!("give {kind}"));
+            let fault = ValueFault::new(
+                ValueRule::DataType,
+                message,
+                format!("give {}", shape.kind.wanted()),
+            );
             return faults.push(fault.at(element));
         }
         if is_empty(value) {

@@ -97,6 +97,14 @@ impl Kind {
         }
     }
 
+    /// What to give, in words.
+    pub(super) fn wanted(self) -> &'static str {
+        match self {
+            Self::Integer => "a whole number of at most 64 bits",
+            other => other.in_words(),
+        }
+    }
+
     pub(super) fn in_words(self) -> &'static str {
         match self {
             Self::Text => "a text",
@@ -122,6 +130,7 @@ impl Kind {
             Self::Text => Some(text.into()),
             Self::Boolean => text.parse().ok().map(Value::Bool),
             Self::Double => parse_number(text).map(Value::Number),
+            // What is no integer stays the text that a person wrote: messages show it unrounded.
             Self::Integer => parse_number(text)
                 .map(Value::Number)
                 .filter(|number| self.is_kind_of(number)),

@@ -127,7 +127,7 @@ fn everything_wrong_is_reported_at_once() {
     assert_eq!(
         refusal.to_string(),
         "speed: the application has no such parameter; give one that it describes\n\
-         batch (Batch): \"many\" is not a whole number; give a whole number\n\
+         batch (Batch): \"many\" is not a whole number; give a whole number of at most 64 bits\n\
          interval (Poll interval): 5 is less than 30; give at least 30\n\
          limit (Limit): 0.25 is less than 0.5; give at least 0.5\n\
          limit (Limit): 0.25 has 2 decimal places; give at most 1\n\
@@ -270,11 +270,12 @@ fn the_suppliers_own_defaults_are_checked_with_their_place() {
     assert_eq!(check_defaults(&description), []);
 
     description.parameters.get_mut("interval").unwrap().value = Some(json!("30"));
-    description.parameters.get_mut("line").unwrap().value = Some(json!(""));
+    description.parameters.get_mut("line").unwrap().value = Some(json!(["ok", ""]));
     description.parameters.get_mut("limit").unwrap().value = Some(json!(0.75));
     let configuration = description.configuration.as_mut().unwrap();
     configuration.schema[2].regex_match = Some("(".to_owned());
     configuration.schema[4].data_type = "date".into();
+    configuration.schema[1].data_type = "array[string]".into();
     let found: Vec<String> = check_defaults(&description)
         .iter()
         .map(ToString::to_string)
@@ -286,8 +287,8 @@ fn the_suppliers_own_defaults_are_checked_with_their_place() {
              group; ask the supplier for a pattern without look-around, back-references and large repetitions",
             "configuration.schema[4].dataType: the schema \"count\" has the unknown data type \"date\"; ask the \
              supplier for string, integer, double, boolean or array[...] of one of them",
-            "parameters.interval.value (Poll interval): \"30\" is not a whole number; give a whole number",
-            "parameters.line.value (Line): the value is empty; give a value",
+            "parameters.interval.value (Poll interval): \"30\" is not a whole number; give a whole number of at most 64 bits",
+            "parameters.line.value[1] (Line): the value is empty; give a value",
             "parameters.limit.value (Limit): 0.75 has 2 decimal places; give at most 1",
         ]
     );
