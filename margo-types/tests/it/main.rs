@@ -1,1 +1,4 @@
 //! Behaviour of the crate, seen from outside.
+
+mod eligibility;
+mod values;
