@@ -33,12 +33,7 @@ impl Accept {
             return Self::anything();
         }
         Self {
-            ranges: Some(
-                elements
-                    .take(MAX_RANGES)
-                    .filter_map(Range::parse)
-                    .collect(),
-            ),
+            ranges: Some(elements.take(MAX_RANGES).filter_map(Range::parse).collect()),
         }
     }
 
@@ -139,7 +134,8 @@ impl Range {
         let matches = |wanted: &Option<String>, offered: &Option<String>| {
             wanted.is_none() || wanted == offered
         };
-        let has = |parameter: &(String, String)| offered.parameters.iter().any(|p| same(p, parameter));
+        let has =
+            |parameter: &(String, String)| offered.parameters.iter().any(|p| same(p, parameter));
         matches(&self.main, &offered.main)
             && matches(&self.sub, &offered.sub)
             && self.parameters.iter().all(has)

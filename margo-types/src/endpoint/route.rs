@@ -4,7 +4,7 @@ use super::template::Parameter;
 use super::{Endpoint, Form, Operation};
 use crate::digest::Digest;
 use crate::id::{ClientId, DeploymentId, DeviceId};
-use crate::version::SpecVersion;
+use crate::version::{CallerIdentity, SpecVersion};
 
 /// What a request is about: an operation with the ids that its path carries.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -131,7 +131,7 @@ impl Route {
             match Parameter::of_segment(segment) {
                 None => path.push_str(segment),
                 Some(parameter) => {
-                    let id = self.parameter(parameter, caller);
+                    let id = self.parameter(parameter, caller, endpoint.generation);
                     path.push_str(&id.ok_or_else(|| missing(parameter))?);
                 }
             }
@@ -139,11 +139,19 @@ impl Route {
         Ok(path)
     }
 
-    fn parameter(&self, parameter: Parameter, caller: &PathCaller) -> Option<String> {
+    fn parameter(
+        &self,
+        parameter: Parameter,
+        caller: &PathCaller,
+        generation: SpecVersion,
+    ) -> Option<String> {
+        let device_calls = generation.rules().caller == CallerIdentity::BearerToken;
         match (parameter, self, caller) {
             (Parameter::ClientId, _, PathCaller::Client(id)) => Some(id.to_string()),
-            (Parameter::DeviceId, _, PathCaller::Device(id)) => Some(id.to_string()),
-            (Parameter::DeviceId, ..) => self.device_id().map(ToString::to_string),
+            (Parameter::DeviceId, _, PathCaller::Device(id)) if device_calls => {
+                Some(id.to_string())
+            }
+            (Parameter::DeviceId, ..) if !device_calls => self.device_id().map(ToString::to_string),
             (
                 Parameter::DeploymentId,
                 Self::Deployment { deployment_id, .. } | Self::ReportStatus { deployment_id },

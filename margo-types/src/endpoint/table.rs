@@ -44,12 +44,7 @@ mod rc3 {
         success: &[200, 304],
         errors: &[NOT_AUTHORIZED, NOT_ACCEPTABLE],
         caching: Caching::Revalidated,
-        ..Endpoint::new(
-            Rc3,
-            Operation::Manifest,
-            Method::Get,
-            "/api/v1/deployments",
-        )
+        ..Endpoint::new(Rc3, Operation::Manifest, Method::Get, "/api/v1/deployments")
     };
 
     /// The 304 is in the prose only (rc3.md ambiguity 8).
@@ -168,12 +163,7 @@ mod rc1 {
         response_type: Some(JSON),
         success: &[201],
         errors: &[INVALID_CERTIFICATE_FORMAT, CERTIFICATE_NOT_TRUSTED],
-        ..Endpoint::new(
-            Rc1,
-            Operation::Onboard,
-            Method::Post,
-            "/api/v1/onboarding",
-        )
+        ..Endpoint::new(Rc1, Operation::Onboard, Method::Post, "/api/v1/onboarding")
     };
 
     pub(super) const CAPABILITIES: Endpoint = Endpoint {
@@ -236,10 +226,7 @@ mod rc1 {
             CERTIFICATE_NOT_TRUSTED,
             NOT_ACCEPTABLE,
         ],
-        ..retold(
-            rc3::MANIFEST,
-            "/api/v1/clients/{clientId}/deployments",
-        )
+        ..retold(rc3::MANIFEST, "/api/v1/clients/{clientId}/deployments")
     };
 
     pub(super) const DEPLOYMENT: Endpoint = Endpoint {
@@ -261,10 +248,7 @@ mod rc1 {
             CERTIFICATE_NOT_TRUSTED,
             INVALID_BUNDLE,
         ],
-        ..retold(
-            rc3::BUNDLE,
-            "/api/v1/clients/{clientId}/bundles/{digest}",
-        )
+        ..retold(rc3::BUNDLE, "/api/v1/clients/{clientId}/bundles/{digest}")
     };
 
     /// 201 in some copies (rc1-and-pre-draft.md ambiguity 22).

@@ -65,7 +65,9 @@ pub fn parse_retry_after(value: &str, now: Timestamp) -> Option<Duration> {
     if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
         return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)));
     }
-    let zoned = rfc2822::DateTimeParser::new().parse_zoned(imf_fixdate(value)?).ok()?;
+    let zoned = rfc2822::DateTimeParser::new()
+        .parse_zoned(imf_fixdate(value)?)
+        .ok()?;
     let wait = zoned.timestamp().duration_since(now);
     Some(Duration::try_from(wait).unwrap_or(Duration::ZERO))
 }
