@@ -78,6 +78,9 @@ impl fmt::Display for Accept {
         let Some(ranges) = &self.ranges else {
             return formatter.write_str("*/*");
         };
+        if ranges.is_empty() {
+            return formatter.write_str("*/*;q=0.000");
+        }
         for (position, range) in ranges.iter().enumerate() {
             let separator = if position > 0 { ", " } else { "" };
             write!(formatter, "{separator}{range}")?;
@@ -103,13 +106,13 @@ impl Range {
     fn parse(text: &str) -> Option<Self> {
         let mut parts = split_outside_quotes(text, ';');
         let (main, sub) = parts.next()?.split_once('/')?;
-        let (main, sub) = (type_name(main)?, type_name(sub)?);
-        if main.is_none() && sub.is_some() {
+        if !is_token(main) || !is_token(sub) || main == "*" && sub != "*" {
             return None;
         }
+        let name = |text: &str| (text != "*").then(|| text.to_ascii_lowercase());
         let mut range = Self {
-            main,
-            sub,
+            main: name(main),
+            sub: name(sub),
             parameters: Vec::new(),
             quality: MAX_QUALITY,
         };
@@ -180,14 +183,6 @@ const MAX_PARAMETERS: usize = 16;
 fn same((name, value): &(String, String), (wanted, expected): &(String, String)) -> bool {
     name == wanted
         && (value == expected || name == "charset" && value.eq_ignore_ascii_case(expected))
-}
-
-/// A type or subtype: `Some(None)` for `*`, `None` when it is malformed.
-fn type_name(text: &str) -> Option<Option<String>> {
-    match text {
-        "*" => Some(None),
-        _ => is_token(text).then(|| Some(text.to_ascii_lowercase())),
-    }
 }
 
 /// A weight of at most three decimals, in thousandths (RFC 9110 section 12.4.2).

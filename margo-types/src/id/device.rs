@@ -28,6 +28,7 @@ impl DeviceId {
     }
 
     /// The first segment: the device itself, or the see-thru gateway it sits behind.
+    #[must_use]
     pub fn root(&self) -> DeviceId {
         Self(self.0.split('/').next().unwrap_or(&self.0).to_owned())
     }

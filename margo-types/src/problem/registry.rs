@@ -222,8 +222,8 @@ const fn phrase(status: u16) -> &'static str {
         504 => "Gateway Timeout",
         505 => "HTTP Version Not Supported",
         507 => "Insufficient Storage",
-        400..=499 => "Client Error",
-        500..=599 => "Server Error",
+        _ if status / 100 == 4 => "Client Error",
+        _ if status / 100 == 5 => "Server Error",
         _ => "Unknown Error",
     }
 }

@@ -14,6 +14,7 @@ fn now() -> Timestamp {
     "2026-03-04T05:06:07Z".parse().unwrap()
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "what is expected may be no wait")]
 fn seconds(seconds: u64) -> Option<Duration> {
     Some(Duration::from_secs(seconds))
 }
@@ -261,6 +262,7 @@ fn problem(members: serde_json::Value) -> Problem {
 
 /// D61 to D65.
 #[test]
+#[expect(clippy::too_many_lines, reason = "one table")]
 fn advice_comes_from_header_problem_and_status_in_this_order() {
     let (none, fixed, exponential) = (
         BackoffStrategy::None,
