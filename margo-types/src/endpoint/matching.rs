@@ -160,7 +160,6 @@ impl<'p> Captures<'p> {
     }
 
     fn read(&self, endpoint: &'static Endpoint) -> Result<Matched, NoMatch> {
-        let client_id = || self.client_id.map(ClientId::parse_segment);
         let malformed = |parameter| {
             move |source| NoMatch::MalformedId {
                 endpoint,
@@ -168,7 +167,9 @@ impl<'p> Captures<'p> {
                 source,
             }
         };
-        let client_id = client_id()
+        let client_id = self
+            .client_id
+            .map(ClientId::parse_segment)
             .transpose()
             .map_err(malformed(Parameter::ClientId))?;
         let mut device_id = self

@@ -30,8 +30,8 @@ impl RetryAdvice {
     /// exponential backoff); the header wins over the problem's `retryAfterSeconds` (rc3.md ambiguities 11
     /// and 12). A header that cannot be read counts as absent. `now` turns a date into a wait.
     ///
-    /// A backoff strategy that is unknown counts as exponential, the most patient one. A problem that is
-    /// retryable but says `none` means one that is not to be hurried: it is left to the caller.
+    /// An unknown backoff strategy counts as exponential, the most patient one. Members that contradict each
+    /// other, such as `retryable: true` with the strategy `none`, are returned as they are.
     pub fn new(
         problem: Option<&Problem>,
         status: u16,

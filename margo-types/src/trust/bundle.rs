@@ -98,6 +98,13 @@ impl BundleKey {
                 count: certificates.len(),
             });
         };
+        let length = certificate.len() / 4 * 3;
+        if length > Anchor::MAX_LENGTH + 3 {
+            return Err(TrustBundleError::NotACertificate {
+                key,
+                source: InvalidAnchor::TooLong { length },
+            });
+        }
         let der = STANDARD
             .decode(certificate)
             .map_err(|_| TrustBundleError::NotBase64 { key })?;
