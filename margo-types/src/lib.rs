@@ -1,6 +1,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 //! Every document of Margo, as a typed, validated model.
 
+pub mod accept;
 pub mod application;
 pub mod auth;
 pub mod capabilities;
@@ -8,6 +9,8 @@ pub mod deployment;
 mod digest;
 mod document;
 pub mod eligibility;
+pub mod endpoint;
+pub mod etag;
 mod exact;
 mod extra;
 mod finding;
@@ -43,5 +46,8 @@ pub use path::{DocumentPath, Location, Segment};
 pub use read::{Fault, Limits, ReadError, Reader, read, read_any};
 pub use text::InvalidText;
 pub use validate::validate;
-pub use version::SpecVersion;
+pub use version::{
+    CallerIdentity, DesiredState, DevicePath, Enrolment, ErrorBodyStyle, PayloadSignature, Rules,
+    SpecVersion, StateSpelling, TlsVersion,
+};
 pub use write::{Unrepresentable, WriteError, write, write_as};

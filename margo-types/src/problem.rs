@@ -1,11 +1,16 @@
 //! Errors of the management interface (rc3.md section 6; RFC 9457).
 
+mod registry;
+mod retry;
+
 #[cfg(feature = "schema")]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::extra::Extra;
 use crate::open_enum::open_enum;
+
+pub use retry::{RetryAdvice, parse_retry_after};
 
 /// An error of the management interface: problem details with Margo's retry members.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
