@@ -1,0 +1,4 @@
+//! Documents as the pre-draft of 2024 has them (rc1-and-pre-draft.md part III).
+
+pub(super) mod capabilities;
+pub(super) mod status;
