@@ -84,7 +84,9 @@ pub enum InvalidCertificate {
     #[error("the certificate is neither PEM nor base64; send base64 of its DER form")]
     NotBase64,
     /// The text is PEM, but not of a certificate.
-    #[error("the PEM text has no complete CERTIFICATE block; send base64 of a certificate's DER form")]
+    #[error(
+        "the PEM text has no complete CERTIFICATE block; send base64 of a certificate's DER form"
+    )]
     NoCertificateBlock,
     /// The decoded bytes are not one DER object of the length they say.
     #[error("the decoded bytes are no DER certificate or are cut off; send the whole certificate")]

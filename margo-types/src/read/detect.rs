@@ -125,16 +125,75 @@ fn deployment_generation(root: &Node) -> SpecVersion {
     }
 }
 
+/// The pre-draft counts processors in `resources.cpus` and memory in GB, gives peripherals a `modelNumber`, and
+/// alone uses the kind `DeviceCapability`; rc.1 alone uses `DeviceCapabilitiesManifest`.
 fn capabilities_generation(root: &Node) -> SpecVersion {
+    let kind = root.get("kind").and_then(Node::text);
     let properties = root.get("properties");
-    let resources = properties.and_then(|properties| properties.get("resources"));
-    if resources.is_some_and(|resources| resources.has("cpus"))
-        || root.get("kind").and_then(Node::text) == Some("DeviceCapability")
+    let has = |key| properties.is_some_and(|properties| properties.has(key));
+    let resources = properties
+        .and_then(|properties| properties.get("resources"))
+        .map(|resources| elements(resources).first().unwrap_or(resources));
+    let counts_gigabytes = |resources: &Node| {
+        let amounts = ["memory", "storage"].map(|amount| resources.get(amount));
+        amounts.into_iter().flatten().any(is_decimal_amount)
+    };
+    let has_model_number = ["peripherals", "interfaces"]
+        .into_iter()
+        .filter_map(|list| properties?.get(list))
+        .flat_map(elements)
+        .any(|hardware| hardware.has("modelNumber"));
+    let is_pre_draft = match kind {
+        Some("DeviceCapability") => true,
+        Some("DeviceCapabilities") | None => {
+            let counted = |resources| Node::has(resources, "cpus") || counts_gigabytes(resources);
+            resources.is_some_and(counted) || (kind.is_some() && has_model_number)
+        }
+        Some(_) => false,
+    };
+    if is_pre_draft {
+        SpecVersion::PreDraft
+    } else if kind.is_some()
+        || root.has("apiVersion")
+        || resources.is_some()
+        || has("roles")
+        || has("cpu")
+    {
+        SpecVersion::Rc1
+    } else {
+        SpecVersion::Rc3
+    }
+}
+
+fn is_decimal_amount(amount: &Node) -> bool {
+    match &amount.value {
+        NodeValue::Number(..) => true,
+        NodeValue::Text(text) => text.ends_with('B'),
+        _ => false,
+    }
+}
+
+/// The envelope and the spelling of states tell. Without either, a report of late rc.1 looks like one of the
+/// newest generation that lacks `adoptedManifestVersion`, and is taken for that.
+fn status_generation(root: &Node) -> SpecVersion {
+    let overall = root
+        .get("status")
+        .map(|status| elements(status).first().unwrap_or(status));
+    let components = root.get("components").into_iter().flat_map(elements);
+    let states: Vec<_> = overall
+        .into_iter()
+        .chain(components)
+        .filter_map(|reported| reported.get("state").and_then(Node::text))
+        .collect();
+    let any_state = |is: fn(&str) -> bool| states.iter().any(|state| is(state));
+    if root.get("apiVersion").and_then(Node::text) == Some("deployment.margo/v1")
+        || any_state(|state| matches!(state, "Success" | "Failure"))
     {
         SpecVersion::PreDraft
     } else if root.has("kind")
-        || resources.is_some()
-        || properties.is_some_and(|properties| properties.has("roles") || properties.has("cpu"))
+        || (root.has("apiVersion") && !root.has("adoptedManifestVersion"))
+        || any_state(|state| state.starts_with(|first: char| first.is_ascii_uppercase()))
+        || any_state(|state| matches!(state, "updating" | "updated"))
     {
         SpecVersion::Rc1
     } else {
@@ -142,17 +201,7 @@ fn capabilities_generation(root: &Node) -> SpecVersion {
     }
 }
 
-fn status_generation(root: &Node) -> SpecVersion {
-    if root.get("apiVersion").and_then(Node::text) == Some("deployment.margo/v1") {
-        SpecVersion::PreDraft
-    } else if root.has("kind") || (root.has("apiVersion") && !root.has("adoptedManifestVersion")) {
-        SpecVersion::Rc1
-    } else {
-        SpecVersion::Rc3
-    }
-}
-
-/// Only the URLs differ: older ones name the client or device in the path.
+/// Only the URLs differ: older ones name the client (or, in one text, the device) before what they refer to.
 fn manifest_generation(root: &Node) -> SpecVersion {
     let references = root
         .get("deployments")
@@ -160,11 +209,18 @@ fn manifest_generation(root: &Node) -> SpecVersion {
         .flat_map(elements)
         .chain(root.get("bundle"));
     let mut urls = references.filter_map(|reference| reference.get("url").and_then(Node::text));
-    if urls.any(|url| url.contains("/clients/") || url.contains("/devices/")) {
+    if urls.any(names_a_client) {
         SpecVersion::Rc1
     } else {
         SpecVersion::Rc3
     }
+}
+
+fn names_a_client(url: &str) -> bool {
+    let segments: Vec<_> = url.split('/').collect();
+    segments
+        .windows(3)
+        .any(|three| matches!(three, ["clients" | "devices", _, "bundles" | "deployments"]))
 }
 
 fn has_profile_type(root: &Node, profile_type: &str) -> bool {

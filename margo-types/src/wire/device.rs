@@ -103,9 +103,7 @@ impl Versioned for Problem {
 
     fn to_text(&self, generation: SpecVersion, format: Format) -> Result<String, WriteError> {
         match generation {
-            SpecVersion::PreDraft | SpecVersion::Rc1 => {
-                to_text(&rc1::problem::write(self), format)
-            }
+            SpecVersion::PreDraft | SpecVersion::Rc1 => to_text(&rc1::problem::write(self), format),
             SpecVersion::Rc3 => to_text(self, format),
         }
     }

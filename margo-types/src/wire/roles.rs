@@ -101,7 +101,8 @@ pub(super) fn of(
     };
     if properties.hosts_workloads() {
         if properties.supported_runtimes.as_deref() != Some(&[Runtime::Oci]) {
-            let why = "its roles imply the runtime oci and no other; set supportedRuntimes to [oci]";
+            let why =
+                "its roles imply the runtime oci and no other; set supportedRuntimes to [oci]";
             return Err(unrepresentable("supportedRuntimes", why));
         }
         if properties.otel_collector != Some(true) {
@@ -120,7 +121,8 @@ pub(super) fn of(
     if same_members(&hosted_by(&kept), &hosted_by(&derived)) {
         return Ok(kept);
     }
-    let why = "the kept roles promise other deployment types than the properties; remove the extension";
+    let why =
+        "the kept roles promise other deployment types than the properties; remove the extension";
     Err(Unrepresentable::new(
         format!("{}.roles", Kept::KEY),
         generation,

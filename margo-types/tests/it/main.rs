@@ -1,1 +1,4 @@
 //! Behaviour of the crate, seen from outside.
+
+mod strategies_device;
+mod wire_device;

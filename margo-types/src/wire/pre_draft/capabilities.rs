@@ -167,8 +167,17 @@ pub(in crate::wire) fn write(
     }
     let kept = Kept::take(&mut extra, GENERATION)?;
     no_clash(&extra, "", &["apiVersion", "kind"], GENERATION)?;
-    no_clash(&properties.extra, "properties", &["roles", "resources"], GENERATION)?;
+    no_clash(
+        &properties.extra,
+        "properties",
+        &["roles", "resources"],
+        GENERATION,
+    )?;
     let roles = roles::of(&properties, kept.roles, GENERATION)?;
+    if roles.contains(&Role::Gateway) {
+        let why = "it has no gateways; remove the role from the extension";
+        return Err(unrepresentable(format!("{}.roles", Kept::KEY), why));
+    }
     let kept_resources = Extra(kept.resources.into_iter().collect());
     let inside = format!("{}.resources", Kept::KEY);
     no_clash(&kept_resources, &inside, &RESOURCES, GENERATION)?;
@@ -192,13 +201,21 @@ pub(in crate::wire) fn write(
             serial_number: properties.serial_number,
             roles,
             resources: Some(OneInList(resources)),
-            peripherals: each(properties.peripherals, "properties.peripherals", old_peripheral)?,
+            peripherals: each(
+                properties.peripherals,
+                "properties.peripherals",
+                old_peripheral,
+            )?,
             interfaces: properties.interfaces,
             extra: properties.extra,
         },
         extra,
     };
-    Ok(Enveloped::new("device.margo/v1", "DeviceCapabilities", manifest))
+    Ok(Enveloped::new(
+        "device.margo/v1",
+        "DeviceCapabilities",
+        manifest,
+    ))
 }
 
 impl From<OldCpu> for Cpu {
@@ -236,13 +253,11 @@ fn old_cpu(cpu: Cpu, field: &str) -> Result<OldCpu, Unrepresentable> {
     })
 }
 
-fn old_peripheral(
-    peripheral: Peripheral,
-    field: &str,
-) -> Result<OldPeripheral, Unrepresentable> {
+fn old_peripheral(peripheral: Peripheral, field: &str) -> Result<OldPeripheral, Unrepresentable> {
     no_clash(&peripheral.extra, field, &["modelNumber"], GENERATION)?;
     if peripheral.manufacturer.is_some() {
-        let why = "a peripheral has no manufacturer; leave it out, or write it into its `properties`";
+        let why =
+            "a peripheral has no manufacturer; leave it out, or write it into its `properties`";
         return Err(unrepresentable(format!("{field}.manufacturer"), why));
     }
     Ok(OldPeripheral {
@@ -374,6 +389,13 @@ const NEWER_PROPERTIES: [&str; 6] = [
     "supportedDeploymentTypes",
 ];
 /// What `resources` means in some older generation.
-const RESOURCES: [&str; 6] = ["cpu", "cpus", "memory", "storage", "peripherals", "interfaces"];
+const RESOURCES: [&str; 6] = [
+    "cpu",
+    "cpus",
+    "memory",
+    "storage",
+    "peripherals",
+    "interfaces",
+];
 /// The largest amount that [`Quantity`] reads.
 const MAX_BYTES: u128 = 1 << 80;

@@ -13,10 +13,13 @@ use crate::write::Unrepresentable;
 
 /// The document as the model has it.
 pub(in crate::wire) fn read(status: Status) -> DeploymentStatus {
-    read_with(status, &[
-        ("success", DeploymentState::Installed),
-        ("failure", DeploymentState::Failed),
-    ])
+    read_with(
+        status,
+        &[
+            ("success", DeploymentState::Installed),
+            ("failure", DeploymentState::Failed),
+        ],
+    )
 }
 
 /// The document as the pre-draft has it.

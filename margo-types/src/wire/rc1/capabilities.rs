@@ -16,13 +16,14 @@ use crate::capabilities::{
     Cpu, DeviceCapabilities, DeviceProperties, Interface, InterfaceType, LabelValue, Peripheral,
     PeripheralType, Runtime,
 };
+use crate::document::Format;
 use crate::extra::Extra;
 use crate::id::DeviceId;
 use crate::scalar::Quantity;
 use crate::version::SpecVersion;
 use crate::wire::drift::{Enveloped, OneInList, OneOrMany, Rejected, no_clash, respell};
 use crate::wire::roles::{self, Kept, Role};
-use crate::write::Unrepresentable;
+use crate::write::{Unrepresentable, to_text};
 
 /// The document. Labels do not exist in this generation, but a sender that mixes shapes may have some.
 #[derive(Debug, Serialize, Deserialize)]
@@ -103,8 +104,16 @@ impl TryFrom<Manifest> for DeviceCapabilities {
         resources.add("cpu", |resources| &mut resources.cpu, wire.cpu)?;
         resources.add("memory", |resources| &mut resources.memory, wire.memory)?;
         resources.add("storage", |resources| &mut resources.storage, wire.storage)?;
-        resources.add("peripherals", |resources| &mut resources.peripherals, wire.peripherals)?;
-        resources.add("interfaces", |resources| &mut resources.interfaces, wire.interfaces)?;
+        resources.add(
+            "peripherals",
+            |resources| &mut resources.peripherals,
+            wire.peripherals,
+        )?;
+        resources.add(
+            "interfaces",
+            |resources| &mut resources.interfaces,
+            wire.interfaces,
+        )?;
         resources.respell();
 
         let mut kept = Kept::default();
@@ -112,7 +121,7 @@ impl TryFrom<Manifest> for DeviceCapabilities {
         if wire.roles.as_ref().is_some_and(hosts_nothing) {
             // A gateway may report resources although nothing can be deployed to it; in the model they
             // would say that it hosts workloads.
-            kept.resources = resources.into_object();
+            kept.resources = resources.into_object()?;
         } else {
             kept.resources = resources.extra.0.into_iter().collect();
             properties.cpus = resources.cpu.map(|OneOrMany(cpus)| cpus);
@@ -155,7 +164,12 @@ pub(in crate::wire) fn write(
     }
     let Kept { roles, resources } = Kept::take(&mut extra, generation)?;
     no_clash(&extra, "", &["apiVersion", "kind"], generation)?;
-    no_clash(&properties.extra, "properties", &["roles", "resources", "cpu"], generation)?;
+    no_clash(
+        &properties.extra,
+        "properties",
+        &["roles", "resources", "cpu"],
+        generation,
+    )?;
     let roles = roles::of(&properties, roles, generation)?;
 
     let mut resources = Resources::from_kept(resources, generation)?;
@@ -228,11 +242,11 @@ impl Resources {
         }
     }
 
-    fn into_object(self) -> Map<String, Value> {
-        match serde_json::to_value(self) {
-            Ok(Value::Object(object)) => object,
-            _ => Map::new(),
-        }
+    /// The resources as they are written, so that numbers have the same form after another round trip.
+    fn into_object(self) -> Result<Map<String, Value>, Rejected> {
+        let text = to_text(&self, Format::Json).map_err(|error| error.to_string());
+        text.and_then(|text| serde_json::from_str(&text).map_err(|error| error.to_string()))
+            .map_err(|why| Rejected::at(["properties", "resources"], why))
     }
 
     fn from_kept(

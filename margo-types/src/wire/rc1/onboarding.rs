@@ -66,7 +66,12 @@ impl TryFrom<Response> for OnboardingResponse {
 pub(in crate::wire) fn write(
     request: &OnboardingRequest,
 ) -> Result<Enveloped<&OnboardingRequest>, Unrepresentable> {
-    no_clash(&request.extra, "", &["apiVersion", "kind"], SpecVersion::Rc1)?;
+    no_clash(
+        &request.extra,
+        "",
+        &["apiVersion", "kind"],
+        SpecVersion::Rc1,
+    )?;
     Ok(Enveloped::new(
         "onboarding.margo.org/v1alpha1",
         "OnboardingRequest",
@@ -80,7 +85,9 @@ pub(in crate::wire) fn must_exist_in(
     field: &str,
 ) -> Result<(), Unrepresentable> {
     let why = match generation {
-        SpecVersion::PreDraft => "it leaves the bodies of onboarding undefined; write them for rc.1",
+        SpecVersion::PreDraft => {
+            "it leaves the bodies of onboarding undefined; write them for rc.1"
+        }
         SpecVersion::Rc1 => return Ok(()),
         SpecVersion::Rc3 => "it has no onboarding API; provision the client's X.509-SVID instead",
     };

@@ -5,7 +5,9 @@ use crate::problem::{Problem, ProblemType};
 
 /// The problem with the URI of today, if it had an older one of the same type.
 pub(crate) fn modernise(mut problem: Problem) -> Problem {
-    let known = SINCE_RC1.iter().find(|(old, _)| *old == problem.problem_type.as_str());
+    let known = SINCE_RC1
+        .iter()
+        .find(|(old, _)| *old == problem.problem_type.as_str());
     if let Some((_, modern)) = known {
         problem.problem_type = modern.clone();
     }
@@ -16,7 +18,9 @@ pub(crate) fn modernise(mut problem: Problem) -> Problem {
 /// and it goes by the status.
 pub(in crate::wire) fn write(problem: &Problem) -> Problem {
     let mut problem = problem.clone();
-    let known = SINCE_RC1.iter().find(|(_, modern)| *modern == problem.problem_type);
+    let known = SINCE_RC1
+        .iter()
+        .find(|(_, modern)| *modern == problem.problem_type);
     if let Some((old, _)) = known {
         problem.problem_type = (*old).into();
     }

@@ -73,10 +73,13 @@ struct Failure {
 
 /// The document as the model has it.
 pub(in crate::wire) fn read(status: Status) -> DeploymentStatus {
-    read_with(status, &[
-        ("updating", DeploymentState::Installing),
-        ("updated", DeploymentState::Installed),
-    ])
+    read_with(
+        status,
+        &[
+            ("updating", DeploymentState::Installing),
+            ("updated", DeploymentState::Installed),
+        ],
+    )
 }
 
 /// The document as the model has it, where these lower-case words are states as well.
