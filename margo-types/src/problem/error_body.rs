@@ -122,7 +122,9 @@ impl Taker<'_> {
 
 /// The text of a body. Bytes that are not UTF-8 are Latin-1 where the type says so, and marked otherwise.
 fn decode(content_type: Option<&str>, body: &[u8]) -> String {
-    let start = &body[..body.len().min(MAX_EXCERPT)];
+    let body = body.trim_ascii_start();
+    // A character that begins within the excerpt may end up to three bytes after it.
+    let start = body.get(..MAX_EXCERPT + 3).unwrap_or(body);
     if content_type.is_some_and(is_latin_1) {
         return start.iter().copied().map(char::from).collect();
     }
