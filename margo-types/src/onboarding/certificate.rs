@@ -57,16 +57,13 @@ impl Certificate {
         if self.0.len() > Self::MAX_LENGTH {
             return Err(InvalidCertificate::TooLong);
         }
-        let decoded = match pem_block(&self.0)? {
-            Some(der) => der,
-            None => {
-                let bytes = decode_base64(&self.0)?;
-                let text = std::str::from_utf8(&bytes).ok();
-                match text.map(pem_block).transpose()?.flatten() {
-                    Some(der) => der,
-                    None => bytes,
-                }
-            }
+        let decoded = if let Some(der) = pem_block(&self.0)? {
+            der
+        } else {
+            let bytes = decode_base64(&self.0)?;
+            let text = std::str::from_utf8(&bytes).ok();
+            let pem = text.map(pem_block).transpose()?.flatten();
+            pem.unwrap_or(bytes)
         };
         check_der(&decoded)?;
         Ok(decoded)
@@ -96,10 +93,10 @@ pub enum InvalidCertificate {
 /// The content of the first certificate in a PEM text (RFC 7468); `None` when it is no PEM text at all.
 fn pem_block(text: &str) -> Result<Option<Vec<u8>>, InvalidCertificate> {
     let Some((_, rest)) = text.split_once(BEGIN) else {
-        return match text.contains("-----BEGIN ") {
-            true => Err(InvalidCertificate::NoCertificateBlock),
-            false => Ok(None),
-        };
+        if text.contains("-----BEGIN ") {
+            return Err(InvalidCertificate::NoCertificateBlock);
+        }
+        return Ok(None);
     };
     let (content, _) = rest
         .split_once(END)

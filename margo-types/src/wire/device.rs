@@ -54,7 +54,7 @@ impl Versioned for StateManifest {
     fn from_tree(tree: &Node<'_>, generation: SpecVersion) -> Result<Self, Misfit> {
         match generation {
             SpecVersion::PreDraft | SpecVersion::Rc1 => {
-                from_node::<rc1::manifest::Manifest>(tree).map(Into::into)
+                from_node::<rc1::manifest::Rc1Manifest>(tree).map(Into::into)
             }
             SpecVersion::Rc3 => from_node(tree),
         }

@@ -19,7 +19,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Value, json};
 
-pub fn capabilities_of(generation: SpecVersion) -> BoxedStrategy<DeviceCapabilities> {
+pub(crate) fn capabilities_of(generation: SpecVersion) -> BoxedStrategy<DeviceCapabilities> {
     match generation {
         SpecVersion::PreDraft => host(generation).boxed(),
         _ => prop_oneof![3 => host(generation), 1 => gateway()].boxed(),
@@ -27,7 +27,7 @@ pub fn capabilities_of(generation: SpecVersion) -> BoxedStrategy<DeviceCapabilit
 }
 
 /// Capabilities of any generation, most of which some generation cannot express.
-pub fn any_capabilities() -> impl Strategy<Value = DeviceCapabilities> {
+pub(crate) fn any_capabilities() -> impl Strategy<Value = DeviceCapabilities> {
     let loosened = (host(SpecVersion::Rc3), any::<[bool; 6]>());
     let loosened = loosened.prop_map(
         |(mut device, [labels, otel, runtimes, custom, clash, roles])| {
@@ -186,7 +186,7 @@ fn extensions() -> impl Strategy<Value = BTreeMap<String, Value>> {
     })
 }
 
-pub fn status_of(generation: SpecVersion) -> impl Strategy<Value = DeploymentStatus> {
+pub(crate) fn status_of(generation: SpecVersion) -> impl Strategy<Value = DeploymentStatus> {
     let mut states = DeploymentState::KNOWN.to_vec();
     states.push(DeploymentState::from("paused"));
     if generation == SpecVersion::PreDraft {
@@ -211,16 +211,16 @@ pub fn status_of(generation: SpecVersion) -> impl Strategy<Value = DeploymentSta
     );
     parts.prop_map(|(id, version, device, components, error)| {
         let id = margo_types::id::DeploymentId::from_uuid_bytes(id);
-        let mut status = DeploymentStatus::new(id, ManifestVersion::FIRST, components);
-        status.adopted_manifest_version = version.and_then(ManifestVersion::new);
-        status.device_id = device.map(|id| id.parse().unwrap());
-        status.status.error = error;
-        status.extra.0.insert("x-acme-extensions".into(), json!({}));
-        status
+        let mut report = DeploymentStatus::new(id, ManifestVersion::FIRST, components);
+        report.adopted_manifest_version = version.and_then(ManifestVersion::new);
+        report.device_id = device.map(|id| id.parse().unwrap());
+        report.status.error = error;
+        report.extra.0.insert("x-acme-extensions".into(), json!({}));
+        report
     })
 }
 
-pub fn manifest_of(generation: SpecVersion) -> impl Strategy<Value = StateManifest> {
+pub(crate) fn manifest_of(generation: SpecVersion) -> impl Strategy<Value = StateManifest> {
     let root = match generation {
         SpecVersion::Rc1 => "/api/v1/clients/cell-5",
         _ => "/api/v1",
@@ -246,7 +246,7 @@ pub fn manifest_of(generation: SpecVersion) -> impl Strategy<Value = StateManife
     })
 }
 
-pub fn onboarding() -> impl Strategy<Value = (OnboardingRequest, OnboardingResponse)> {
+pub(crate) fn onboarding() -> impl Strategy<Value = (OnboardingRequest, OnboardingResponse)> {
     (
         "[A-Za-z0-9+/]{0,40}={0,2}",
         "[A-Za-z0-9_~-]{1,40}",
@@ -261,7 +261,7 @@ pub fn onboarding() -> impl Strategy<Value = (OnboardingRequest, OnboardingRespo
         })
 }
 
-pub fn problem() -> impl Strategy<Value = Problem> {
+pub(crate) fn problem() -> impl Strategy<Value = Problem> {
     let mut types = ProblemType::KNOWN.to_vec();
     types.push(ProblemType::from("https://vendor.example/problems/melted"));
     (select(types), 400_u16..600, of("[^\0]{0,20}"), extensions()).prop_map(

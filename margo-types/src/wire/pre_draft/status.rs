@@ -8,13 +8,13 @@
 use crate::status::{DeploymentState, DeploymentStatus};
 use crate::version::SpecVersion;
 use crate::wire::drift::{Enveloped, no_clash};
-use crate::wire::rc1::status::{Status, read_with, write_with};
+use crate::wire::rc1::status::{Report, read_with, write_with};
 use crate::write::Unrepresentable;
 
 /// The document as the model has it.
-pub(in crate::wire) fn read(status: Status) -> DeploymentStatus {
+pub(in crate::wire) fn read(report: Report) -> DeploymentStatus {
     read_with(
-        status,
+        report,
         &[
             ("success", DeploymentState::Installed),
             ("failure", DeploymentState::Failed),
@@ -25,7 +25,7 @@ pub(in crate::wire) fn read(status: Status) -> DeploymentStatus {
 /// The document as the pre-draft has it.
 pub(in crate::wire) fn write(
     status: &DeploymentStatus,
-) -> Result<Enveloped<Status>, Unrepresentable> {
+) -> Result<Enveloped<Report>, Unrepresentable> {
     let names = ["apiVersion", "kind"];
     no_clash(&status.extra, "", &names, SpecVersion::PreDraft)?;
     let written = write_with(status, spell)?;

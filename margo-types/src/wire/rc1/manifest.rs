@@ -9,7 +9,7 @@ use crate::manifest::{BundleReference, DeploymentReference, ManifestVersion, Sta
 /// The document. Written like the model: always with `bundle`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::wire) struct Manifest {
+pub(in crate::wire) struct Rc1Manifest {
     manifest_version: ManifestVersion,
     #[serde(default)]
     bundle: Option<BundleReference>,
@@ -18,8 +18,8 @@ pub(in crate::wire) struct Manifest {
     extra: Extra,
 }
 
-impl From<Manifest> for StateManifest {
-    fn from(manifest: Manifest) -> Self {
+impl From<Rc1Manifest> for StateManifest {
+    fn from(manifest: Rc1Manifest) -> Self {
         Self {
             manifest_version: manifest.manifest_version,
             bundle: manifest.bundle,

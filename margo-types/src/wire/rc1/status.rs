@@ -25,7 +25,7 @@ use crate::write::Unrepresentable;
 /// The document.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::wire) struct Status {
+pub(in crate::wire) struct Report {
     #[serde(rename = "apiVersion", default, skip_serializing)]
     _api_version: IgnoredAny,
     #[serde(rename = "kind", default, skip_serializing)]
@@ -72,9 +72,9 @@ struct Failure {
 }
 
 /// The document as the model has it.
-pub(in crate::wire) fn read(status: Status) -> DeploymentStatus {
+pub(in crate::wire) fn read(report: Report) -> DeploymentStatus {
     read_with(
-        status,
+        report,
         &[
             ("updating", DeploymentState::Installing),
             ("updated", DeploymentState::Installed),
@@ -84,24 +84,24 @@ pub(in crate::wire) fn read(status: Status) -> DeploymentStatus {
 
 /// The document as the model has it, where these lower-case words are states as well.
 pub(in crate::wire) fn read_with(
-    status: Status,
+    report: Report,
     synonyms: &[(&str, DeploymentState)],
 ) -> DeploymentStatus {
     let known = |mut state: DeploymentState| {
         respell(&mut state, DeploymentState::KNOWN, synonyms);
         state
     };
-    let OneInList(overall) = status.status;
+    let OneInList(overall) = report.status;
     DeploymentStatus {
-        deployment_id: status.deployment_id,
-        device_id: status.device_id,
-        adopted_manifest_version: status.adopted_manifest_version,
+        deployment_id: report.deployment_id,
+        device_id: report.device_id,
+        adopted_manifest_version: report.adopted_manifest_version,
         status: OverallStatus {
             state: known(overall.state),
             error: overall.error.map(Into::into),
             extra: overall.extra,
         },
-        components: status
+        components: report
             .components
             .into_iter()
             .map(|component| ComponentStatus {
@@ -111,14 +111,14 @@ pub(in crate::wire) fn read_with(
                 extra: component.extra,
             })
             .collect(),
-        extra: status.extra,
+        extra: report.extra,
     }
 }
 
 /// The document as rc.1 has it.
 pub(in crate::wire) fn write(
     status: &DeploymentStatus,
-) -> Result<Enveloped<Status>, Unrepresentable> {
+) -> Result<Enveloped<Report>, Unrepresentable> {
     no_clash(&status.extra, "", &["apiVersion", "kind"], SpecVersion::Rc1)?;
     let written = write_with(status, |state, _| Ok(state.clone()))?;
     Ok(Enveloped::new(
@@ -132,7 +132,7 @@ pub(in crate::wire) fn write(
 pub(in crate::wire) fn write_with(
     status: &DeploymentStatus,
     spell: impl Fn(&DeploymentState, &str) -> Result<DeploymentState, Unrepresentable>,
-) -> Result<Status, Unrepresentable> {
+) -> Result<Report, Unrepresentable> {
     let component = |(index, component): (usize, &ComponentStatus)| {
         Ok(Component {
             name: component.name.clone(),
@@ -141,7 +141,7 @@ pub(in crate::wire) fn write_with(
             extra: component.extra.clone(),
         })
     };
-    Ok(Status {
+    Ok(Report {
         _api_version: IgnoredAny,
         _kind: IgnoredAny,
         deployment_id: status.deployment_id,
