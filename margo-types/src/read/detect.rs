@@ -125,43 +125,45 @@ fn deployment_generation(root: &Node) -> SpecVersion {
     }
 }
 
-/// The pre-draft counts processors in `resources.cpus` and memory in GB, gives peripherals a `modelNumber`, and
-/// alone uses the kind `DeviceCapability`; rc.1 alone uses `DeviceCapabilitiesManifest`.
 fn capabilities_generation(root: &Node) -> SpecVersion {
-    let kind = root.get("kind").and_then(Node::text);
     let properties = root.get("properties");
     let has = |key| properties.is_some_and(|properties| properties.has(key));
-    let resources = properties
-        .and_then(|properties| properties.get("resources"))
-        .map(|resources| elements(resources).first().unwrap_or(resources));
-    let counts_gigabytes = |resources: &Node| {
-        let amounts = ["memory", "storage"].map(|amount| resources.get(amount));
-        amounts.into_iter().flatten().any(is_decimal_amount)
-    };
-    let has_model_number = ["peripherals", "interfaces"]
-        .into_iter()
-        .filter_map(|list| properties?.get(list))
-        .flat_map(elements)
-        .any(|hardware| hardware.has("modelNumber"));
-    let is_pre_draft = match kind {
-        Some("DeviceCapability") => true,
-        Some("DeviceCapabilities") | None => {
-            let counted = |resources| Node::has(resources, "cpus") || counts_gigabytes(resources);
-            resources.is_some_and(counted) || (kind.is_some() && has_model_number)
-        }
-        Some(_) => false,
-    };
-    if is_pre_draft {
+    if is_pre_draft_capabilities(root) {
         SpecVersion::PreDraft
-    } else if kind.is_some()
+    } else if root.has("kind")
         || root.has("apiVersion")
-        || resources.is_some()
+        || has("resources")
         || has("roles")
         || has("cpu")
     {
         SpecVersion::Rc1
     } else {
         SpecVersion::Rc3
+    }
+}
+
+/// The pre-draft counts processors in `resources.cpus` and memory in GB, gives hardware a `modelNumber`, and
+/// alone uses the kind `DeviceCapability`; rc.1 alone uses `DeviceCapabilitiesManifest`.
+fn is_pre_draft_capabilities(root: &Node) -> bool {
+    let member = |key| root.get("properties")?.get(key);
+    let resources =
+        member("resources").map(|resources| elements(resources).first().unwrap_or(resources));
+    let has = |key| resources.is_some_and(|resources| resources.has(key));
+    let counts_gigabytes = ["memory", "storage"]
+        .into_iter()
+        .filter_map(|amount| resources?.get(amount))
+        .any(is_decimal_amount);
+    let mut hardware = ["peripherals", "interfaces"]
+        .into_iter()
+        .filter_map(member)
+        .flat_map(elements);
+    match root.get("kind").and_then(Node::text) {
+        Some("DeviceCapabilitiesManifest") => false,
+        _ if has("cpus") || counts_gigabytes => true,
+        // A page from before rc.1 puts the resources of rc.1 under the kind of the pre-draft's example.
+        Some("DeviceCapability") => !has("cpu"),
+        Some(_) => hardware.any(|hardware| hardware.has("modelNumber")),
+        None => false,
     }
 }
 

@@ -4,10 +4,11 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde::{Serialize, Serializer};
+use serde::de::value::{MapAccessDeserializer, StrDeserializer};
+use serde::de::{Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::capabilities::{Interface, InterfaceType};
 use crate::extra::Extra;
 use crate::path::Segment;
 use crate::read::deserializer::Misfit;
@@ -103,7 +104,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneInList<T> {
     }
 }
 
-/// One object, or a list of any length; written as an object exactly when there is one.
+/// One value, or a list of any length; written as a list unless there is exactly one.
 #[derive(Debug)]
 pub(super) struct OneOrMany<T>(pub(super) Vec<T>);
 
@@ -124,7 +125,11 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
             type Value = OneOrMany<T>;
 
             fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-                formatter.write_str("an object or a list of objects")
+                formatter.write_str("one value or a list of them")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Self::Value, E> {
+                T::deserialize(StrDeserializer::new(text)).map(|one| OneOrMany(vec![one]))
             }
 
             fn visit_map<A: MapAccess<'de>>(self, access: A) -> Result<Self::Value, A::Error> {
@@ -141,6 +146,40 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
         }
 
         deserializer.deserialize_any(ManyVisitor(PhantomData))
+    }
+}
+
+/// A communication interface, or several that one published example lists under a single `type`.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Interfaces {
+    #[serde(rename = "type")]
+    types: OneOrMany<InterfaceType>,
+    #[serde(flatten)]
+    extra: Extra,
+}
+
+impl Interfaces {
+    /// One interface of the model for each type.
+    pub(super) fn into_each(self) -> impl Iterator<Item = Interface> {
+        let Self {
+            types: OneOrMany(types),
+            extra,
+        } = self;
+        types.into_iter().map(move |mut interface_type| {
+            respell(&mut interface_type, InterfaceType::KNOWN, &[]);
+            let mut interface = Interface::new(interface_type);
+            interface.extra = extra.clone();
+            interface
+        })
+    }
+}
+
+impl From<Interface> for Interfaces {
+    fn from(interface: Interface) -> Self {
+        Self {
+            types: OneOrMany(vec![interface.interface_type]),
+            extra: interface.extra,
+        }
     }
 }
 

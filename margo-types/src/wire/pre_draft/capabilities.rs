@@ -1,8 +1,8 @@
 //! Device capabilities of the pre-draft (rc1-and-pre-draft.md section 16).
 //!
 //! The table counts memory and storage in whole GB, the example writes texts with a unit; both are read. A
-//! GB is 10^9 bytes: the specification's own example became `59 Gi` and `1862 Gi` in rc.1, which is 64 and
-//! 2000 times 10^9 bytes, and a device must never seem to offer more than it has. Since the model counts
+//! GB is 10^9 bytes: `64.0 GB` and `2000 GB` of the example became `59 Gi` and `1862 Gi` in rc.1, which is what
+//! they are when rounded down, and a device must never seem to offer more than it has. Since the model counts
 //! kibibytes, an amount is rounded down to the next one; the way back finds the same number of GB, and an
 //! amount that is no whole number of them cannot be written.
 //!
@@ -16,14 +16,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Number;
 
 use crate::application::Architecture;
-use crate::capabilities::{
-    Cpu, DeviceCapabilities, DeviceProperties, Interface, InterfaceType, Peripheral, PeripheralType,
-};
+use crate::capabilities::{Cpu, DeviceCapabilities, DeviceProperties, Peripheral, PeripheralType};
 use crate::extra::Extra;
 use crate::id::DeviceId;
 use crate::scalar::Quantity;
 use crate::version::SpecVersion;
-use crate::wire::drift::{Enveloped, OneInList, Rejected, no_clash, respell};
+use crate::wire::drift::{Enveloped, Interfaces, OneInList, Rejected, no_clash, respell};
 use crate::wire::rc1::capabilities::respell_architecture;
 use crate::wire::roles::{self, Kept, Role};
 use crate::write::Unrepresentable;
@@ -54,14 +52,14 @@ struct Properties {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     peripherals: Option<Vec<OldPeripheral>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    interfaces: Option<Vec<Interface>>,
+    interfaces: Option<Vec<Interfaces>>,
     #[serde(flatten)]
     extra: Extra,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Resources {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, alias = "cpu", skip_serializing_if = "Option::is_none")]
     cpus: Option<Vec<OldCpu>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     memory: Option<Gigabytes>,
@@ -131,10 +129,12 @@ impl TryFrom<Manifest> for DeviceCapabilities {
         properties.peripherals = old
             .peripherals
             .map(|peripherals| peripherals.into_iter().map(Into::into).collect());
-        properties.interfaces = old.interfaces;
-        for interface in properties.interfaces.iter_mut().flatten() {
-            respell(&mut interface.interface_type, InterfaceType::KNOWN, &[]);
-        }
+        properties.interfaces = old.interfaces.map(|interfaces| {
+            interfaces
+                .into_iter()
+                .flat_map(Interfaces::into_each)
+                .collect()
+        });
         properties.extra = old.extra;
         roles::promise(&old.roles, &mut properties)?;
         let kept = Kept {
@@ -206,7 +206,9 @@ pub(in crate::wire) fn write(
                 "properties.peripherals",
                 old_peripheral,
             )?,
-            interfaces: properties.interfaces,
+            interfaces: properties
+                .interfaces
+                .map(|interfaces| interfaces.into_iter().map(Into::into).collect()),
             extra: properties.extra,
         },
         extra,

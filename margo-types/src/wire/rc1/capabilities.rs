@@ -1,8 +1,9 @@
 //! Device capabilities of rc.1 in all their drift (rc1-and-pre-draft.md section 8, ambiguities 28 to 31).
 //!
-//! Three shapes were published: roles and nested `resources` with one `cpu` object (OpenAPI) or a list of
+//! Three shapes were published for rc.1: roles and nested `resources` with one `cpu` object (OpenAPI) or a list of
 //! them (the text's example), and the late flat shape with `cpu` or `cpus`, `supportedRuntimes` and
-//! `supportedDeploymentTypes`. All are read, mixed as they may be; the first is written, because it is the
+//! `supportedDeploymentTypes`. A page from before rc.1 has peripherals and interfaces beside `resources`, and an
+//! interface with a list of types. All are read, mixed as they may be; the first is written, because it is the
 //! one that every server of this generation knows.
 
 use std::collections::BTreeMap;
@@ -13,15 +14,16 @@ use serde_json::{Map, Value};
 
 use crate::application::{Architecture, DeploymentType};
 use crate::capabilities::{
-    Cpu, DeviceCapabilities, DeviceProperties, Interface, InterfaceType, LabelValue, Peripheral,
-    PeripheralType, Runtime,
+    Cpu, DeviceCapabilities, DeviceProperties, LabelValue, Peripheral, PeripheralType, Runtime,
 };
 use crate::document::Format;
 use crate::extra::Extra;
 use crate::id::DeviceId;
 use crate::scalar::Quantity;
 use crate::version::SpecVersion;
-use crate::wire::drift::{Enveloped, OneInList, OneOrMany, Rejected, no_clash, respell};
+use crate::wire::drift::{
+    Enveloped, Interfaces, OneInList, OneOrMany, Rejected, no_clash, respell,
+};
 use crate::wire::roles::{self, Kept, Role};
 use crate::write::{Unrepresentable, to_text};
 
@@ -60,7 +62,7 @@ struct Properties {
     #[serde(default, skip_serializing)]
     peripherals: Option<Vec<Peripheral>>,
     #[serde(default, skip_serializing)]
-    interfaces: Option<Vec<Interface>>,
+    interfaces: Option<Vec<Interfaces>>,
     #[serde(default, skip_serializing)]
     otel_collector: Option<bool>,
     #[serde(default, skip_serializing)]
@@ -82,7 +84,7 @@ struct Resources {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     peripherals: Option<Vec<Peripheral>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    interfaces: Option<Vec<Interface>>,
+    interfaces: Option<Vec<Interfaces>>,
     #[serde(flatten)]
     extra: Extra,
 }
@@ -128,7 +130,12 @@ impl TryFrom<Manifest> for DeviceCapabilities {
             properties.memory = resources.memory;
             properties.storage = resources.storage;
             properties.peripherals = resources.peripherals;
-            properties.interfaces = resources.interfaces;
+            properties.interfaces = resources.interfaces.map(|interfaces| {
+                interfaces
+                    .into_iter()
+                    .flat_map(Interfaces::into_each)
+                    .collect()
+            });
         }
         properties.otel_collector = wire.otel_collector;
         properties.supported_runtimes = wire.supported_runtimes;
@@ -183,7 +190,9 @@ pub(in crate::wire) fn write(
         resources.memory = properties.memory;
         resources.storage = properties.storage;
         resources.peripherals = properties.peripherals;
-        resources.interfaces = properties.interfaces;
+        resources.interfaces = properties
+            .interfaces
+            .map(|interfaces| interfaces.into_iter().map(Into::into).collect());
     }
     let manifest = Manifest {
         _api_version: IgnoredAny,
@@ -237,9 +246,6 @@ impl Resources {
         for peripheral in self.peripherals.iter_mut().flatten() {
             respell(&mut peripheral.peripheral_type, PeripheralType::KNOWN, &[]);
         }
-        for interface in self.interfaces.iter_mut().flatten() {
-            respell(&mut interface.interface_type, InterfaceType::KNOWN, &[]);
-        }
     }
 
     /// The resources as they are written, so that numbers have the same form after another round trip.
@@ -285,10 +291,11 @@ fn respell_hosting(properties: &mut DeviceProperties) {
     }
 }
 
-/// An architecture in any letter case; the text also lists `x86_64` (rc1-and-pre-draft.md ambiguity 28).
+/// An architecture in any letter case; the text of rc.1 also lists `x86_64` (rc1-and-pre-draft.md ambiguity
+/// 28), and the example of the pre-draft says `Intel x64`.
 pub(in crate::wire) fn respell_architecture(cpu: &mut Cpu) {
     if let Some(architecture) = &mut cpu.architecture {
-        let synonyms = [("x86_64", Architecture::Amd64)];
+        let synonyms = ["x86_64", "intel x64"].map(|name| (name, Architecture::Amd64));
         respell(architecture, Architecture::KNOWN, &synonyms);
     }
 }

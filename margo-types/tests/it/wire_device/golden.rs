@@ -56,6 +56,7 @@ fn capabilities_of_rc1_mean_the_same_in_all_their_drift() {
             "rc1/capabilities-cluster-flat-cpu",
             "rc1/capabilities-cluster-flat-cpus",
             "rc1/capabilities-cluster-mixed",
+            "rc1/capabilities-cluster-before-rc1",
         ],
     );
     means_and_is_written::<DeviceCapabilities>(
@@ -99,6 +100,7 @@ fn capabilities_of_the_pre_draft_count_gigabytes() {
         &[
             "pre_draft/capabilities",
             "pre_draft/capabilities-text-example",
+            "pre_draft/capabilities-cpu-list",
         ],
     );
     let device = golden::<DeviceCapabilities>("pre_draft/capabilities").into_value();
