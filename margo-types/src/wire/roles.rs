@@ -6,8 +6,8 @@
 
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, Visitor};
-use serde::{Deserialize as DeriveDeserialize, Serialize, Serializer};
+use serde::de::Visitor;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::drift::Rejected;
@@ -144,7 +144,7 @@ pub(super) fn any_hosts(roles: &[Role]) -> bool {
 ///
 /// The extension is read from and written to documents of the newest generation like any other, and
 /// consumed when the document is written for an older one.
-#[derive(Debug, Default, Serialize, DeriveDeserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Kept {
     /// The roles, where the properties do not lead back to them.
@@ -164,10 +164,12 @@ impl Kept {
             let why = "the extension is reserved for documents of newer generations; remove it";
             return Err(Rejected::at([Self::KEY], why));
         }
-        let nothing = self.roles.is_none() && self.resources.is_empty();
-        if !nothing && let Ok(object) = serde_json::to_value(self) {
-            extra.0.insert(Self::KEY.to_owned(), object);
+        if self.roles.is_none() && self.resources.is_empty() {
+            return Ok(());
         }
+        let object = serde_json::to_value(self)
+            .map_err(|error| Rejected::at([Self::KEY], error.to_string()))?;
+        extra.0.insert(Self::KEY.to_owned(), object);
         Ok(())
     }
 

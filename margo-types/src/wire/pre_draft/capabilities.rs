@@ -1,18 +1,10 @@
 //! Device capabilities of the pre-draft (rc1-and-pre-draft.md section 16).
 //!
-//! The table counts memory and storage in whole GB, the example writes texts with a unit; both are read. A
-//! GB is 10^9 bytes: `64.0 GB` and `2000 GB` of the example became `59 Gi` and `1862 Gi` in rc.1, which is what
-//! they are when rounded down, and a device must never seem to offer more than it has. Since the model counts
-//! kibibytes, an amount is rounded down to the next one; the way back finds the same number of GB, and an
-//! amount that is no whole number of them cannot be written.
-//!
 //! `frequency` of a processor and `name` and `properties` of peripherals and interfaces stay with them as
 //! members that the model does not define.
 
-use std::fmt;
-
-use serde::de::{IgnoredAny, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
 use serde_json::Number;
 
 use crate::application::Architecture;
@@ -22,6 +14,7 @@ use crate::id::DeviceId;
 use crate::scalar::Quantity;
 use crate::version::SpecVersion;
 use crate::wire::drift::{Enveloped, Interfaces, OneInList, Rejected, no_clash, respell};
+use crate::wire::pre_draft::gigabytes::Gigabytes;
 use crate::wire::rc1::capabilities::respell_architecture;
 use crate::wire::roles::{self, Kept, Role};
 use crate::write::Unrepresentable;
@@ -96,10 +89,6 @@ struct OldPeripheral {
     #[serde(flatten)]
     extra: Extra,
 }
-
-/// An amount that is written as a whole number of 10^9 bytes.
-#[derive(Debug)]
-struct Gigabytes(Quantity);
 
 impl TryFrom<Manifest> for DeviceCapabilities {
     type Error = Rejected;
@@ -182,8 +171,8 @@ pub(in crate::wire) fn write(
     let inside = format!("{}.resources", Kept::KEY);
     no_clash(&kept_resources, &inside, &RESOURCES, GENERATION)?;
     let amount = |amount: Option<Quantity>, field| {
-        let gigabytes = |amount| Gigabytes::of(amount, field);
-        amount.map(gigabytes).transpose()
+        let gigabytes = amount.map(Gigabytes::of).transpose();
+        gigabytes.map_err(|why| unrepresentable(field, why))
     };
     let resources = Resources {
         cpus: each(properties.cpus, "properties.cpus", old_cpu)?,
@@ -281,90 +270,6 @@ fn each<T, U>(
         .transpose()
 }
 
-impl Gigabytes {
-    const BYTES: u128 = 1_000_000_000;
-
-    fn of(amount: Quantity, field: &str) -> Result<Self, Unrepresentable> {
-        let gigabytes = Self(amount);
-        if gigabytes.number().is_some() {
-            return Ok(gigabytes);
-        }
-        let why = "it counts whole GB of 10^9 bytes; report Quantity::from_bytes of a multiple";
-        Err(unrepresentable(field, why))
-    }
-
-    /// How many there are, if a whole number of them is this amount when rounded down to kibibytes.
-    fn number(&self) -> Option<u64> {
-        let number = self.0.bytes().div_ceil(Self::BYTES);
-        let same = Quantity::from_bytes(number * Self::BYTES) == self.0;
-        same.then(|| u64::try_from(number).ok()).flatten()
-    }
-
-    /// Reads an amount such as `64`, `64.0 GB` or `512 MB`; the unit may be omitted from a number only.
-    fn parse(text: &str) -> Option<Quantity> {
-        let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-        let zeros = match &text[number.len()..] {
-            "kB" | "KB" => 3,
-            "MB" => 6,
-            "GB" => 9,
-            "TB" => 12,
-            _ => return None,
-        };
-        let number = number.strip_suffix(' ').unwrap_or(number);
-        let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
-        let fraction = fraction.trim_end_matches('0');
-        let is_number = |digits: &str| digits.bytes().all(|digit| digit.is_ascii_digit());
-        if whole.is_empty() || !is_number(whole) || !is_number(fraction) || fraction.len() > zeros {
-            return None;
-        }
-        let bytes = format!("{whole}{fraction:0<zeros$}").parse::<u128>().ok()?;
-        (bytes <= MAX_BYTES).then(|| Quantity::from_bytes(bytes))
-    }
-}
-
-impl Serialize for Gigabytes {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.number() {
-            Some(number) => serializer.serialize_u64(number),
-            None => Err(serde::ser::Error::custom("no whole number of GB")),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Gigabytes {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct AmountVisitor;
-
-        impl Visitor<'_> for AmountVisitor {
-            type Value = Gigabytes;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-                formatter.write_str("a number of GB, or a text such as \"64 GB\" or \"64Gi\"")
-            }
-
-            fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<Gigabytes, E> {
-                self.visit_str(&format!("{number}GB"))
-            }
-
-            fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<Gigabytes, E> {
-                self.visit_str(&format!("{number}GB"))
-            }
-
-            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Gigabytes, E> {
-                Gigabytes::parse(text)
-                    .or_else(|| Quantity::parse(text).ok())
-                    .map(Gigabytes)
-                    .ok_or_else(|| {
-                        let found = serde::de::Unexpected::Str(text);
-                        E::invalid_value(found, &self)
-                    })
-            }
-        }
-
-        deserializer.deserialize_any(AmountVisitor)
-    }
-}
-
 fn must_not_have(extra: &Extra, names: &[&str], inside: &[&str]) -> Result<(), Rejected> {
     match names.iter().find(|name| extra.0.contains_key(**name)) {
         None => Ok(()),
@@ -399,5 +304,3 @@ const RESOURCES: [&str; 6] = [
     "peripherals",
     "interfaces",
 ];
-/// The largest amount that [`Quantity`] reads.
-const MAX_BYTES: u128 = 1 << 80;
