@@ -1,5 +1,6 @@
 //! Errors of the management interface (rc3.md section 6; RFC 9457).
 
+mod error_body;
 mod registry;
 mod retry;
 
@@ -99,6 +100,16 @@ open_enum! {
         DiscoveryDocumentNotFound = "https://docs.margo.org/specification/problem-types#discovery-document-not-found",
         /// 404: no trust bundle.
         SpiffeBundleNotFound = "https://docs.margo.org/specification/problem-types#spiffe-bundle-not-found",
+        /// 400, rc.1 only: the certificate cannot be parsed.
+        InvalidCertificateFormat = "https://docs.margo.org/specification/problems/invalid-certificate-format",
+        /// 400, rc.1 only: `Content-Digest` is missing or wrong.
+        InvalidDigestHeader = "https://docs.margo.org/specification/problems/invalid-digest-header",
+        /// 401, rc.1 only: the request's signature does not verify.
+        SignatureVerificationFailed = "https://docs.margo.org/specification/problems/signature-verification-failed",
+        /// 403, rc.1 only: the certificate is not trusted or revoked.
+        CertificateNotTrusted = "https://docs.margo.org/specification/problems/certificate-not-trusted",
+        /// 404, rc.1 only: no such client.
+        InvalidClient = "https://docs.margo.org/specification/problems/invalid-client",
     }
 }
 

@@ -3,9 +3,16 @@
 //! The model follows the newest generation, so its own serde form is that generation's. Each older
 //! generation has private serde types with two fallible conversions: into the model, and out of it.
 
+mod device;
+mod drift;
+mod pre_draft;
+mod rc1;
+mod roles;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub(crate) use self::rc1::problem::modernise;
 use crate::document::Format;
 use crate::read::deserializer::{Misfit, from_node};
 use crate::read::node::Node;
@@ -37,15 +44,8 @@ macro_rules! same_in_all_generations {
 same_in_all_generations! {
     crate::application::ApplicationDescription,
     crate::deployment::ApplicationDeployment,
-    crate::manifest::StateManifest,
-    crate::capabilities::DeviceCapabilities,
-    crate::status::DeploymentStatus,
-    crate::problem::Problem,
     crate::trust::DiscoveryDocument,
     crate::trust::TrustBundle,
     crate::oci::PackageManifest,
     crate::oci::TagList,
-    crate::onboarding::OnboardingRequest,
-    crate::onboarding::OnboardingResponse,
-    crate::onboarding::CaCertificate,
 }

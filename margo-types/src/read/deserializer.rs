@@ -278,6 +278,12 @@ impl de::Error for Misfit {
     fn missing_field(field: &'static str) -> Self {
         Self::custom(format_args!("`{field}` is missing"))
     }
+
+    fn duplicate_field(field: &'static str) -> Self {
+        Self::custom(format_args!(
+            "`{field}` is given twice, by two of its names; keep one"
+        ))
+    }
 }
 
 impl fmt::Display for Misfit {

@@ -5,6 +5,8 @@ mod endpoints;
 mod identifiers;
 mod negotiation;
 mod problems;
+mod strategies_device;
 mod trust;
 mod values;
 mod versions;
+mod wire_device;
