@@ -1,0 +1,12 @@
+//! The signed generation, 1.0.0-rc.1 and its late snapshots (rc1-and-pre-draft.md part I).
+//!
+//! Types are shared with the pre-draft where that differs in spelling only.
+
+pub(crate) mod component;
+pub(crate) mod deployment;
+pub(crate) mod description;
+pub(crate) mod pointer;
+pub(crate) mod required_resources;
+
+pub(crate) use deployment::Deployment;
+pub(crate) use description::Description;
