@@ -1,1 +1,4 @@
 //! Behaviour of the crate, seen from outside.
+
+mod strategies;
+mod wire_documents;

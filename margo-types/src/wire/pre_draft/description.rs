@@ -1,8 +1,8 @@
 //! The application description of the pre-draft (rc1-and-pre-draft.md section 18.2).
 //!
-//! The layout is the one that rc.1 took over, with `kind: application`. Profiles have no id: the first is
-//! called `helm-1` or `compose-1` by its type, the second `helm-2` or `compose-2`, and these names are left
-//! out again. Another id is written as a member that a reader of the time does not know.
+//! The layout is the one that rc.1 took over, with `kind: application`, `docker-compose` and pointers
+//! `ENV.NAME`. Profiles have no id, so the ids that readers give them are left out again; another id is
+//! written as a member that a reader of the time does not know.
 
 use std::collections::BTreeSet;
 
@@ -11,9 +11,8 @@ use serde::{Deserialize, Serialize};
 use super::refuse_oci_archive;
 use crate::application::{ApplicationDescription, DeploymentType};
 use crate::version::SpecVersion;
-use crate::wire::convert::{OlderForm, Place, Rejected, path};
-use crate::wire::rc1::component::read_type;
-use crate::wire::rc1::description::ComposeComponents;
+use crate::wire::convert::{OlderForm, Place, Rejected};
+use crate::wire::rc1::description::{ComposeComponents, derived_id};
 use crate::wire::rc1::{self, pointer};
 use crate::write::Unrepresentable;
 
@@ -25,27 +24,7 @@ pub(crate) struct Description(rc1::Description);
 impl OlderForm for Description {
     type Model = ApplicationDescription;
 
-    fn into_model(mut self) -> Result<ApplicationDescription, Rejected> {
-        let profiles = &mut self.0.deployment_profiles;
-        let given: BTreeSet<_> = profiles
-            .iter()
-            .filter_map(|profile| profile.id.clone())
-            .collect();
-        for (index, profile) in profiles.iter_mut().enumerate() {
-            if profile.id.is_some() {
-                continue;
-            }
-            let id = derived_id(&read_type(&profile.deployment_type), index);
-            if given.contains(&id) {
-                return Err(Rejected {
-                    path: path(&["deploymentProfiles"]).index(index),
-                    why: format!(
-                        "the profile has no id and would be called {id}, which is the id of another; give it one"
-                    ),
-                });
-            }
-            profile.id = Some(id);
-        }
+    fn into_model(self) -> Result<ApplicationDescription, Rejected> {
         self.0.into_model()
     }
 
@@ -89,9 +68,4 @@ impl OlderForm for Description {
             .for_each(pointer::add_prefix);
         Ok(Self(form))
     }
-}
-
-/// The id of a profile that has none.
-fn derived_id(deployment_type: &DeploymentType, index: usize) -> String {
-    format!("{deployment_type}-{}", index + 1)
 }

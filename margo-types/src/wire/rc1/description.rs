@@ -3,6 +3,9 @@
 //! The id is read at the top level, in `metadata` and in its annotations. Written is the form of the one
 //! complete example of the time: `margo.org/v1-alpha1`, `metadata.id`, with the profile types of the same
 //! time's deployments. The top-level id came with the copies that already lead to rc.2.
+//!
+//! Earlier copies have no id of profiles. The first profile is then called `helm-1` or `compose-1` by its
+//! type, the second `helm-2` or `compose-2`, and so on.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -72,7 +75,7 @@ struct Annotations {
 pub(crate) struct Profile {
     #[serde(rename = "type")]
     pub(crate) deployment_type: String,
-    /// Required in this generation, but not in the pre-draft, which shares the type.
+    /// Not in the earlier copies, nor in the pre-draft, which shares the type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) id: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -92,11 +95,12 @@ impl OlderForm for Description {
     fn into_model(self) -> Result<ApplicationDescription, Rejected> {
         let id = self.find_id()?;
         let profiles = path(&["deploymentProfiles"]);
+        let given: BTreeSet<_> = self.profile_ids().cloned().collect();
         let deployment_profiles = self
             .deployment_profiles
             .into_iter()
             .enumerate()
-            .map(|(index, profile)| profile.into_model(&profiles.index(index)))
+            .map(|(index, profile)| profile.into_model(index, &given, &profiles.index(index)))
             .collect::<Result<Vec<_>, _>>()?;
         let compose = ComposeComponents::of(&deployment_profiles);
         let mut parameters = self.parameters;
@@ -153,6 +157,11 @@ impl Description {
         })
     }
 
+    fn profile_ids(&self) -> impl Iterator<Item = &String> {
+        let profiles = self.deployment_profiles.iter();
+        profiles.filter_map(|profile| profile.id.as_ref())
+    }
+
     fn find_id(&self) -> Result<ApplicationId, Rejected> {
         let annotations = self.metadata.annotations.as_ref();
         let id = agreed([
@@ -203,15 +212,29 @@ impl Metadata {
 }
 
 impl Profile {
-    fn into_model(self, path: &DocumentPath) -> Result<DeploymentProfile, Rejected> {
-        let id = self.id.ok_or_else(|| Rejected {
-            path: path.key("id"),
-            why: "the id of the profile is missing; write one that no other profile has".to_owned(),
-        })?;
+    /// The profile at `index`, among others with the ids that are `given`.
+    fn into_model(
+        self,
+        index: usize,
+        given: &BTreeSet<String>,
+        path: &DocumentPath,
+    ) -> Result<DeploymentProfile, Rejected> {
+        let deployment_type = read_type(&self.deployment_type);
+        let id = match self.id {
+            Some(id) => id,
+            None => Some(derived_id(&deployment_type, index))
+                .filter(|id| !given.contains(id))
+                .ok_or_else(|| Rejected {
+                    path: path.key("id"),
+                    why: "the id of the profile is missing and the one it would get is that of \
+                          another; write one that no other profile has"
+                        .to_owned(),
+                })?,
+        };
         let device_constraints =
             constraints_of(self.required_resources, self.device_constraints, path)?;
         Ok(DeploymentProfile {
-            deployment_type: read_type(&self.deployment_type),
+            deployment_type,
             id,
             description: self.description,
             components: self
@@ -249,6 +272,11 @@ impl Profile {
             extra: place.pass_on_without_extensions(&profile.extra, &["requiredResources"])?,
         })
     }
+}
+
+/// The id of a profile that has none.
+pub(crate) fn derived_id(deployment_type: &DeploymentType, index: usize) -> String {
+    format!("{deployment_type}-{}", index + 1)
 }
 
 /// The components that are in Compose profiles only: what a pointer into them means is certain
