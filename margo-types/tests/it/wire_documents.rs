@@ -1,7 +1,9 @@
 //! Descriptions and deployments in every generation.
 
-use margo_types::application::ApplicationDescription;
-use margo_types::deployment::ApplicationDeployment;
+mod golden;
+mod refused;
+mod rejected;
+
 use margo_types::{Document, Reader, SpecVersion, WriteError, read, write};
 use proptest::prelude::*;
 
