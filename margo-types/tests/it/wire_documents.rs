@@ -45,7 +45,7 @@ fn round_trip_or_refusal<T: Document + PartialEq + std::fmt::Debug>(model: &T) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(200) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_pre_draft_keeps_descriptions(model in strategies::description_of(SpecVersion::PreDraft)) {

@@ -1,6 +1,7 @@
 //! Documents as authors and fleet managers of each generation write them.
 
 mod layouts;
+mod marks;
 mod required_resources;
 
 use margo_types::application::{ApplicationDescription, MatchExpression, Operator, SchemaClass};

@@ -202,3 +202,18 @@ fn the_id_is_read_wherever_it_was_once_written() {
         );
     }
 }
+
+#[test]
+fn a_prefix_is_kept_where_the_component_may_be_a_chart() {
+    let text = std::str::from_utf8(golden!("pre-draft/application-description.yaml")).unwrap();
+    let shared = text.replace("name: hello-compose\n", "name: hello\n");
+    let of_nothing = text.replace("components:\n      - hello-compose\n", "components: []\n");
+    let of_both = text.replace("- hello-compose\n", "- hello-compose\n      - hello\n");
+    for text in [shared, of_nothing, of_both] {
+        let model = description(text.as_bytes(), SpecVersion::PreDraft);
+        let pointer = &model.parameters["greeting"].targets[1].pointer;
+        assert_eq!(pointer, "ENV.GREETING", "{text}");
+        round_trip(&model, SpecVersion::PreDraft).unwrap();
+        round_trip(&model, SpecVersion::Rc1).unwrap();
+    }
+}
