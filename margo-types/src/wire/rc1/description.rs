@@ -4,6 +4,9 @@
 //! complete example of the time: `margo.org/v1-alpha1`, `metadata.id`, with the profile types of the same
 //! time's deployments. The top-level id came with the copies that already lead to rc.2.
 //!
+//! `apiVersion` decides nothing (direction.md, issue 134): whatever it is, the model says `v1`, and it is not
+//! carried over into older generations.
+//!
 //! Earlier copies have no id of profiles. The first profile is then called `helm-1` or `compose-1` by its
 //! type, the second `helm-2` or `compose-2`, and so on.
 
