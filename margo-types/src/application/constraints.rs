@@ -204,6 +204,6 @@ open_enum! {
         ContainsAll = "ContainsAll",
         /// Some element of an array of objects meets any condition of the item selector. Also read as
         /// `ContainersAny`, the misspelling in the specification's tables (rc3.md ambiguity 9).
-        ContainsAny = "ContainsAny",
+        ContainsAny = "ContainsAny" or "ContainersAny",
     }
 }

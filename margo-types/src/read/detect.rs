@@ -90,15 +90,18 @@ fn named_kind(kind: &Node) -> Result<Kind, String> {
     })
 }
 
+/// The pre-draft has a kind and a profile type of its own. Its `datatype` is no mark: the same text spells it
+/// both ways.
 fn description_generation(root: &Node) -> SpecVersion {
+    let metadata = root.get("metadata");
+    let annotations = metadata.and_then(|metadata| metadata.get("annotations"));
     if root.get("kind").and_then(Node::text) == Some("application")
         || has_profile_type(root, "docker-compose")
     {
         SpecVersion::PreDraft
     } else if root.has("kind")
-        || root
-            .get("metadata")
-            .is_some_and(|metadata| metadata.has("id"))
+        || metadata.is_some_and(|metadata| metadata.has("id"))
+        || annotations.is_some_and(|annotations| annotations.has("id"))
         || has_profile_type(root, "helm.v3")
         || profiles(root).any(|profile| profile.has("requiredResources"))
     {
@@ -108,20 +111,33 @@ fn description_generation(root: &Node) -> SpecVersion {
     }
 }
 
+/// The newest generation has the deployment's id at the root and neither kind nor annotated ids; snapshots on
+/// the way there kept `apiVersion` for a while (direction.md, issue 134). The pre-draft has a profile type of
+/// its own, and a form without name; its other Helm deployments look like those of rc.1.
 fn deployment_generation(root: &Node) -> SpecVersion {
-    let profile_type = root
-        .get("spec")
-        .and_then(|spec| spec.get("deploymentProfile"))
+    let metadata = root.get("metadata");
+    let spec = root.get("spec");
+    let profile = spec.and_then(|spec| spec.get("deploymentProfile"));
+    let has = |node: Option<&Node>, key| node.is_some_and(|node| node.has(key));
+    let annotations = metadata.and_then(|metadata| metadata.get("annotations"));
+    let profile_type = profile
         .and_then(|profile| profile.get("type"))
         .and_then(Node::text);
-    let metadata = root.get("metadata");
-    let has_metadata = |key| metadata.is_some_and(|metadata| metadata.has(key));
-    if profile_type == Some("docker-compose") || has_metadata("applicationId") {
-        SpecVersion::PreDraft
-    } else if root.has("kind") || root.has("apiVersion") || has_metadata("id") || !root.has("id") {
-        SpecVersion::Rc1
-    } else {
+    let has_newest_ids = has(metadata, "deviceId") && has(spec, "applicationId");
+    let is_older = root.has("kind")
+        || has(metadata, "id")
+        || has(metadata, "applicationId")
+        || has(annotations, "id")
+        || has(annotations, "applicationId")
+        || has(profile, "requiredResources")
+        || matches!(profile_type, Some("helm.v3" | "docker-compose"))
+        || (root.has("apiVersion") || !root.has("id")) && !has_newest_ids;
+    if !is_older {
         SpecVersion::Rc3
+    } else if profile_type == Some("docker-compose") || !has(metadata, "name") {
+        SpecVersion::PreDraft
+    } else {
+        SpecVersion::Rc1
     }
 }
 

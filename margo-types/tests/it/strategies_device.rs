@@ -145,7 +145,7 @@ fn cpu(generation: SpecVersion) -> impl Strategy<Value = Cpu> {
 fn quantity(generation: SpecVersion) -> BoxedStrategy<Quantity> {
     match generation {
         SpecVersion::PreDraft => (0_u64..5_000_000)
-            .prop_map(|gigabytes| Quantity::from_bytes(u64::from(gigabytes) * 1_000_000_000))
+            .prop_map(|gigabytes| Quantity::from_bytes(gigabytes * 1_000_000_000))
             .boxed(),
         _ => (any::<u32>(), select(vec!["Ki", "Mi", "Gi", "Ti"]))
             .prop_map(|(number, unit)| format!("{number}{unit}").parse().unwrap())
