@@ -39,6 +39,8 @@ pub use finding::{Finding, Report, Severity};
 pub use path::{DocumentPath, Location, Segment};
 pub use read::{Fault, Limits, ReadError, Reader, read, read_any};
 pub use text::InvalidText;
-pub use validate::validate;
+pub use validate::{
+    Rule, rules, validate, validate_capabilities_of, validate_reference, validate_status_against,
+};
 pub use version::SpecVersion;
 pub use write::{Unrepresentable, WriteError, write, write_as};

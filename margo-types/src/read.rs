@@ -280,31 +280,44 @@ impl Tree<'_> {
 
 /// Where in a document the value at `path` stands, or the nearest value around it that is there.
 pub(crate) fn locate(bytes: &[u8], format: Format, path: &DocumentPath) -> Option<Location> {
-    let text = std::str::from_utf8(bytes).ok()?;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut path = path.segments();
-    let tree = match format {
-        Format::Json => None,
-        Format::Yaml => Some(
-            crate::yaml::parse(
-                text,
-                &Limits {
-                    max_bytes: bytes.len(),
-                    ..Limits::default()
-                },
-            )
-            .ok()?,
-        ),
-    };
-    loop {
-        let found = match &tree {
-            Some(root) => root.at(path).and_then(|node| node.location),
-            None => json::locate(text, path),
+    Locator::new(bytes, format)?.locate(path)
+}
+
+/// Finds the places of values in a document that has been read before.
+pub(crate) struct Locator<'a> {
+    text: &'a str,
+    /// The tree of a YAML document, which knows its locations.
+    yaml: Option<Node<'a>>,
+}
+
+impl<'a> Locator<'a> {
+    pub(crate) fn new(bytes: &'a [u8], format: Format) -> Option<Self> {
+        let text = std::str::from_utf8(bytes).ok()?;
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let limits = Limits {
+            max_bytes: bytes.len(),
+            ..Limits::default()
         };
-        match (found, path.split_last()) {
-            (Some(location), _) => return Some(location),
-            (None, Some((_, outer))) => path = outer,
-            (None, None) => return None,
+        let yaml = match format {
+            Format::Json => None,
+            Format::Yaml => Some(crate::yaml::parse(text, &limits).ok()?),
+        };
+        Some(Self { text, yaml })
+    }
+
+    /// Where the value at `path` stands, or the nearest value around it that is there.
+    pub(crate) fn locate(&self, path: &DocumentPath) -> Option<Location> {
+        let mut path = path.segments();
+        loop {
+            let found = match &self.yaml {
+                Some(root) => root.at(path).and_then(|node| node.location),
+                None => json::locate(self.text, path),
+            };
+            match (found, path.split_last()) {
+                (Some(location), _) => return Some(location),
+                (None, Some((_, outer))) => path = outer,
+                (None, None) => return None,
+            }
         }
     }
 }
