@@ -85,21 +85,21 @@ fn device(at: &Place<'_>, status: &DeploymentStatus, deployment: &ApplicationDep
     let Some(target) = &deployment.metadata.device_id else {
         return;
     };
+    let is_behind_gateway =
+        target.device_id().is_child() || matches!(target, DeviceTarget::AnyBehind(_));
+    let at = at.key("deviceId");
     match &status.device_id {
-        None if target.device_id().is_child() || matches!(target, DeviceTarget::AnyBehind(_)) => at
-            .report(
-                &STATUS_DEVICE_MISSING,
-                "`deviceId` is missing, but the deployment is for a device behind a gateway",
-                "write the device that hosts it, with its whole hierarchy",
-            ),
+        None if is_behind_gateway => at.report(
+            &STATUS_DEVICE_MISSING,
+            "`deviceId` is missing, but the deployment is for a device behind a gateway",
+            "write the device that hosts it, with its whole hierarchy",
+        ),
         // A gateway that finds no child to place the deployment on reports for itself.
-        Some(device) if !target.admits(device) && device != target.device_id() => {
-            at.key("deviceId").report(
-                &STATUS_DEVICE,
-                format!("the deployment is for {target}, not for {device}"),
-                "write the device that hosts the deployment",
-            );
-        }
+        Some(device) if !target.admits(device) && device != target.device_id() => at.report(
+            &STATUS_DEVICE,
+            format!("the deployment is for {target}, not for {device}"),
+            "write the device that hosts the deployment",
+        ),
         _ => {}
     }
 }

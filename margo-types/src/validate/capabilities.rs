@@ -132,9 +132,8 @@ fn cpu(at: &Place<'_>, cpu: &Cpu) {
             "write 0 or a positive number, such as 0.5",
         );
     }
-    use Architecture::{Amd64, Arm, Arm64};
     if let Some(architecture) = &cpu.architecture
-        && !matches!(architecture, Amd64 | Arm64 | Arm)
+        && !REPORTED.contains(architecture)
     {
         at.key("architecture").report(
             &ARCHITECTURE,
@@ -218,6 +217,9 @@ fn label(at: &Place<'_>, key: &str, value: &LabelValue) {
         );
     }
 }
+
+/// The architectures that a device may report (rc3.md ambiguity 5).
+const REPORTED: [Architecture; 3] = [Architecture::Amd64, Architecture::Arm64, Architecture::Arm];
 
 rule_table! {
     HOST_PROPERTY: Error, "capabilities.host-property", "rc3.md 4, D4, D15, D17, ambiguity 38",

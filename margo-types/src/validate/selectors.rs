@@ -66,24 +66,26 @@ fn expression(at: &Place<'_>, expression: &MatchExpression, keys: Keys) {
 }
 
 fn key(at: &Place<'_>, key: &str, keys: Keys) {
-    match keys {
-        Keys::Labels if key.is_empty() || key.starts_with('/') => at.report(
-            &LABEL_KEY,
-            "a label selector takes the key of a label as it is, not a pointer",
-            "write the key as the device reports it, such as example.com/site",
-        ),
-        Keys::Labels => {}
-        Keys::Pointers | Keys::ItemPointers if key.is_empty() => at.report(
+    if keys == Keys::Labels {
+        if key.is_empty() || key.starts_with('/') {
+            at.report(
+                &LABEL_KEY,
+                "a label selector takes the key of a label as it is, not a pointer",
+                "write the key as the device reports it, such as example.com/site",
+            );
+        }
+    } else if key.is_empty() {
+        at.report(
             &WHOLE_OBJECT,
             "the empty pointer names the whole object, which matches nothing",
             "write a pointer to a property, such as /vendor",
-        ),
-        Keys::Pointers | Keys::ItemPointers if !is_pointer(key) => at.report(
+        );
+    } else if !is_pointer(key) {
+        at.report(
             &PROPERTY_KEY,
             format!("{:?} is no JSON Pointer", shorten(key)),
             "start with / and write ~0 for ~ and ~1 for /, such as /vendor",
-        ),
-        Keys::Pointers | Keys::ItemPointers => {}
+        );
     }
 }
 
