@@ -173,7 +173,7 @@ pub(super) const CASES: &[Case] = &[
         "deploymentProfiles",
     ),
     case(
-        "1.3: profile type of an older generation",
+        "1.3: unknown profile type",
         |d| set(d, "/deploymentProfiles/0/type", "kubernetes"),
         "profile.type",
         "deploymentProfiles[0].type",
@@ -215,7 +215,14 @@ pub(super) const CASES: &[Case] = &[
     ),
     case(
         "1.4: component names are unique in a profile",
-        |d| set(d, "/deploymentProfiles/0/components/1/name", "monitor"),
+        |d| {
+            set(d, "/deploymentProfiles/0/components/1/name", "monitor");
+            set(
+                d,
+                "/parameters/site/targets/0/components",
+                json!(["monitor"]),
+            );
+        },
         "component.name",
         "deploymentProfiles[0].components[1].name",
     ),
