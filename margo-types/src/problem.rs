@@ -15,7 +15,7 @@ use crate::open_enum::open_enum;
 pub struct Problem {
     /// What kind of problem it is; programs decide by this member.
     #[serde(rename = "type", default)]
-    #[cfg_attr(feature = "schema", schemars(required, with = "String"))]
+    #[cfg_attr(feature = "schema", schemars(!default, required, with = "String"))]
     pub problem_type: ProblemType,
     /// The kind of problem in words.
     pub title: String,

@@ -10,6 +10,7 @@ mod detect;
 mod json;
 pub(crate) mod limits;
 pub(crate) mod node;
+mod places;
 
 use std::fmt;
 
@@ -17,6 +18,7 @@ use self::deserializer::Misfit;
 pub use self::limits::Limits;
 use self::limits::Unreadable;
 use self::node::{Node, NodeValue};
+use self::places::Places;
 use crate::document::{AnyDocument, Document, Format, Kind};
 use crate::exact::Exact;
 use crate::path::{DocumentPath, Location};
@@ -285,9 +287,13 @@ pub(crate) fn locate(bytes: &[u8], format: Format, path: &DocumentPath) -> Optio
 
 /// Finds the places of values in a document that has been read before.
 pub(crate) struct Locator<'a> {
-    text: &'a str,
-    /// The tree of a YAML document, which knows its locations.
-    yaml: Option<Node<'a>>,
+    source: Source<'a>,
+}
+
+enum Source<'a> {
+    Json(Places<'a>),
+    /// The tree of a YAML document knows its locations.
+    Yaml(Node<'a>),
 }
 
 impl<'a> Locator<'a> {
@@ -298,20 +304,20 @@ impl<'a> Locator<'a> {
             max_bytes: bytes.len(),
             ..Limits::default()
         };
-        let yaml = match format {
-            Format::Json => None,
-            Format::Yaml => Some(crate::yaml::parse(text, &limits).ok()?),
+        let source = match format {
+            Format::Json => Source::Json(Places::new(text)),
+            Format::Yaml => Source::Yaml(crate::yaml::parse(text, &limits).ok()?),
         };
-        Some(Self { text, yaml })
+        Some(Self { source })
     }
 
     /// Where the value at `path` stands, or the nearest value around it that is there.
     pub(crate) fn locate(&self, path: &DocumentPath) -> Option<Location> {
         let mut path = path.segments();
         loop {
-            let found = match &self.yaml {
-                Some(root) => root.at(path).and_then(|node| node.location),
-                None => json::locate(self.text, path),
+            let found = match &self.source {
+                Source::Json(places) => places.locate(path),
+                Source::Yaml(root) => root.at(path).and_then(|node| node.location),
             };
             match (found, path.split_last()) {
                 (Some(location), _) => return Some(location),

@@ -5,7 +5,6 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
-use serde_json::value::RawValue;
 
 use super::limits::{Budget, Limits, SeenKeys, Unreadable};
 use super::node::{Node, NodeValue, NumberValue};
@@ -52,24 +51,6 @@ pub(crate) fn parse<'a>(text: &'a str, limits: &Limits) -> Result<Node<'a>, Unre
             is_syntax: !error.is_data(),
         }
     })
-}
-
-/// Finds the place of a value in JSON text that is known to be well-formed.
-pub(crate) fn locate(text: &str, path: &[Segment]) -> Option<Location> {
-    let mut value: &RawValue = serde_json::from_str(text).ok()?;
-    for segment in path {
-        value = match segment {
-            Segment::Key(key) => serde_json::from_str::<Members>(value.get())
-                .ok()?
-                .find(key)?,
-            Segment::Index(index) => serde_json::from_str::<Vec<&RawValue>>(value.get())
-                .ok()?
-                .get(*index)
-                .copied()?,
-        };
-    }
-    let offset = (value.get().as_ptr() as usize).checked_sub(text.as_ptr() as usize)?;
-    Some(Location::of_offset(text, offset))
 }
 
 struct State {
@@ -207,7 +188,7 @@ impl<'de> Visitor<'de> for Seed<'_> {
 }
 
 /// A key, borrowed where it has no escapes.
-struct Key<'a>(Cow<'a, str>);
+pub(super) struct Key<'a>(pub(super) Cow<'a, str>);
 
 impl<'de> serde::Deserialize<'de> for Key<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -236,42 +217,6 @@ impl<'de> Visitor<'de> for KeyVisitor {
             return Err(E::custom("a NUL character is not allowed"));
         }
         Ok(Key(Cow::Owned(text.to_owned())))
-    }
-}
-
-/// The members of an object, each still as text.
-struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
-
-impl<'a> Members<'a> {
-    fn find(&self, key: &str) -> Option<&'a RawValue> {
-        self.0
-            .iter()
-            .find(|(name, _)| name == key)
-            .map(|(_, value)| *value)
-    }
-}
-
-impl<'de> serde::Deserialize<'de> for Members<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct MembersVisitor;
-
-        impl<'de> Visitor<'de> for MembersVisitor {
-            type Value = Members<'de>;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-                formatter.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Members<'de>, A::Error> {
-                let mut members = Vec::new();
-                while let Some(Key(key)) = access.next_key()? {
-                    members.push((key, access.next_value()?));
-                }
-                Ok(Members(members))
-            }
-        }
-
-        deserializer.deserialize_map(MembersVisitor)
     }
 }
 

@@ -93,7 +93,7 @@ impl Check {
 }
 
 /// The most errors and the most warnings in one report: a hostile document must not become a huge report.
-const MAX_FINDINGS: usize = 256;
+const MAX_FINDINGS: usize = 100;
 
 /// The positions of the elements that repeat an earlier one.
 pub(super) fn repeated<T: Ord>(elements: impl IntoIterator<Item = T>) -> Vec<(usize, T)> {

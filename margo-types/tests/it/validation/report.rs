@@ -1,7 +1,7 @@
 //! Reports: all findings at once, each with its place, and bounded.
 
 use margo_types::application::ApplicationDescription;
-use margo_types::{Location, Severity, read};
+use margo_types::{Location, read};
 use serde_json::json;
 
 use super::application::valid;
@@ -83,7 +83,7 @@ fn a_report_is_bounded_and_warnings_do_not_hide_errors() {
     let report = report_on(&document);
     assert!(!report.is_valid());
     assert_eq!(report.errors().count(), 3);
-    assert!(report.warnings().count() < 1000);
+    assert_eq!(report.warnings().count(), 100);
 
     let components: Vec<_> = (0..5000)
         .map(|_| json!({ "name": "a", "properties": {} }))
@@ -95,12 +95,5 @@ fn a_report_is_bounded_and_warnings_do_not_hide_errors() {
     );
     let report = report_on(&document);
     assert!(!report.is_valid());
-    assert!(
-        report
-            .findings()
-            .iter()
-            .filter(|it| it.severity == Severity::Error)
-            .count()
-            < 1000
-    );
+    assert_eq!(report.errors().count(), 100);
 }
