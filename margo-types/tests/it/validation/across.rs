@@ -27,6 +27,9 @@ fn document<T: Document>(value: &Value) -> T {
     read(value.to_string().as_bytes()).unwrap().into_value()
 }
 
+/// A change, the rule that it breaks, and where.
+type Change = (fn(&mut Value), &'static str, &'static str);
+
 /// The deployment that the valid report is about.
 fn deployed() -> Value {
     let mut deployment = deployment::valid();
@@ -78,7 +81,7 @@ fn a_report_fits_its_deployment() {
     let fitting = report(&status::valid(), &deployed());
     assert!(fitting.findings().is_empty(), "{fitting}");
 
-    let changes: &[(fn(&mut Value), &str, &str)] = &[
+    let changes: &[Change] = &[
         (
             |d| set(d, "/deploymentId", "c7d1b6c4-7f0d-4f7a-8d0e-2f0a4b1e9d33"),
             "report.deployment",
@@ -105,7 +108,7 @@ fn a_report_fits_its_deployment() {
                     d,
                     "/components/2",
                     json!({ "name": "pump", "state": "pending" }),
-                )
+                );
             },
             "report.component",
             "components[2].name",

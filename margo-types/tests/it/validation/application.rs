@@ -233,7 +233,7 @@ pub(super) const CASES: &[Case] = &[
                 d,
                 "/deploymentProfiles/0/components/0/properties/repository",
                 "https://registry.example/x",
-            )
+            );
         },
         "component.repository",
         "deploymentProfiles[0].components[0].properties.repository",
@@ -244,7 +244,7 @@ pub(super) const CASES: &[Case] = &[
             remove(
                 d,
                 "/deploymentProfiles/1/components/0/properties/repository",
-            )
+            );
         },
         "component.repository",
         "deploymentProfiles[1].components[0].properties.repository",
@@ -262,7 +262,7 @@ pub(super) const CASES: &[Case] = &[
                 d,
                 "/deploymentProfiles/0/components/0/properties/revision",
                 "v1.0.0",
-            )
+            );
         },
         "component.revision",
         "deploymentProfiles[0].components[0].properties.revision",
@@ -274,7 +274,7 @@ pub(super) const CASES: &[Case] = &[
                 d,
                 "/deploymentProfiles/0/components/0/properties/revision",
                 "1.0",
-            )
+            );
         },
         "component.revision",
         "deploymentProfiles[0].components[0].properties.revision",
@@ -286,7 +286,7 @@ pub(super) const CASES: &[Case] = &[
                 d,
                 "/deploymentProfiles/0/components/0/properties/timeout",
                 "30s",
-            )
+            );
         },
         "component.timeout",
         "deploymentProfiles[0].components[0].properties.timeout",
@@ -298,7 +298,7 @@ pub(super) const CASES: &[Case] = &[
                 d,
                 "/deploymentProfiles/1/components/0/properties/packageLocation",
                 "https://x.example/a.tgz",
-            )
+            );
         },
         "component.package-location",
         "deploymentProfiles[1].components[0].properties.packageLocation",
@@ -310,7 +310,7 @@ pub(super) const CASES: &[Case] = &[
                 d,
                 "/deploymentProfiles/1/components/0/properties/keyLocation",
                 "https://x.example/a.asc",
-            )
+            );
         },
         "component.package-location",
         "deploymentProfiles[1].components[0].properties.keyLocation",
@@ -346,7 +346,7 @@ pub(super) const CASES: &[Case] = &[
                 d,
                 "/deploymentProfiles/0/components/0/x-Acme-extensions",
                 json!({}),
-            )
+            );
         },
         "member.forbidden",
         "deploymentProfiles[0].components[0].x-Acme-extensions",
@@ -364,7 +364,7 @@ pub(super) const CASES: &[Case] = &[
                 d,
                 "/deploymentProfiles/0/components/0/x-acme-extensions",
                 json!([1]),
-            )
+            );
         },
         "extension.value",
         "deploymentProfiles[0].components[0].x-acme-extensions",
@@ -382,7 +382,7 @@ pub(super) const CASES: &[Case] = &[
                 d,
                 "/deploymentProfiles/0/components/0/properties/x-acme-extensions",
                 json!({}),
-            )
+            );
         },
         "extension.place",
         "deploymentProfiles[0].components[0].properties.x-acme-extensions",

@@ -90,7 +90,7 @@ pub(super) const CASES: &[Case] = &[
             schema(
                 d,
                 json!({ "name": "on", "dataType": "boolean", "regexMatch": "a" }),
-            )
+            );
         },
         "configuration.attribute",
         "configuration.schema[2].regexMatch",
@@ -101,7 +101,7 @@ pub(super) const CASES: &[Case] = &[
             schema(
                 d,
                 json!({ "name": "on", "dataType": "string", "multiselect": true }),
-            )
+            );
         },
         "configuration.attribute",
         "configuration.schema[2].multiselect",
@@ -161,7 +161,7 @@ pub(super) const CASES: &[Case] = &[
                 d,
                 "/configuration/schema/1/regexMatch",
                 r"((\w{100}){100}){100}",
-            )
+            );
         },
         "configuration.regex-dialect",
         "configuration.schema[1].regexMatch",

@@ -135,7 +135,7 @@ pub(super) const CASES: &[Case] = &[
                 d,
                 "/0/propertySelector/matchExpressions/1/itemSelector/matchExpressions",
                 json!([]),
-            )
+            );
         },
         "selector.no-item-expression",
         "deploymentProfiles[0].deviceConstraints.eligibilityRules[0].propertySelector.matchExpressions[1].itemSelector.matchExpressions",
@@ -159,7 +159,7 @@ pub(super) const CASES: &[Case] = &[
                 d,
                 "/0/propertySelector/matchExpressions/1/itemSelector/matchExpressions/0/key",
                 "type",
-            )
+            );
         },
         "selector.property-key",
         "deploymentProfiles[0].deviceConstraints.eligibilityRules[0].propertySelector.matchExpressions[1].itemSelector.matchExpressions[0].key",
@@ -188,7 +188,7 @@ pub(super) const CASES: &[Case] = &[
             expression(
                 d,
                 json!({ "key": "/vendor", "operator": "Like", "values": ["a"] }),
-            )
+            );
         },
         "selector.operator",
         first!("operator"),
@@ -205,7 +205,7 @@ pub(super) const CASES: &[Case] = &[
             expression(
                 d,
                 json!({ "key": "/vendor", "operator": "NotIn", "values": [] }),
-            )
+            );
         },
         "selector.values",
         first!("values"),
@@ -222,7 +222,7 @@ pub(super) const CASES: &[Case] = &[
             expression(
                 d,
                 json!({ "key": "/vendor", "operator": "In", "values": ["a", 1] }),
-            )
+            );
         },
         "selector.value-types",
         first!("values"),
@@ -233,7 +233,7 @@ pub(super) const CASES: &[Case] = &[
             expression(
                 d,
                 json!({ "key": "/otelCollector", "operator": "In", "values": [true, false] }),
-            )
+            );
         },
         "selector.value-types",
         first!("values"),
@@ -244,7 +244,7 @@ pub(super) const CASES: &[Case] = &[
             expression(
                 d,
                 json!({ "key": "/vendor", "operator": "NotIn", "values": [["a"]] }),
-            )
+            );
         },
         "selector.value-types",
         first!("values"),
@@ -255,7 +255,7 @@ pub(super) const CASES: &[Case] = &[
             expression(
                 d,
                 json!({ "key": "/vendor", "operator": "Gt", "values": [1, 2] }),
-            )
+            );
         },
         "selector.bound",
         first!("values"),
@@ -266,7 +266,7 @@ pub(super) const CASES: &[Case] = &[
             expression(
                 d,
                 json!({ "key": "/vendor", "operator": "Lt", "values": ["59 Gi"] }),
-            )
+            );
         },
         "selector.bound",
         first!("values"),
@@ -277,7 +277,7 @@ pub(super) const CASES: &[Case] = &[
             expression(
                 d,
                 json!({ "key": "/vendor", "operator": "Exists", "values": ["a"] }),
-            )
+            );
         },
         "selector.values-forbidden",
         first!("values"),
@@ -289,7 +289,7 @@ pub(super) const CASES: &[Case] = &[
                 d,
                 "/0/propertySelector/matchExpressions/1/values",
                 json!(["camera"]),
-            )
+            );
         },
         "selector.values-forbidden",
         "deploymentProfiles[0].deviceConstraints.eligibilityRules[0].propertySelector.matchExpressions[1].values",
@@ -300,7 +300,7 @@ pub(super) const CASES: &[Case] = &[
             expression(
                 d,
                 json!({ "key": "/interfaces", "operator": "ContainsAll" }),
-            )
+            );
         },
         "selector.item-selector",
         first!("itemSelector"),
@@ -365,20 +365,20 @@ fn every_operator_takes_its_operands() {
             expression(
                 d,
                 json!({ "key": "/otelCollector", "operator": "In", "values": [true] }),
-            )
+            );
         },
         |d| {
             expression(
                 d,
                 json!({ "key": "/a/b~0c~1d", "operator": "NotIn", "values": [1, 2.5] }),
-            )
+            );
         },
         |d| expression(d, json!({ "key": "/vendor", "operator": "DoesNotExist" })),
         |d| {
             expression(
                 d,
                 json!({ "key": "/cores", "operator": "Lt", "values": ["4.5"] }),
-            )
+            );
         },
     ];
     for change in changes {

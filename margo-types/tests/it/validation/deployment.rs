@@ -99,7 +99,7 @@ pub(super) const CASES: &[Case] = &[
                 d,
                 "/spec/deploymentProfile/components/0/properties/repository",
                 "https://x.example/y",
-            )
+            );
         },
         "component.repository",
         "spec.deploymentProfile.components[0].properties.repository",
@@ -111,7 +111,7 @@ pub(super) const CASES: &[Case] = &[
                 d,
                 "/spec/deploymentProfile/components/0/properties/revision",
                 "latest",
-            )
+            );
         },
         "component.revision",
         "spec.deploymentProfile.components[0].properties.revision",
@@ -123,7 +123,7 @@ pub(super) const CASES: &[Case] = &[
                 d,
                 "/spec/deploymentProfile/deviceConstraints/capacityRequirements/memory",
                 "5 Gi",
-            )
+            );
         },
         "capacity.memory",
         "spec.deploymentProfile.deviceConstraints.capacityRequirements.memory",
@@ -135,7 +135,7 @@ pub(super) const CASES: &[Case] = &[
                 d,
                 "/spec/parameters/interval/targets/0/components/1",
                 "monitor-compose",
-            )
+            );
         },
         "deployment.target-component",
         "spec.parameters.interval.targets[0].components[1]",

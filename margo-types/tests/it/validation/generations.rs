@@ -62,7 +62,7 @@ fn descriptions() {
                 d,
                 "/deploymentProfiles/0/components/0/properties/revision",
                 "v1",
-            )
+            );
         },
         "component.revision",
     );
@@ -72,7 +72,7 @@ fn descriptions() {
                 d,
                 "/deploymentProfiles/0/components/0/properties/timeout",
                 "90s",
-            )
+            );
         },
         "component.timeout",
     );
@@ -82,7 +82,7 @@ fn descriptions() {
                 d,
                 "/deploymentProfiles/0/components/0/properties/repository",
                 "https://charts.example/a",
-            )
+            );
         },
         "component.repository",
     );
@@ -92,7 +92,7 @@ fn descriptions() {
                 d,
                 "/deploymentProfiles/1/components/0/properties/packageLocation",
                 "https://x.example/a",
-            )
+            );
         },
         "component.package-location",
     );
@@ -102,7 +102,7 @@ fn descriptions() {
                 d,
                 "/parameters/interval/targets/1/pointer",
                 "ENV.POLL_INTERVAL",
-            )
+            );
         },
         "parameter.env-prefix",
     );

@@ -67,7 +67,7 @@ pub(super) const CASES: &[Case] = &[
                 d,
                 "/deployments/0/url",
                 format!("/api/v1/deployments/{FIRST}/{}", digest('d')),
-            )
+            );
         },
         "manifest.url-digest",
         "deployments[0].url",
@@ -79,7 +79,7 @@ pub(super) const CASES: &[Case] = &[
                 d,
                 "/deployments/0/url",
                 format!("/api/v1/deployments/{SECOND}/{}", digest('b')),
-            )
+            );
         },
         "manifest.url-deployment",
         "deployments[0].url",
@@ -97,7 +97,7 @@ pub(super) const CASES: &[Case] = &[
                 d,
                 "/deployments/1/url",
                 format!("/api/v1/bundles/{SECOND}/{}", digest('c')),
-            )
+            );
         },
         "manifest.url",
         "deployments[1].url",

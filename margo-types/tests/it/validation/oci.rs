@@ -85,7 +85,7 @@ pub(super) const PACKAGE: &[Case] = &[
                 d,
                 "/layers/0/mediaType",
                 "application/vnd.margo.app.icon.v1+png",
-            )
+            );
         },
         "package.description",
         "layers",
@@ -101,7 +101,7 @@ pub(super) const PACKAGE: &[Case] = &[
                     "margo.yml",
                     'c',
                 ),
-            )
+            );
         },
         "package.description",
         "layers",
@@ -113,7 +113,7 @@ pub(super) const PACKAGE: &[Case] = &[
                 d,
                 "/layers/0/annotations/org.opencontainers.image.title",
                 "app.yaml",
-            )
+            );
         },
         "package.description-title",
         "layers[0].annotations[\"org.opencontainers.image.title\"]",
@@ -125,7 +125,7 @@ pub(super) const PACKAGE: &[Case] = &[
                 d,
                 "/layers/1/mediaType",
                 "application/vnd.margo.app.video.v1+mp4",
-            )
+            );
         },
         "package.layer-media-type",
         "layers[1].mediaType",
@@ -137,7 +137,7 @@ pub(super) const PACKAGE: &[Case] = &[
                 d,
                 "/layers/1/mediaType",
                 "application/vnd.margo.app.icon.v1+",
-            )
+            );
         },
         "package.layer-media-type",
         "layers[1].mediaType",
@@ -177,7 +177,7 @@ pub(super) const PACKAGE: &[Case] = &[
                     "resources/press.png",
                     'c',
                 ),
-            )
+            );
         },
         "package.title-repeated",
         "layers[2]",
@@ -269,7 +269,7 @@ pub(super) const COMPOSE: &[Case] = &[
                 d,
                 "/layers/0/annotations/org.opencontainers.image.version",
                 "1.4.1",
-            )
+            );
         },
         "compose.image-version",
         "layers[0].annotations",

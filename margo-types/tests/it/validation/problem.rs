@@ -43,7 +43,7 @@ pub(super) const CASES: &[Case] = &[
                 d,
                 "/type",
                 "https://docs.margo.org/specification/problem-types#quota",
-            )
+            );
         },
         "problem.unregistered-type",
         "type",

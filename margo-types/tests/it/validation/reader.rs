@@ -9,9 +9,8 @@ use super::{application, capabilities, deployment, manifest, status, trust};
 /// Checks that the reader refuses the changed document, and says where.
 fn refused(valid: &Value, change: fn(&mut Value), path: &str) {
     let document = changed(valid, change);
-    let error = match read_any(document.to_string().as_bytes()) {
-        Ok(_) => panic!("{path} is accepted: {document}"),
-        Err(error) => error,
+    let Err(error) = read_any(document.to_string().as_bytes()) else {
+        panic!("{path} is accepted: {document}");
     };
     let ReadError::Unfit { faults, .. } = &error else {
         panic!("{path}: {error}");
@@ -56,7 +55,7 @@ fn descriptions() {
                 d,
                 "/deploymentProfiles/0/components/0/properties/revision",
                 "1.0.0+b",
-            )
+            );
         },
         "deploymentProfiles[0].components[0].properties.revision",
     );
@@ -66,7 +65,7 @@ fn descriptions() {
                 d,
                 "/deploymentProfiles/0/components/0/properties/repository",
                 "registry.example/a",
-            )
+            );
         },
         "deploymentProfiles[0].components[0].properties.repository",
     );

@@ -88,7 +88,7 @@ pub(super) const CASES: &[Case] = &[
                 d,
                 "/components/2",
                 json!({ "name": "monitor", "state": "installed" }),
-            )
+            );
         },
         "status.repeated-component",
         "components[2].name",
