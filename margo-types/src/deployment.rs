@@ -52,11 +52,11 @@ pub struct DeploymentMetadata {
     pub name: String,
     /// A Kubernetes namespace chosen by the fleet manager. Required in the newest generation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schemars(required, with = "String"))]
+    #[cfg_attr(feature = "schema", schemars(!default, required, with = "String"))]
     pub namespace: Option<String>,
     /// Where the deployment goes. Required in the newest generation; older ones have one device a client.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schemars(required, with = "DeviceTarget"))]
+    #[cfg_attr(feature = "schema", schemars(!default, required, with = "DeviceTarget"))]
     pub device_id: Option<DeviceTarget>,
     /// Labels.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -96,7 +96,7 @@ impl DeploymentMetadata {
 pub struct DeploymentSpec {
     /// The `id` of the application description. Required in the newest generation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schemars(required, with = "ApplicationId"))]
+    #[cfg_attr(feature = "schema", schemars(!default, required, with = "ApplicationId"))]
     pub application_id: Option<ApplicationId>,
     /// The chosen profile.
     pub deployment_profile: DeployedProfile,

@@ -6,6 +6,7 @@ pub mod application;
 pub mod auth;
 pub mod capabilities;
 pub mod deployment;
+mod der;
 mod digest;
 mod document;
 pub mod eligibility;
@@ -45,7 +46,9 @@ pub use finding::{Finding, Report, Severity};
 pub use path::{DocumentPath, Location, Segment};
 pub use read::{Fault, Limits, ReadError, Reader, read, read_any};
 pub use text::InvalidText;
-pub use validate::validate;
+pub use validate::{
+    Rule, rules, validate, validate_capabilities_of, validate_reference, validate_status_against,
+};
 pub use version::{
     CallerIdentity, DesiredState, DevicePath, Enrolment, ErrorBodyStyle, PayloadSignature, Rules,
     SpecVersion, StateSpelling, TlsVersion,

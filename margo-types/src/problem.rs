@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::extra::Extra;
 use crate::open_enum::open_enum;
 
+pub(crate) use registry::phrase;
 pub use retry::{RetryAdvice, parse_retry_after};
 
 /// An error of the management interface: problem details with Margo's retry members.
@@ -21,7 +22,7 @@ pub use retry::{RetryAdvice, parse_retry_after};
 pub struct Problem {
     /// What kind of problem it is; programs decide by this member.
     #[serde(rename = "type", default = "about_blank")]
-    #[cfg_attr(feature = "schema", schemars(required, with = "String"))]
+    #[cfg_attr(feature = "schema", schemars(!default, required, with = "String"))]
     pub problem_type: ProblemType,
     /// The kind of problem in words.
     pub title: String,

@@ -24,7 +24,7 @@ pub struct DeploymentStatus {
     ///
     /// Required in the newest generation; older ones do not have it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schemars(required, with = "ManifestVersion"))]
+    #[cfg_attr(feature = "schema", schemars(!default, required, with = "ManifestVersion"))]
     pub adopted_manifest_version: Option<ManifestVersion>,
     /// The state of the whole: the most severe of the components'.
     pub status: OverallStatus,

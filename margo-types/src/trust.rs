@@ -2,7 +2,6 @@
 
 mod anchor;
 mod bundle;
-mod der;
 
 #[cfg(feature = "schema")]
 use schemars::JsonSchema;

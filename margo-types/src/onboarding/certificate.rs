@@ -119,36 +119,16 @@ fn decode_base64(text: &str) -> Result<Vec<u8>, InvalidCertificate> {
         .map_err(|_| InvalidCertificate::NotBase64)
 }
 
-/// Checks that the bytes are one SEQUENCE (X.690 section 8.1) that ends where they end.
 fn check_der(bytes: &[u8]) -> Result<(), InvalidCertificate> {
-    let [SEQUENCE, length, rest @ ..] = bytes else {
-        return Err(InvalidCertificate::NotDer);
-    };
-    let (length, content) = match *length {
-        short @ 0..=0x7f => (usize::from(short), rest),
-        // One to four octets of length, most significant first; DER has no indefinite length.
-        long @ 0x81..=0x84 => {
-            let octets = usize::from(long & 0x7f);
-            let (length, content) = rest
-                .split_at_checked(octets)
-                .ok_or(InvalidCertificate::NotDer)?;
-            let length = length
-                .iter()
-                .fold(0_u32, |length, octet| length << 8 | u32::from(*octet));
-            let length = usize::try_from(length).map_err(|_| InvalidCertificate::NotDer)?;
-            (length, content)
-        }
-        _ => return Err(InvalidCertificate::NotDer),
-    };
-    if length == 0 || length != content.len() {
-        return Err(InvalidCertificate::NotDer);
+    if crate::der::is_one_sequence(bytes) {
+        Ok(())
+    } else {
+        Err(InvalidCertificate::NotDer)
     }
-    Ok(())
 }
 
 const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 const END: &str = "-----END CERTIFICATE-----";
-const SEQUENCE: u8 = 0x30;
 const ANY_PADDING: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new()

@@ -193,7 +193,7 @@ const MARGO_NAMESPACES: [&str; 2] = [
 ];
 
 /// The phrase of a status (RFC 9110 section 15), or of its class.
-const fn phrase(status: u16) -> &'static str {
+pub(crate) const fn phrase(status: u16) -> &'static str {
     match status {
         400 => "Bad Request",
         401 => "Unauthorized",

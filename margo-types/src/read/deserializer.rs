@@ -8,7 +8,7 @@ use serde::de::{
 };
 
 use super::node::{Node, NodeValue, NumberValue};
-use crate::path::{Location, Segment};
+use crate::path::{Location, Segment, Trail};
 
 /// Reads a typed value from a tree.
 pub(crate) fn from_node<'de, T: serde::Deserialize<'de>>(
@@ -36,36 +36,6 @@ pub(crate) struct Misfit {
 struct Cursor<'de, 't> {
     node: &'de Node<'de>,
     trail: Trail<'t>,
-}
-
-/// The way to a value, kept on the stack: nothing is allocated until something does not fit.
-#[derive(Clone, Copy)]
-enum Trail<'t> {
-    Root,
-    Key(&'t Trail<'t>, &'t str),
-    Index(&'t Trail<'t>, usize),
-}
-
-impl Trail<'_> {
-    fn to_path(self) -> Vec<Segment> {
-        let mut path = Vec::new();
-        let mut trail = self;
-        loop {
-            trail = match trail {
-                Trail::Root => break,
-                Trail::Key(outer, key) => {
-                    path.push(Segment::Key(key.to_owned()));
-                    *outer
-                }
-                Trail::Index(outer, index) => {
-                    path.push(Segment::Index(index));
-                    *outer
-                }
-            };
-        }
-        path.reverse();
-        path
-    }
 }
 
 impl Cursor<'_, '_> {

@@ -5,7 +5,7 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::der::{self, Element};
+use crate::der::{self, Element};
 
 /// The certificate of an authority, in DER.
 ///

@@ -47,7 +47,7 @@ impl TrustBundle {
         let mut seen = BTreeSet::new();
         let mut anchors = Vec::new();
         for (key, entry) in self.keys.iter().enumerate() {
-            if entry.key_use.as_deref() != Some(X509_SVID) {
+            if !entry.is_for_x509_svids() {
                 continue;
             }
             let anchor = entry.anchor(key)?;
@@ -90,7 +90,13 @@ impl BundleKey {
         })
     }
 
-    fn anchor(&self, key: usize) -> Result<Anchor, TrustBundleError> {
+    /// Whether the key counts: keys for any other use are ignored.
+    pub(crate) fn is_for_x509_svids(&self) -> bool {
+        self.key_use.as_deref() == Some(X509_SVID)
+    }
+
+    /// The anchor of this key, which is the one at position `key`.
+    pub(crate) fn anchor(&self, key: usize) -> Result<Anchor, TrustBundleError> {
         let certificates = self.x5c.as_deref().unwrap_or_default();
         let [certificate] = certificates else {
             return Err(TrustBundleError::NotOneCertificate {

@@ -8,6 +8,7 @@ mod problems;
 mod strategies;
 mod strategies_device;
 mod trust;
+mod validation;
 mod values;
 mod versions;
 mod wire_device;

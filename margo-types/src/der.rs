@@ -2,19 +2,19 @@
 
 /// One element: tag and content.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Element<'b> {
-    pub(super) tag: u8,
-    pub(super) content: &'b [u8],
+pub(crate) struct Element<'b> {
+    pub(crate) tag: u8,
+    pub(crate) content: &'b [u8],
 }
 
-pub(super) const INTEGER: u8 = 0x02;
-pub(super) const BIT_STRING: u8 = 0x03;
-pub(super) const SEQUENCE: u8 = 0x30;
+pub(crate) const INTEGER: u8 = 0x02;
+pub(crate) const BIT_STRING: u8 = 0x03;
+pub(crate) const SEQUENCE: u8 = 0x30;
 /// The version of a certificate, tagged `[0]`.
-pub(super) const EXPLICIT_VERSION: u8 = 0xa0;
+pub(crate) const EXPLICIT_VERSION: u8 = 0xa0;
 
 /// The elements that these bytes consist of; `None` when they do not, or there are more than 16.
-pub(super) fn elements(mut bytes: &[u8]) -> Option<Vec<Element<'_>>> {
+pub(crate) fn elements(mut bytes: &[u8]) -> Option<Vec<Element<'_>>> {
     let mut elements = Vec::new();
     while !bytes.is_empty() {
         if elements.len() == 16 {
@@ -27,23 +27,33 @@ pub(super) fn elements(mut bytes: &[u8]) -> Option<Vec<Element<'_>>> {
     Some(elements)
 }
 
+/// Whether the bytes are one sequence that is not empty and ends where they end, as every certificate is.
+pub(crate) fn is_one_sequence(bytes: &[u8]) -> bool {
+    match element(bytes) {
+        Some((Element { tag, content }, rest)) => {
+            tag == SEQUENCE && !content.is_empty() && rest.is_empty()
+        }
+        None => false,
+    }
+}
+
 impl<'b> Element<'b> {
     /// The elements inside a sequence.
-    pub(super) fn children(&self) -> Option<Vec<Element<'b>>> {
+    pub(crate) fn children(&self) -> Option<Vec<Element<'b>>> {
         (self.tag == SEQUENCE)
             .then(|| elements(self.content))
             .flatten()
     }
 
     /// The bytes of a bit string of whole bytes.
-    pub(super) fn bit_string(&self) -> Option<&'b [u8]> {
+    pub(crate) fn bit_string(&self) -> Option<&'b [u8]> {
         (self.tag == BIT_STRING)
             .then(|| self.content.strip_prefix(&[0]))
             .flatten()
     }
 
     /// The bytes of an integer that is not negative, without the byte that says so.
-    pub(super) fn unsigned_integer(&self) -> Option<&'b [u8]> {
+    pub(crate) fn unsigned_integer(&self) -> Option<&'b [u8]> {
         match self.content {
             _ if self.tag != INTEGER => None,
             [] | [0x80..=0xff, ..] => None,
