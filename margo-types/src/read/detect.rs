@@ -204,13 +204,14 @@ fn status_generation(root: &Node) -> SpecVersion {
         .filter_map(|reported| reported.get("state").and_then(Node::text))
         .collect();
     let any_state = |is: fn(&str) -> bool| states.iter().any(|state| is(state));
+    let adopted = root.has("adoptedManifestVersion");
     if root.get("apiVersion").and_then(Node::text) == Some("deployment.margo/v1")
         || any_state(|state| matches!(state, "Success" | "Failure"))
     {
         SpecVersion::PreDraft
     } else if root.has("kind")
-        || (root.has("apiVersion") && !root.has("adoptedManifestVersion"))
-        || any_state(|state| state.starts_with(|first: char| first.is_ascii_uppercase()))
+        || (root.has("apiVersion") && !adopted)
+        || (any_state(|state| state.starts_with(|c: char| c.is_ascii_uppercase())) && !adopted)
         || any_state(|state| matches!(state, "updating" | "updated"))
     {
         SpecVersion::Rc1
