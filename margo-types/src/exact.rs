@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use crate::digest::Digest;
 use crate::document::Format;
 use crate::path::{DocumentPath, Location};
-use crate::read::locate;
+use crate::read::Locator;
 use crate::version::SpecVersion;
 
 /// A value beside the bytes it was read from.
@@ -65,7 +65,12 @@ impl<T> Exact<T> {
 
     /// Where in the bytes the value at `path` stands, or the nearest value around it that is there.
     pub fn locate(&self, path: &DocumentPath) -> Option<Location> {
-        locate(&self.bytes, self.format, path)
+        self.locator().locate(path)
+    }
+
+    /// Where in the bytes all values stand, to ask for many.
+    pub(crate) fn locator(&self) -> Locator<'_> {
+        Locator::new(&self.bytes, self.format)
     }
 
     /// The same bytes beside another value.

@@ -9,6 +9,7 @@ pub(crate) mod deserializer;
 mod detect;
 mod json;
 pub(crate) mod limits;
+mod locator;
 pub(crate) mod node;
 
 use std::fmt;
@@ -16,6 +17,7 @@ use std::fmt;
 use self::deserializer::Misfit;
 pub use self::limits::Limits;
 use self::limits::Unreadable;
+pub(crate) use self::locator::Locator;
 use self::node::{Node, NodeValue};
 use crate::document::{AnyDocument, Document, Format, Kind};
 use crate::exact::Exact;
@@ -228,38 +230,35 @@ impl Tree<'_> {
             None => detect::generation_of(kind, &self.root)
                 .map_err(|why| ReadError::Unrecognised { why })?,
         };
-        let mut faults = Vec::new();
+        let mut misfits = Vec::new();
         loop {
             let misfit = match T::from_tree(&self.root, generation) {
-                Ok(value) if faults.is_empty() => {
+                Ok(value) if misfits.is_empty() => {
                     return Ok(Exact::new(value, self.bytes, self.format, generation));
                 }
                 Ok(_) => break,
                 Err(misfit) => misfit,
             };
-            let repaired = faults.len() < MAX_FAULTS && self.repair(&misfit);
-            faults.push(self.fault(misfit));
+            let repaired = misfits.len() < MAX_FAULTS && self.repair(&misfit);
+            misfits.push(misfit);
             if !repaired {
                 break;
             }
         }
+        let locator = Locator::new(self.bytes, self.format);
+        let fault = |misfit: Misfit| {
+            let path = DocumentPath::from(misfit.path.unwrap_or_default());
+            Fault {
+                location: misfit.location.or_else(|| locator.locate(&path)),
+                path,
+                message: misfit.message,
+            }
+        };
         Err(ReadError::Unfit {
             kind,
             generation,
-            faults,
+            faults: misfits.into_iter().map(fault).collect(),
         })
-    }
-
-    fn fault(&self, misfit: Misfit) -> Fault {
-        let path = DocumentPath::from(misfit.path.unwrap_or_default());
-        let location = misfit
-            .location
-            .or_else(|| locate(self.bytes, self.format, &path));
-        Fault {
-            path,
-            location,
-            message: misfit.message,
-        }
     }
 
     fn repair(&mut self, misfit: &Misfit) -> bool {
@@ -274,37 +273,6 @@ impl Tree<'_> {
                 true
             }
             _ => false,
-        }
-    }
-}
-
-/// Where in a document the value at `path` stands, or the nearest value around it that is there.
-pub(crate) fn locate(bytes: &[u8], format: Format, path: &DocumentPath) -> Option<Location> {
-    let text = std::str::from_utf8(bytes).ok()?;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut path = path.segments();
-    let tree = match format {
-        Format::Json => None,
-        Format::Yaml => Some(
-            crate::yaml::parse(
-                text,
-                &Limits {
-                    max_bytes: bytes.len(),
-                    ..Limits::default()
-                },
-            )
-            .ok()?,
-        ),
-    };
-    loop {
-        let found = match &tree {
-            Some(root) => root.at(path).and_then(|node| node.location),
-            None => json::locate(text, path),
-        };
-        match (found, path.split_last()) {
-            (Some(location), _) => return Some(location),
-            (None, Some((_, outer))) => path = outer,
-            (None, None) => return None,
         }
     }
 }

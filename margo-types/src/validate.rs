@@ -21,8 +21,11 @@ impl<T: Document> Exact<T> {
     /// each finding is.
     pub fn validate(&self) -> Report {
         let mut report = validate(self.value(), self.generation());
-        for finding in report.findings_mut() {
-            finding.location = self.locate(&finding.path);
+        if !report.findings().is_empty() {
+            let locator = self.locator();
+            for finding in report.findings_mut() {
+                finding.location = locator.locate(&finding.path);
+            }
         }
         report
     }

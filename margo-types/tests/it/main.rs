@@ -1,1 +1,3 @@
 //! Behaviour of the crate, seen from outside.
+
+mod bad_input;
