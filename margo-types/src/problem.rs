@@ -13,9 +13,9 @@ use crate::open_enum::open_enum;
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[non_exhaustive]
 pub struct Problem {
-    /// What kind of problem it is; programs decide by this member.
+    /// What kind of problem it is; programs decide by this member. Absent means `about:blank` (RFC 9457).
     #[serde(rename = "type", default)]
-    #[cfg_attr(feature = "schema", schemars(required, with = "String"))]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub problem_type: ProblemType,
     /// The kind of problem in words.
     pub title: String,

@@ -25,6 +25,15 @@ pub(crate) trait Versioned:
     fn to_text(&self, _: SpecVersion, format: Format) -> Result<String, WriteError> {
         to_text(self, format)
     }
+
+    /// The JSON Schema of the document in a generation; `None` where that generation does not have it.
+    #[cfg(feature = "schema")]
+    fn schema(generation: SpecVersion) -> Option<schemars::Schema>
+    where
+        Self: schemars::JsonSchema,
+    {
+        (generation == SpecVersion::NEWEST).then(crate::schema::of::<Self>)
+    }
 }
 
 /// Documents that look the same in every generation that has them.
@@ -45,6 +54,21 @@ same_in_all_generations! {
     crate::trust::TrustBundle,
     crate::oci::PackageManifest,
     crate::oci::TagList,
+}
+
+/// Documents of the signed generation only.
+macro_rules! only_in_rc1 {
+    ($($type:ty,)*) => {$(
+        impl Versioned for $type {
+            #[cfg(feature = "schema")]
+            fn schema(generation: SpecVersion) -> Option<schemars::Schema> {
+                (generation == SpecVersion::Rc1).then(crate::schema::of::<Self>)
+            }
+        }
+    )*};
+}
+
+only_in_rc1! {
     crate::onboarding::OnboardingRequest,
     crate::onboarding::OnboardingResponse,
     crate::onboarding::CaCertificate,

@@ -1,3 +1,6 @@
 //! Behaviour of the crate, seen from outside.
 
 mod bad_input;
+mod golden;
+#[cfg(feature = "schema")]
+mod schemas;
