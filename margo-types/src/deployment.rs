@@ -48,7 +48,7 @@ impl ApplicationDeployment {
 #[cfg_attr(
     feature = "schema",
     derive(JsonSchema),
-    schemars(transform = crate::schema::also_required(&["namespace", "deviceId"]))
+    schemars(transform = crate::schema::also_required("namespace deviceId"))
 )]
 #[non_exhaustive]
 pub struct DeploymentMetadata {
@@ -96,7 +96,7 @@ impl DeploymentMetadata {
     derive(JsonSchema),
     schemars(
         extend("patternProperties" = crate::schema::extensions(), "additionalProperties" = false),
-        transform = crate::schema::also_required(&["applicationId"])
+        transform = crate::schema::also_required("applicationId")
     )
 )]
 #[non_exhaustive]

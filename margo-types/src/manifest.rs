@@ -18,7 +18,7 @@ use crate::media_type;
 #[cfg_attr(
     feature = "schema",
     derive(JsonSchema),
-    schemars(transform = crate::schema::also_required(&["bundle"]))
+    schemars(transform = crate::schema::also_required("bundle"))
 )]
 #[non_exhaustive]
 pub struct StateManifest {

@@ -83,15 +83,15 @@ fn in_plain_words(description: &str) -> String {
 }
 
 /// Adds members that the newest generation requires although the model, which also holds older documents,
-/// does not.
-pub(crate) fn also_required(names: &'static [&'static str]) -> impl FnMut(&mut Schema) {
+/// does not. Their names are separated by blanks.
+pub(crate) fn also_required(names: &'static str) -> impl FnMut(&mut Schema) {
     move |schema| {
         let required = schema
             .ensure_object()
             .entry("required")
             .or_insert_with(|| serde_json::json!([]));
         if let Some(required) = required.as_array_mut() {
-            required.extend(names.iter().map(|name| (*name).into()));
+            required.extend(names.split(' ').map(Into::into));
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::open_enum::open_enum;
 #[cfg_attr(
     feature = "schema",
     derive(JsonSchema),
-    schemars(transform = crate::schema::also_required(&["adoptedManifestVersion"]))
+    schemars(transform = crate::schema::also_required("adoptedManifestVersion"))
 )]
 #[non_exhaustive]
 pub struct DeploymentStatus {

@@ -101,7 +101,7 @@ impl Component {
 #[cfg_attr(
     feature = "schema",
     derive(JsonSchema),
-    schemars(transform = crate::schema::also_required(&["repository", "revision"]))
+    schemars(transform = crate::schema::also_required("repository revision"))
 )]
 #[non_exhaustive]
 pub struct ComponentProperties {
