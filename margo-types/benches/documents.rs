@@ -36,7 +36,7 @@ fn read_description(bencher: Bencher) {
 fn read_description_untyped(bencher: Bencher) {
     let bytes = inputs::description();
     let options = serde_saphyr::Options::default();
-    bencher.bench(|| {
+    bencher.bench_local(|| {
         serde_saphyr::from_slice_with_options::<serde_json::Value>(
             black_box(&bytes),
             options.clone(),
