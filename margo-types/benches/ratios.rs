@@ -20,10 +20,10 @@ fn main() {
     println!("|---|---|---:|---:|---:|---:|");
     Comparison {
         ours: ("typed JSON manifest, 1,000 deployments", &|| {
-            drop(black_box(read::<StateManifest>(&manifest)))
+            drop(black_box(read::<StateManifest>(&manifest)));
         }),
         peer: ("serde_json to Value", &|| {
-            drop(black_box(serde_json::from_slice::<Value>(&manifest)))
+            drop(black_box(serde_json::from_slice::<Value>(&manifest)));
         }),
         time_goal: 1.5,
         allocation_goal: Some(2.0),
@@ -31,7 +31,7 @@ fn main() {
     .report();
     Comparison {
         ours: ("typed YAML description, 7 KiB", &|| {
-            drop(black_box(read::<ApplicationDescription>(&yaml)))
+            drop(black_box(read::<ApplicationDescription>(&yaml)));
         }),
         peer: ("serde-saphyr to Value", &|| {
             drop(black_box(serde_saphyr::from_slice_with_options::<Value>(
@@ -48,7 +48,7 @@ fn main() {
             drop(black_box(validate(&description, SpecVersion::NEWEST)));
         }),
         peer: ("its typed read", &|| {
-            drop(black_box(read::<ApplicationDescription>(&yaml)))
+            drop(black_box(read::<ApplicationDescription>(&yaml)));
         }),
         time_goal: 2.0,
         allocation_goal: None,

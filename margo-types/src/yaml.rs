@@ -236,10 +236,10 @@ fn scalar<'a>(
 
 /// A NUL can still come from an escape sequence.
 fn check_text(text: &str) -> Result<(), String> {
-    match text.contains('\0') {
-        true => Err("a NUL character is not allowed".to_owned()),
-        false => Ok(()),
+    if text.contains('\0') {
+        return Err("a NUL character is not allowed".to_owned());
     }
+    Ok(())
 }
 
 fn check_tag(tag: Option<&Tag>, expected: &str) -> Result<(), String> {

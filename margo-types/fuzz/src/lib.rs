@@ -15,8 +15,11 @@ use margo_types::status::DeploymentStatus;
 use margo_types::trust::{DiscoveryDocument, TrustBundle};
 use margo_types::{Document, Format, Reader, SpecVersion, read, read_any, write_as};
 
+/// Does everything there is to do with some bytes, and panics when something is wrong.
+pub type Target = fn(&[u8]);
+
 /// The names of the targets, each a function of this file and a folder of the corpus.
-pub const TARGETS: [(&str, fn(&[u8])); 13] = [
+pub const TARGETS: [(&str, Target); 13] = [
     ("any", any),
     ("application_deployment", application_deployment),
     ("application_description", application_description),

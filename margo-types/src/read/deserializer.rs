@@ -113,12 +113,12 @@ impl<'de> Deserializer<'de> for Cursor<'de, '_> {
             NodeValue::Text(text) => visitor.visit_borrowed_str(text),
             NodeValue::List(elements) => visitor.visit_seq(Elements {
                 cursor: self,
-                elements,
+                nodes: elements,
                 next: 0,
             }),
             NodeValue::Map(members) => visitor.visit_map(Members {
                 cursor: self,
-                members,
+                pairs: members,
                 next: 0,
             }),
         }
@@ -188,7 +188,7 @@ impl<'de> Deserializer<'de> for Cursor<'de, '_> {
 
 struct Elements<'de, 't> {
     cursor: Cursor<'de, 't>,
-    elements: &'de [Node<'de>],
+    nodes: &'de [Node<'de>],
     next: usize,
 }
 
@@ -199,7 +199,7 @@ impl<'de> SeqAccess<'de> for Elements<'de, '_> {
         &mut self,
         seed: T,
     ) -> Result<Option<T::Value>, Misfit> {
-        let Some(node) = self.elements.get(self.next) else {
+        let Some(node) = self.nodes.get(self.next) else {
             return Ok(None);
         };
         let cursor = Cursor {
@@ -213,13 +213,13 @@ impl<'de> SeqAccess<'de> for Elements<'de, '_> {
     }
 
     fn size_hint(&self) -> Option<usize> {
-        Some(self.elements.len() - self.next)
+        Some(self.nodes.len() - self.next)
     }
 }
 
 struct Members<'de, 't> {
     cursor: Cursor<'de, 't>,
-    members: &'de [(std::borrow::Cow<'de, str>, Node<'de>)],
+    pairs: &'de [(std::borrow::Cow<'de, str>, Node<'de>)],
     next: usize,
 }
 
@@ -230,7 +230,7 @@ impl<'de> MapAccess<'de> for Members<'de, '_> {
         &mut self,
         seed: K,
     ) -> Result<Option<K::Value>, Misfit> {
-        let Some((key, _)) = self.members.get(self.next) else {
+        let Some((key, _)) = self.pairs.get(self.next) else {
             return Ok(None);
         };
         seed.deserialize(BorrowedStrDeserializer::new(key))
@@ -238,7 +238,7 @@ impl<'de> MapAccess<'de> for Members<'de, '_> {
     }
 
     fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Misfit> {
-        let Some((key, node)) = self.members.get(self.next) else {
+        let Some((key, node)) = self.pairs.get(self.next) else {
             return Err(de::Error::custom("a value was asked for before its key"));
         };
         self.next += 1;
@@ -251,7 +251,7 @@ impl<'de> MapAccess<'de> for Members<'de, '_> {
     }
 
     fn size_hint(&self) -> Option<usize> {
-        Some(self.members.len() - self.next)
+        Some(self.pairs.len() - self.next)
     }
 }
 

@@ -260,7 +260,7 @@ impl<'de> Visitor<'de> for Seed<'_> {
                 self.state
                     .trail
                     .borrow_mut()
-                    .push(Segment::Key(key.to_owned()))
+                    .push(Segment::Key(key.to_owned()));
             };
             if seen.is_repeated(&members, &key) {
                 trail(&key);

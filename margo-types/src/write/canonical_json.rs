@@ -57,7 +57,7 @@ fn write_number(number: &serde_json::Number, text: &mut String) -> Result<(), St
             .filter(|float| float.is_finite())
             .ok_or("a number is not finite")?;
         if float.abs() >= TWO_TO_63 {
-            text.push_str(&format!("{float:e}"));
+            text.push_str(&serde_json::json!(float).to_string());
         } else {
             text.push_str(ryu_js::Buffer::new().format_finite(float));
         }

@@ -1,6 +1,7 @@
 //! The committed fuzz corpus, replayed without a fuzzer.
 
 #[path = "../../fuzz/src/lib.rs"]
+#[expect(unreachable_pub, reason = "the fuzz targets are in other crates")]
 mod fuzz;
 
 use std::fs;

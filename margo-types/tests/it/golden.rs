@@ -7,17 +7,17 @@ use margo_types::{Kind, ReadError, Reader, Report, SpecVersion, read_any};
 use serde_json::Value;
 
 /// A document that is as it should be.
-pub struct Golden {
+pub(crate) struct Golden {
     /// The path below `tests/golden`.
-    pub name: String,
-    pub kind: Kind,
-    pub generation: SpecVersion,
+    pub(crate) name: String,
+    pub(crate) kind: Kind,
+    pub(crate) generation: SpecVersion,
     /// The document without types.
-    pub value: Value,
+    pub(crate) value: Value,
 }
 
 /// All golden documents.
-pub fn all() -> Vec<Golden> {
+pub(crate) fn all() -> Vec<Golden> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
     let mut documents = Vec::new();
     for generation in SpecVersion::ALL {
@@ -58,7 +58,7 @@ fn in_kebab_case(kind: Kind) -> String {
 }
 
 /// Reads a document of a kind and validates it strictly.
-pub fn read(kind: Kind, reader: Reader, bytes: &[u8]) -> Result<Report, ReadError> {
+pub(crate) fn read(kind: Kind, reader: Reader, bytes: &[u8]) -> Result<Report, ReadError> {
     macro_rules! by_kind {
         ($($kind:ident: $type:ty,)*) => {
             match kind {

@@ -31,7 +31,8 @@ fn a_repeated_key_is_refused_in_nested_maps() {
     refused::<Problem>(yaml, "more[0].a.b", Some((5, 7)), REPEATED);
     let spelled_otherwise = r#"{"title":"t","status":400,"a":1,"\u0061":1}"#;
     refused::<Problem>(spelled_otherwise, "a", Some((1, 40)), REPEATED);
-    let members: String = (0..100).map(|n| format!("  key{n}: {n}\n")).collect();
+    let members: Vec<_> = (0..100).map(|n| format!("  key{n}: {n}\n")).collect();
+    let members = members.concat();
     let yaml = format!("title: t\nstatus: 400\nmore:\n{members}  key7: 7\n");
     refused::<Problem>(&yaml, "more.key7", Some((104, 3)), REPEATED);
 }

@@ -134,10 +134,8 @@ fn laughs_are_counted_as_what_they_repeat() {
         ('f', 'e'),
         ('g', 'f'),
     ] {
-        text.push_str(&format!(
-            "{name}: &{name} [{}]\n",
-            vec![format!("*{of}"); 10].join(", ")
-        ));
+        let laughs = vec![format!("*{of}"); 10].join(", ");
+        text = format!("{text}{name}: &{name} [{laughs}]\n");
     }
     refused::<Problem>(&text, "e[6]", Some((7, 32)), "more than 100000 values");
 }
@@ -160,7 +158,8 @@ fn one_long_text_with_many_aliases_is_counted_as_what_it_repeats() {
 #[test]
 fn many_anchors_cost_as_much_as_they_hold() {
     let anchors = |count: usize| {
-        let members: String = (0..count).map(|n| format!("- &a{n} x\n")).collect();
+        let members: Vec<_> = (0..count).map(|n| format!("- &a{n} x\n")).collect();
+        let members = members.concat();
         format!("title: t\nstatus: 400\nmore:\n{members}")
     };
     assert!(margo_types::read::<Problem>(anchors(40_000).as_bytes()).is_ok());
