@@ -20,10 +20,12 @@ fn main() {
     println!("|---|---|---:|---:|---:|---:|");
     Comparison {
         ours: ("typed JSON manifest, 1,000 deployments", &|| {
-            drop(black_box(read::<StateManifest>(&manifest)));
+            drop(black_box(read::<StateManifest>(&manifest).unwrap()));
         }),
         peer: ("serde_json to Value", &|| {
-            drop(black_box(serde_json::from_slice::<Value>(&manifest)));
+            drop(black_box(
+                serde_json::from_slice::<Value>(&manifest).unwrap(),
+            ));
         }),
         time_goal: 1.5,
         allocation_goal: Some(2.0),
@@ -31,7 +33,7 @@ fn main() {
     .report();
     Comparison {
         ours: ("typed YAML description, 7 KiB", &|| {
-            drop(black_box(read::<ApplicationDescription>(&yaml)));
+            drop(black_box(read::<ApplicationDescription>(&yaml).unwrap()));
         }),
         peer: ("serde-saphyr to Value", &|| {
             drop(black_box(serde_saphyr::from_slice_with_options::<Value>(
@@ -48,7 +50,7 @@ fn main() {
             drop(black_box(validate(&description, SpecVersion::NEWEST)));
         }),
         peer: ("its typed read", &|| {
-            drop(black_box(read::<ApplicationDescription>(&yaml)));
+            drop(black_box(read::<ApplicationDescription>(&yaml).unwrap()));
         }),
         time_goal: 2.0,
         allocation_goal: None,
