@@ -68,7 +68,7 @@ struct Comparison<'a> {
 }
 
 impl Comparison<'_> {
-    const ROUNDS: usize = 101;
+    const ROUNDS: usize = 501;
 
     fn report(&self) {
         let mut ours = Vec::with_capacity(Self::ROUNDS);
@@ -93,14 +93,11 @@ impl Comparison<'_> {
     }
 }
 
-/// The time of one piece of work, over enough of them to be measured.
+/// One piece of work at a time: a longer measurement would more often contain a pause of the machine.
 fn time(work: &dyn Fn()) -> Duration {
-    const REPETITIONS: u32 = 5;
     let start = Instant::now();
-    for _ in 0..REPETITIONS {
-        work();
-    }
-    start.elapsed() / REPETITIONS
+    work();
+    start.elapsed()
 }
 
 fn median(mut times: Vec<Duration>) -> Duration {
