@@ -130,6 +130,13 @@ fn what_is_no_document_is_refused_in_words() {
 fn an_object_of_the_wrong_shape_is_refused() {
     let text = "apiVersion: v1\nid: a\nmetadata: [x]\ndeploymentProfiles: {}\n";
     refused::<ApplicationDescription>(text, "metadata", Some((3, 11)), "found a list");
+    let members_in_order = r#"{"title":"t","status":400,"errors":[["field","message"]]}"#;
+    refused::<Problem>(
+        members_in_order,
+        "errors[0]",
+        Some((1, 37)),
+        "expected an object, found a list",
+    );
 }
 
 #[test]
