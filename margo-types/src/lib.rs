@@ -1,5 +1,5 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
-//! Every document of Margo, as a typed, validated model.
+#![doc = include_str!("../README.md")]
 
 pub mod accept;
 pub mod application;

@@ -20,9 +20,9 @@ pub use retry::{RetryAdvice, parse_retry_after};
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[non_exhaustive]
 pub struct Problem {
-    /// What kind of problem it is; programs decide by this member.
+    /// What kind of problem it is; programs decide by this member. Absent means `about:blank` (RFC 9457).
     #[serde(rename = "type", default = "about_blank")]
-    #[cfg_attr(feature = "schema", schemars(!default, required, with = "String"))]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub problem_type: ProblemType,
     /// The kind of problem in words.
     pub title: String,

@@ -30,7 +30,6 @@ pub use self::rule::{Rule, rules};
 use crate::document::Document;
 use crate::exact::Exact;
 use crate::finding::Report;
-use crate::read::Locator;
 use crate::version::SpecVersion;
 
 /// A document whose rules are known.
@@ -49,10 +48,8 @@ impl<T: Document> Exact<T> {
     /// each finding is.
     pub fn validate(&self) -> Report {
         let mut report = validate(self.value(), self.generation());
-        if report.findings().is_empty() {
-            return report;
-        }
-        if let Some(locator) = Locator::new(self.bytes(), self.format()) {
+        if !report.findings().is_empty() {
+            let locator = self.locator();
             for finding in report.findings_mut() {
                 finding.location = locator.locate(&finding.path);
             }

@@ -34,6 +34,15 @@ pub(crate) trait Versioned:
     fn to_text(&self, _: SpecVersion, format: Format) -> Result<String, WriteError> {
         to_text(self, format)
     }
+
+    /// The JSON Schema of the document in a generation; `None` where that generation does not have it.
+    #[cfg(feature = "schema")]
+    fn schema(generation: SpecVersion) -> Option<schemars::Schema>
+    where
+        Self: schemars::JsonSchema,
+    {
+        (generation == SpecVersion::NEWEST).then(crate::schema::of::<Self>)
+    }
 }
 
 /// Documents that look the same in every generation that has them.
