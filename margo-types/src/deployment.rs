@@ -45,18 +45,22 @@ impl ApplicationDeployment {
 /// Name, namespace and target of a deployment.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[cfg_attr(
+    feature = "schema",
+    derive(JsonSchema),
+    schemars(transform = crate::schema::also_required("namespace deviceId"))
+)]
 #[non_exhaustive]
 pub struct DeploymentMetadata {
     /// A Kubernetes name chosen by the fleet manager; the `source` of errors of the whole deployment.
     pub name: String,
     /// A Kubernetes namespace chosen by the fleet manager. Required in the newest generation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schemars(required, with = "String"))]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub namespace: Option<String>,
     /// Where the deployment goes. Required in the newest generation; older ones have one device a client.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schemars(required, with = "DeviceTarget"))]
+    #[cfg_attr(feature = "schema", schemars(with = "DeviceTarget"))]
     pub device_id: Option<DeviceTarget>,
     /// Labels.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -90,13 +94,16 @@ impl DeploymentMetadata {
 #[cfg_attr(
     feature = "schema",
     derive(JsonSchema),
-    schemars(extend("patternProperties" = crate::schema::extensions(), "additionalProperties" = false))
+    schemars(
+        extend("patternProperties" = crate::schema::extensions(), "additionalProperties" = false),
+        transform = crate::schema::also_required("applicationId")
+    )
 )]
 #[non_exhaustive]
 pub struct DeploymentSpec {
     /// The `id` of the application description. Required in the newest generation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schemars(required, with = "ApplicationId"))]
+    #[cfg_attr(feature = "schema", schemars(with = "ApplicationId"))]
     pub application_id: Option<ApplicationId>,
     /// The chosen profile.
     pub deployment_profile: DeployedProfile,

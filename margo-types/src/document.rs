@@ -74,6 +74,13 @@ macro_rules! documents {
                     $(Self::$kind => Format::$format,)*
                 }
             }
+
+            #[cfg(feature = "schema")]
+            pub(crate) fn schema(self, generation: SpecVersion) -> Option<schemars::Schema> {
+                match self {
+                    $(Self::$kind => <$type>::schema(generation),)*
+                }
+            }
         }
 
         /// A document of any kind.

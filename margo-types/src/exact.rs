@@ -65,7 +65,12 @@ impl<T> Exact<T> {
 
     /// Where in the bytes the value at `path` stands, or the nearest value around it that is there.
     pub fn locate(&self, path: &DocumentPath) -> Option<Location> {
-        Locator::new(&self.bytes, self.format)?.locate(path)
+        self.locator().locate(path)
+    }
+
+    /// Where in the bytes all values stand, to ask for many.
+    pub(crate) fn locator(&self) -> Locator<'_> {
+        Locator::new(&self.bytes, self.format)
     }
 }
 

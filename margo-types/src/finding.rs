@@ -3,25 +3,43 @@
 use std::fmt;
 
 use crate::path::{DocumentPath, Location};
+use crate::validate::Rule;
 
 /// One thing that a reader or the strict validation found in a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Finding {
-    /// How bad it is.
+    /// How bad it is: as bad as breaking the rule is.
     pub severity: Severity,
     /// Where it is.
     pub path: DocumentPath,
     /// The line and column, where known.
     pub location: Option<Location>,
-    /// A stable name of the rule, such as `application.target-component`.
-    pub rule: &'static str,
-    /// Where the specification says so, such as `rc3.md 1.6`.
-    pub source: &'static str,
+    /// The rule that is broken.
+    pub rule: &'static Rule,
     /// What is wrong.
     pub message: String,
     /// What to write instead.
     pub fix: String,
+}
+
+impl Finding {
+    /// A rule broken at some place, whose line and column are not known yet.
+    pub fn new(
+        rule: &'static Rule,
+        path: DocumentPath,
+        message: impl Into<String>,
+        fix: impl Into<String>,
+    ) -> Self {
+        Self {
+            severity: rule.severity,
+            path,
+            location: None,
+            rule,
+            message: message.into(),
+            fix: fix.into(),
+        }
+    }
 }
 
 /// How bad a finding is.
@@ -53,7 +71,7 @@ impl fmt::Display for Finding {
         if !self.fix.is_empty() {
             write!(formatter, "; {}", self.fix)?;
         }
-        write!(formatter, " [{}, {}]", self.rule, self.source)
+        write!(formatter, " [{}, {}]", self.rule.name, self.rule.source)
     }
 }
 

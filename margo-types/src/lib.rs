@@ -1,13 +1,17 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
-//! Every document of Margo, as a typed, validated model.
+#![doc = include_str!("../README.md")]
 
+pub mod accept;
 pub mod application;
 pub mod auth;
 pub mod capabilities;
 pub mod deployment;
+mod der;
 mod digest;
 mod document;
 pub mod eligibility;
+pub mod endpoint;
+pub mod etag;
 mod exact;
 mod extra;
 mod finding;
@@ -42,6 +46,11 @@ pub use finding::{Finding, Report, Severity};
 pub use path::{DocumentPath, Location, Segment};
 pub use read::{Fault, Limits, ReadError, Reader, read, read_any};
 pub use text::InvalidText;
-pub use validate::validate;
-pub use version::SpecVersion;
+pub use validate::{
+    Rule, rules, validate, validate_capabilities_of, validate_reference, validate_status_against,
+};
+pub use version::{
+    CallerIdentity, DesiredState, DevicePath, Enrolment, ErrorBodyStyle, PayloadSignature, Rules,
+    SpecVersion, StateSpelling, TlsVersion,
+};
 pub use write::{Unrepresentable, WriteError, write, write_as};

@@ -15,7 +15,11 @@ use crate::media_type;
 /// The desired state of one client, over all its devices.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[cfg_attr(
+    feature = "schema",
+    derive(JsonSchema),
+    schemars(transform = crate::schema::also_required("bundle"))
+)]
 #[non_exhaustive]
 pub struct StateManifest {
     /// Rises strictly with every manifest of a client.

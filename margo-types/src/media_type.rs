@@ -31,7 +31,16 @@ pub const COMPOSE_COMPONENT: &str = "application/vnd.org.margo.component.compose
 /// The one layer of a Compose component.
 pub const COMPOSE_ARCHIVE: &str = "application/vnd.org.margo.component.compose.tar+gzip";
 
+/// The config of a Helm chart; Helm's own type, the specification names none (rc3.md section 8).
+pub const HELM_CONFIG: &str = "application/vnd.cncf.helm.config.v1+json";
+/// The layer with a Helm chart.
+pub const HELM_CHART: &str = "application/vnd.cncf.helm.chart.content.v1.tar+gzip";
+/// The layer with the provenance file of a Helm chart.
+pub const HELM_PROVENANCE: &str = "application/vnd.cncf.helm.chart.provenance.v1.prov";
+
 /// An OCI image manifest.
 pub const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+/// An OCI image index.
+pub const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 /// The OCI empty descriptor.
 pub const OCI_EMPTY: &str = "application/vnd.oci.empty.v1+json";

@@ -16,6 +16,7 @@ use crate::extra::Extra;
 #[non_exhaustive]
 pub struct PackageManifest {
     /// 2, as the OCI image specification has it.
+    #[cfg_attr(feature = "schema", schemars(extend("const" = 2)))]
     pub schema_version: u32,
     /// [`crate::media_type::OCI_MANIFEST`].
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -2,10 +2,13 @@
 
 /// An enumeration of strings in which an unknown value survives a round trip and is readable, but
 /// cannot be matched on: code that wants to treat a new value specially has to wait for its variant.
+/// A spelling after `or` is read, but never written.
 macro_rules! open_enum {
     (
         $(#[$meta:meta])*
-        pub enum $name:ident { $( $(#[$doc:meta])* $variant:ident = $text:literal, )* }
+        pub enum $name:ident {
+            $( $(#[$doc:meta])* $variant:ident = $text:literal $(or $alias:literal)*, )*
+        }
     ) => {
         $(#[$meta])*
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -37,7 +40,7 @@ macro_rules! open_enum {
         impl From<&str> for $name {
             fn from(text: &str) -> Self {
                 match text {
-                    $($text => Self::$variant,)*
+                    $($text $(| $alias)* => Self::$variant,)*
                     _ => Self::_Unknown($crate::open_enum::Unknown::new(text)),
                 }
             }

@@ -99,6 +99,36 @@ impl fmt::Display for DocumentPath {
     }
 }
 
+/// The way to a value, kept on the stack: nothing is allocated until something is to be said about it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Trail<'t> {
+    Root,
+    Key(&'t Trail<'t>, &'t str),
+    Index(&'t Trail<'t>, usize),
+}
+
+impl Trail<'_> {
+    pub(crate) fn to_path(self) -> Vec<Segment> {
+        let mut path = Vec::new();
+        let mut trail = self;
+        loop {
+            trail = match trail {
+                Trail::Root => break,
+                Trail::Key(outer, key) => {
+                    path.push(Segment::Key(key.to_owned()));
+                    *outer
+                }
+                Trail::Index(outer, index) => {
+                    path.push(Segment::Index(index));
+                    *outer
+                }
+            };
+        }
+        path.reverse();
+        path
+    }
+}
+
 /// A line and a column, both counted from 1; columns count characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(

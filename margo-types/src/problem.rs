@@ -1,5 +1,9 @@
 //! Errors of the management interface (rc3.md section 6; RFC 9457).
 
+mod error_body;
+mod registry;
+mod retry;
+
 #[cfg(feature = "schema")]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -7,15 +11,18 @@ use serde::{Deserialize, Serialize};
 use crate::extra::Extra;
 use crate::open_enum::open_enum;
 
+pub(crate) use registry::phrase;
+pub use retry::{RetryAdvice, parse_retry_after};
+
 /// An error of the management interface: problem details with Margo's retry members.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[non_exhaustive]
 pub struct Problem {
-    /// What kind of problem it is; programs decide by this member.
+    /// What kind of problem it is; programs decide by this member. Absent means `about:blank` (RFC 9457).
     #[serde(rename = "type", default = "about_blank")]
-    #[cfg_attr(feature = "schema", schemars(required, with = "String"))]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub problem_type: ProblemType,
     /// The kind of problem in words.
     pub title: String,
@@ -94,6 +101,16 @@ open_enum! {
         DiscoveryDocumentNotFound = "https://docs.margo.org/specification/problem-types#discovery-document-not-found",
         /// 404: no trust bundle.
         SpiffeBundleNotFound = "https://docs.margo.org/specification/problem-types#spiffe-bundle-not-found",
+        /// 400, rc.1 only: the certificate cannot be parsed.
+        InvalidCertificateFormat = "https://docs.margo.org/specification/problems/invalid-certificate-format",
+        /// 400, rc.1 only: `Content-Digest` is missing or wrong.
+        InvalidDigestHeader = "https://docs.margo.org/specification/problems/invalid-digest-header",
+        /// 401, rc.1 only: the request's signature does not verify.
+        SignatureVerificationFailed = "https://docs.margo.org/specification/problems/signature-verification-failed",
+        /// 403, rc.1 only: the certificate is not trusted or revoked.
+        CertificateNotTrusted = "https://docs.margo.org/specification/problems/certificate-not-trusted",
+        /// 404, rc.1 only: no such client.
+        InvalidClient = "https://docs.margo.org/specification/problems/invalid-client",
     }
 }
 

@@ -197,16 +197,6 @@ pub struct Fault {
     pub message: String,
 }
 
-impl From<Misfit> for Fault {
-    fn from(misfit: Misfit) -> Self {
-        Self {
-            path: misfit.path.unwrap_or_default().into(),
-            location: misfit.location,
-            message: misfit.message,
-        }
-    }
-}
-
 impl fmt::Display for Fault {
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
         write!(
@@ -240,39 +230,35 @@ impl Tree<'_> {
             None => detect::generation_of(kind, &self.root)
                 .map_err(|why| ReadError::Unrecognised { why })?,
         };
-        let mut faults = Vec::new();
+        let mut misfits = Vec::new();
         loop {
             let misfit = match T::from_tree(&self.root, generation) {
-                Ok(value) if faults.is_empty() => {
+                Ok(value) if misfits.is_empty() => {
                     return Ok(Exact::new(value, self.bytes, self.format, generation));
                 }
                 Ok(_) => break,
                 Err(misfit) => misfit,
             };
-            let repaired = faults.len() < MAX_FAULTS && self.repair(&misfit);
-            faults.push(Fault::from(misfit));
+            let repaired = misfits.len() < MAX_FAULTS && self.repair(&misfit);
+            misfits.push(misfit);
             if !repaired {
                 break;
             }
         }
-        self.locate(&mut faults);
+        let locator = Locator::new(self.bytes, self.format);
+        let fault = |misfit: Misfit| {
+            let path = DocumentPath::from(misfit.path.unwrap_or_default());
+            Fault {
+                location: misfit.location.or_else(|| locator.locate(&path)),
+                path,
+                message: misfit.message,
+            }
+        };
         Err(ReadError::Unfit {
             kind,
             generation,
-            faults,
+            faults: misfits.into_iter().map(fault).collect(),
         })
-    }
-
-    /// Says where the faults are, for formats whose tree does not.
-    fn locate(&self, faults: &mut [Fault]) {
-        if faults.iter().all(|fault| fault.location.is_some()) {
-            return;
-        }
-        let locator = Locator::new(self.bytes, self.format);
-        for fault in faults {
-            let located = || locator.as_ref()?.locate(&fault.path);
-            fault.location = fault.location.or_else(located);
-        }
     }
 
     fn repair(&mut self, misfit: &Misfit) -> bool {

@@ -12,7 +12,11 @@ use crate::open_enum::open_enum;
 /// How a deployment fares on a device.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[cfg_attr(
+    feature = "schema",
+    derive(JsonSchema),
+    schemars(transform = crate::schema::also_required("adoptedManifestVersion"))
+)]
 #[non_exhaustive]
 pub struct DeploymentStatus {
     /// The deployment.
@@ -24,7 +28,7 @@ pub struct DeploymentStatus {
     ///
     /// Required in the newest generation; older ones do not have it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schemars(required, with = "ManifestVersion"))]
+    #[cfg_attr(feature = "schema", schemars(with = "ManifestVersion"))]
     pub adopted_manifest_version: Option<ManifestVersion>,
     /// The state of the whole: the most severe of the components'.
     pub status: OverallStatus,

@@ -22,7 +22,7 @@ pub fn write<T: Document>(document: &T, generation: SpecVersion) -> Result<Vec<u
 /// Writes a document in the shape of a generation, in this format.
 ///
 /// # Errors
-/// As for [`write`].
+/// As for [`write()`].
 pub fn write_as<T: Document>(
     document: &T,
     generation: SpecVersion,

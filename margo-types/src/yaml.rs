@@ -153,6 +153,8 @@ impl<'a> Builder<'a> {
                         let message = "merge keys are not part of YAML 1.2; write the members out";
                         return Err(Unreadable::new(message, Some(location(&span))));
                     }
+                    check_text(&text)
+                        .map_err(|message| Unreadable::new(message, Some(location(&span))))?;
                     text
                 }
                 _ => {
@@ -222,9 +224,7 @@ fn scalar<'a>(
     style: ScalarStyle,
     tag: Option<&Tag>,
 ) -> Result<NodeValue<'a>, String> {
-    if text.contains('\0') {
-        return Err("a NUL character is not allowed".to_owned());
-    }
+    check_text(&text)?;
     match tag.map(Tag::to_string).as_deref() {
         None if style == ScalarStyle::Plain => Ok(resolve(text)),
         None | Some("tag:yaml.org,2002:str" | "!!str" | "!") => Ok(NodeValue::Text(text)),
@@ -232,6 +232,14 @@ fn scalar<'a>(
             "the tag {tag} is not supported; write the value without it"
         )),
     }
+}
+
+/// A NUL can still come from an escape sequence.
+fn check_text(text: &str) -> Result<(), String> {
+    if text.contains('\0') {
+        return Err("a NUL character is not allowed".to_owned());
+    }
+    Ok(())
 }
 
 fn check_tag(tag: Option<&Tag>, expected: &str) -> Result<(), String> {

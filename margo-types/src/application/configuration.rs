@@ -84,7 +84,8 @@ pub struct Setting {
 pub struct Schema {
     /// The name by which settings refer to it.
     pub name: String,
-    /// The type of a value.
+    /// The type of a value. Also read as `datatype`, the spelling of the pre-draft's tables.
+    #[serde(alias = "datatype")]
     pub data_type: DataType,
     /// Whether a value may be left empty; false unless said. Older copies of the specification describe it
     /// backwards; this is the newest reading.

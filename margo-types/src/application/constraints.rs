@@ -148,6 +148,10 @@ pub struct MatchExpression {
     pub operator: Operator,
     /// The operands of `In`, `NotIn`, `Gt` and `Lt`; absent for the others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "Option<Vec<crate::schema::Scalar>>")
+    )]
     pub values: Option<Vec<Value>>,
     /// The conditions on one element, for `ContainsAll` and `ContainsAny`; absent for the others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -204,6 +208,6 @@ open_enum! {
         ContainsAll = "ContainsAll",
         /// Some element of an array of objects meets any condition of the item selector. Also read as
         /// `ContainersAny`, the misspelling in the specification's tables (rc3.md ambiguity 9).
-        ContainsAny = "ContainsAny",
+        ContainsAny = "ContainsAny" or "ContainersAny",
     }
 }

@@ -15,6 +15,10 @@ use crate::id::ComponentName;
 pub struct Parameter {
     /// The default: a string, number, boolean, or an array of one of these.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "Option<crate::schema::PlainValue>")
+    )]
     pub value: Option<Value>,
     /// Where the value goes.
     pub targets: Vec<Target>,

@@ -98,17 +98,21 @@ impl Component {
 /// Where the artefact of a component is and how it is installed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[cfg_attr(
+    feature = "schema",
+    derive(JsonSchema),
+    schemars(transform = crate::schema::also_required("repository revision"))
+)]
 #[non_exhaustive]
 pub struct ComponentProperties {
     /// The OCI repository. Required in the newest generation; older Compose components have
     /// [`package_location`](Self::package_location) instead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schemars(required, with = "Repository"))]
+    #[cfg_attr(feature = "schema", schemars(with = "Repository"))]
     pub repository: Option<Repository>,
     /// The tag in that repository. Required in the newest generation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schemars(required, with = "Revision"))]
+    #[cfg_attr(feature = "schema", schemars(with = "Revision"))]
     pub revision: Option<Revision>,
     /// Whether to wait for this component before the next; see [`waits`](Self::waits) for the default.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -132,6 +132,11 @@ impl SpiffeId {
         }
     }
 
+    /// Whether `peer` is that fleet manager. Neither a host name nor a configuration has a say in this (D69).
+    pub fn recognises_wfm(&self, peer: &SpiffeId) -> bool {
+        self.expected_wfm().as_ref() == Some(peer)
+    }
+
     /// The client id of `peer`, if it is a client in the namespace of this fleet manager.
     ///
     /// `None` when this is not a fleet manager's ID, or the peer's is of any other shape, domain or `wfm-id`.

@@ -8,7 +8,7 @@ use serde::de::{
 };
 
 use super::node::{Node, NodeValue, NumberValue};
-use crate::path::{Location, Segment};
+use crate::path::{Location, Segment, Trail};
 
 /// Reads a typed value from a tree.
 pub(crate) fn from_node<'de, T: serde::Deserialize<'de>>(
@@ -36,36 +36,6 @@ pub(crate) struct Misfit {
 struct Cursor<'de, 't> {
     node: &'de Node<'de>,
     trail: Trail<'t>,
-}
-
-/// The way to a value, kept on the stack: nothing is allocated until something does not fit.
-#[derive(Clone, Copy)]
-enum Trail<'t> {
-    Root,
-    Key(&'t Trail<'t>, &'t str),
-    Index(&'t Trail<'t>, usize),
-}
-
-impl Trail<'_> {
-    fn to_path(self) -> Vec<Segment> {
-        let mut path = Vec::new();
-        let mut trail = self;
-        loop {
-            trail = match trail {
-                Trail::Root => break,
-                Trail::Key(outer, key) => {
-                    path.push(Segment::Key(key.to_owned()));
-                    *outer
-                }
-                Trail::Index(outer, index) => {
-                    path.push(Segment::Index(index));
-                    *outer
-                }
-            };
-        }
-        path.reverse();
-        path
-    }
 }
 
 impl Cursor<'_, '_> {
@@ -176,13 +146,28 @@ impl<'de> Deserializer<'de> for Cursor<'de, '_> {
         }
     }
 
+    /// Only an object: serde would also take a list, member by member.
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Misfit> {
+        match self.node.value {
+            NodeValue::List(_) => {
+                Err(self.place(de::Error::invalid_type(self.unexpected(), &"an object")))
+            }
+            _ => self.deserialize_any(visitor),
+        }
+    }
+
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
         visitor.visit_unit()
     }
 
     serde::forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char bytes byte_buf unit unit_struct seq tuple
-        tuple_struct map struct identifier
+        tuple_struct map identifier
     }
 }
 
@@ -277,6 +262,12 @@ impl de::Error for Misfit {
 
     fn missing_field(field: &'static str) -> Self {
         Self::custom(format_args!("`{field}` is missing"))
+    }
+
+    fn duplicate_field(field: &'static str) -> Self {
+        Self::custom(format_args!(
+            "`{field}` is given twice, by two of its names; keep one"
+        ))
     }
 }
 

@@ -90,15 +90,18 @@ fn named_kind(kind: &Node) -> Result<Kind, String> {
     })
 }
 
+/// The pre-draft has a kind and a profile type of its own. Its `datatype` is no mark: the same text spells it
+/// both ways.
 fn description_generation(root: &Node) -> SpecVersion {
+    let metadata = root.get("metadata");
+    let annotations = metadata.and_then(|metadata| metadata.get("annotations"));
     if root.get("kind").and_then(Node::text) == Some("application")
         || has_profile_type(root, "docker-compose")
     {
         SpecVersion::PreDraft
     } else if root.has("kind")
-        || root
-            .get("metadata")
-            .is_some_and(|metadata| metadata.has("id"))
+        || metadata.is_some_and(|metadata| metadata.has("id"))
+        || annotations.is_some_and(|annotations| annotations.has("id"))
         || has_profile_type(root, "helm.v3")
         || profiles(root).any(|profile| profile.has("requiredResources"))
     {
@@ -108,33 +111,108 @@ fn description_generation(root: &Node) -> SpecVersion {
     }
 }
 
+/// The newest generation has the deployment's id at the root and neither kind nor annotated ids; snapshots on
+/// the way there kept `apiVersion` for a while (direction.md, issue 134). The pre-draft has a profile type of
+/// its own, and a form without name; its other Helm deployments look like those of rc.1.
 fn deployment_generation(root: &Node) -> SpecVersion {
-    let profile_type = root
-        .get("spec")
-        .and_then(|spec| spec.get("deploymentProfile"))
+    let metadata = root.get("metadata");
+    let spec = root.get("spec");
+    let profile = spec.and_then(|spec| spec.get("deploymentProfile"));
+    let has = |node: Option<&Node>, key| node.is_some_and(|node| node.has(key));
+    let annotations = metadata.and_then(|metadata| metadata.get("annotations"));
+    let profile_type = profile
         .and_then(|profile| profile.get("type"))
         .and_then(Node::text);
-    let metadata = root.get("metadata");
-    let has_metadata = |key| metadata.is_some_and(|metadata| metadata.has(key));
-    if profile_type == Some("docker-compose") || has_metadata("applicationId") {
-        SpecVersion::PreDraft
-    } else if root.has("kind") || root.has("apiVersion") || has_metadata("id") || !root.has("id") {
-        SpecVersion::Rc1
-    } else {
+    let has_newest_ids = has(metadata, "deviceId") && has(spec, "applicationId");
+    let is_older = root.has("kind")
+        || has(metadata, "id")
+        || has(metadata, "applicationId")
+        || has(annotations, "id")
+        || has(annotations, "applicationId")
+        || has(profile, "requiredResources")
+        || matches!(profile_type, Some("helm.v3" | "docker-compose"))
+        || (root.has("apiVersion") || !root.has("id")) && !has_newest_ids;
+    if !is_older {
         SpecVersion::Rc3
+    } else if profile_type == Some("docker-compose") || !has(metadata, "name") {
+        SpecVersion::PreDraft
+    } else {
+        SpecVersion::Rc1
     }
 }
 
 fn capabilities_generation(root: &Node) -> SpecVersion {
     let properties = root.get("properties");
-    let resources = properties.and_then(|properties| properties.get("resources"));
-    if resources.is_some_and(|resources| resources.has("cpus"))
-        || root.get("kind").and_then(Node::text) == Some("DeviceCapability")
+    let has = |key| properties.is_some_and(|properties| properties.has(key));
+    if is_pre_draft_capabilities(root) {
+        SpecVersion::PreDraft
+    } else if root.has("kind")
+        || root.has("apiVersion")
+        || has("resources")
+        || has("roles")
+        || has("cpu")
+    {
+        SpecVersion::Rc1
+    } else {
+        SpecVersion::Rc3
+    }
+}
+
+/// The pre-draft counts processors in `resources.cpus` and memory in GB, gives hardware a `modelNumber`, and
+/// alone uses the kind `DeviceCapability`; rc.1 alone uses `DeviceCapabilitiesManifest`.
+fn is_pre_draft_capabilities(root: &Node) -> bool {
+    let member = |key| root.get("properties")?.get(key);
+    let resources =
+        member("resources").map(|resources| elements(resources).first().unwrap_or(resources));
+    let has = |key| resources.is_some_and(|resources| resources.has(key));
+    let counts_gigabytes = ["memory", "storage"]
+        .into_iter()
+        .filter_map(|amount| resources?.get(amount))
+        .any(is_decimal_amount);
+    let mut hardware = ["peripherals", "interfaces"]
+        .into_iter()
+        .filter_map(member)
+        .flat_map(elements);
+    match root.get("kind").and_then(Node::text) {
+        Some("DeviceCapabilitiesManifest") => false,
+        _ if has("cpus") || counts_gigabytes => true,
+        // A page from before rc.1 puts the resources of rc.1 under the kind of the pre-draft's example.
+        Some("DeviceCapability") => !has("cpu"),
+        Some(_) => hardware.any(|hardware| hardware.has("modelNumber")),
+        None => false,
+    }
+}
+
+fn is_decimal_amount(amount: &Node) -> bool {
+    match &amount.value {
+        NodeValue::Number(..) => true,
+        NodeValue::Text(text) => text.ends_with('B'),
+        _ => false,
+    }
+}
+
+/// The envelope and the spelling of states tell. Without either, a report of late rc.1 looks like one of the
+/// newest generation that lacks `adoptedManifestVersion`, and is taken for that.
+fn status_generation(root: &Node) -> SpecVersion {
+    let overall = root
+        .get("status")
+        .map(|status| elements(status).first().unwrap_or(status));
+    let components = root.get("components").into_iter().flat_map(elements);
+    let states: Vec<_> = overall
+        .into_iter()
+        .chain(components)
+        .filter_map(|reported| reported.get("state").and_then(Node::text))
+        .collect();
+    let any_state = |is: fn(&str) -> bool| states.iter().any(|state| is(state));
+    let adopted = root.has("adoptedManifestVersion");
+    if root.get("apiVersion").and_then(Node::text) == Some("deployment.margo/v1")
+        || any_state(|state| matches!(state, "Success" | "Failure"))
     {
         SpecVersion::PreDraft
     } else if root.has("kind")
-        || resources.is_some()
-        || properties.is_some_and(|properties| properties.has("roles") || properties.has("cpu"))
+        || (root.has("apiVersion") && !adopted)
+        || (any_state(|state| state.starts_with(|c: char| c.is_ascii_uppercase())) && !adopted)
+        || any_state(|state| matches!(state, "updating" | "updated"))
     {
         SpecVersion::Rc1
     } else {
@@ -142,17 +220,7 @@ fn capabilities_generation(root: &Node) -> SpecVersion {
     }
 }
 
-fn status_generation(root: &Node) -> SpecVersion {
-    if root.get("apiVersion").and_then(Node::text) == Some("deployment.margo/v1") {
-        SpecVersion::PreDraft
-    } else if root.has("kind") || (root.has("apiVersion") && !root.has("adoptedManifestVersion")) {
-        SpecVersion::Rc1
-    } else {
-        SpecVersion::Rc3
-    }
-}
-
-/// Only the URLs differ: older ones name the client or device in the path.
+/// Only the URLs differ: older ones name the client (or, in one text, the device) before what they refer to.
 fn manifest_generation(root: &Node) -> SpecVersion {
     let references = root
         .get("deployments")
@@ -160,11 +228,18 @@ fn manifest_generation(root: &Node) -> SpecVersion {
         .flat_map(elements)
         .chain(root.get("bundle"));
     let mut urls = references.filter_map(|reference| reference.get("url").and_then(Node::text));
-    if urls.any(|url| url.contains("/clients/") || url.contains("/devices/")) {
+    if urls.any(names_a_client) {
         SpecVersion::Rc1
     } else {
         SpecVersion::Rc3
     }
+}
+
+fn names_a_client(url: &str) -> bool {
+    let segments: Vec<_> = url.split('/').collect();
+    segments
+        .windows(3)
+        .any(|three| matches!(three, ["clients" | "devices", _, "bundles" | "deployments"]))
 }
 
 fn has_profile_type(root: &Node, profile_type: &str) -> bool {

@@ -30,11 +30,10 @@ pub(crate) fn parse<'a>(text: &'a str, limits: &Limits) -> Result<Node<'a>, Unre
         && state.any_huge.get()
         && let Some(offset) = huge_whole_number(text)
     {
-        let message = "the whole number does not fit 64 bits; write it as a string";
-        return Err(Unreadable::new(
-            message,
-            Some(Location::of_offset(text, offset)),
-        ));
+        return Err(Unreadable {
+            trail: trail_to(text, offset),
+            ..Unreadable::new(BEYOND_64_BITS, Some(Location::of_offset(text, offset)))
+        });
     }
     parsed.map_err(|error| {
         let location = Location {
@@ -45,23 +44,103 @@ pub(crate) fn parse<'a>(text: &'a str, limits: &Limits) -> Result<Node<'a>, Unre
         let message = message
             .rsplit_once(" at line ")
             .map_or(message.as_str(), |(message, _)| message);
+        let out_of_range = message == "number out of range";
         Unreadable {
-            message: message.to_owned(),
+            message: if out_of_range {
+                BEYOND_64_BITS
+            } else {
+                message
+            }
+            .to_owned(),
             trail: state.trail.take(),
             location: Some(location),
-            is_syntax: !error.is_data(),
+            is_syntax: !error.is_data() && !out_of_range,
         }
     })
 }
 
-/// The shape of JSON text that is known to be well-formed, with the place of every value; no content.
-pub(crate) fn parse_places(text: &str) -> Option<Node<'_>> {
-    let root: &RawValue = serde_json::from_str(text).ok()?;
-    Places {
+/// The places of all values of JSON text that is known to be well-formed, without the scalars themselves.
+pub(super) fn places(text: &str) -> Option<Node<'_>> {
+    let mut reading = Reading {
         text,
-        line_starts: line_starts(text),
+        offset: 0,
+        location: Location { line: 1, column: 1 },
+    };
+    Some(reading.places_in(serde_json::from_str(text).ok()?))
+}
+
+/// A walk through JSON text that counts lines and columns.
+struct Reading<'a> {
+    text: &'a str,
+    offset: usize,
+    location: Location,
+}
+
+impl<'a> Reading<'a> {
+    fn places_in(&mut self, raw: &'a RawValue) -> Node<'a> {
+        self.walk_to(raw.get().as_ptr() as usize - self.text.as_ptr() as usize);
+        let location = Some(self.location);
+        let value = if let Ok(Members(members)) = serde_json::from_str(raw.get()) {
+            let place = |(key, raw)| (key, self.places_in(raw));
+            NodeValue::Map(members.into_iter().map(place).collect())
+        } else if let Ok(elements) = serde_json::from_str::<Vec<&RawValue>>(raw.get()) {
+            NodeValue::List(
+                elements
+                    .into_iter()
+                    .map(|raw| self.places_in(raw))
+                    .collect(),
+            )
+        } else {
+            NodeValue::Null
+        };
+        Node { value, location }
     }
-    .of(root)
+
+    fn walk_to(&mut self, offset: usize) {
+        for byte in &self.text.as_bytes()[self.offset..offset] {
+            match byte {
+                b'\n' => {
+                    self.location.line += 1;
+                    self.location.column = 1;
+                }
+                // Columns count characters: the further bytes of one do not add any.
+                0x80..=0xBF => {}
+                _ => self.location.column += 1,
+            }
+        }
+        self.offset = offset;
+    }
+}
+
+/// The way to the value at an offset of well-formed JSON text, innermost segment first.
+fn trail_to(text: &str, offset: usize) -> Vec<Segment> {
+    let wanted = text.as_ptr() as usize + offset;
+    let mut trail = Vec::new();
+    let mut value = text;
+    while let Some((segment, inner)) = child_with(value, wanted) {
+        trail.push(segment);
+        value = inner;
+    }
+    trail.reverse();
+    trail
+}
+
+/// The member or element of a JSON value that contains the byte at an address.
+fn child_with(value: &str, address: usize) -> Option<(Segment, &str)> {
+    let contains = |inner: &RawValue| {
+        let start = inner.get().as_ptr() as usize;
+        (start..start + inner.get().len()).contains(&address)
+    };
+    if let Ok(Members(members)) = serde_json::from_str(value) {
+        let (key, inner) = members.into_iter().find(|(_, inner)| contains(inner))?;
+        return Some((Segment::Key(key.into_owned()), inner.get()));
+    }
+    let elements: Vec<&RawValue> = serde_json::from_str(value).ok()?;
+    let (index, inner) = elements
+        .into_iter()
+        .enumerate()
+        .find(|(_, inner)| contains(inner))?;
+    Some((Segment::Index(index), inner.get()))
 }
 
 struct State {
@@ -78,37 +157,31 @@ struct Seed<'s> {
 }
 
 impl Seed<'_> {
-    fn spend<E: serde::de::Error>(&self, text: usize) -> Result<(), E> {
+    fn spend<E: serde::de::Error>(&self, values: usize, text: usize) -> Result<(), E> {
         self.state
             .budget
             .borrow_mut()
-            .spend(1, text)
+            .spend(values, text)
             .map_err(E::custom)
     }
 
-    fn inner<E: serde::de::Error>(&self) -> Result<Self, E> {
-        let depth = self.depth + 1;
-        self.state
-            .budget
-            .borrow()
-            .check_depth(depth)
-            .map_err(E::custom)?;
-        Ok(Seed {
+    fn inner(&self) -> Self {
+        Seed {
             state: self.state,
-            depth,
-        })
+            depth: self.depth + 1,
+        }
     }
 
     fn text<'a, E: serde::de::Error>(&self, text: Cow<'a, str>) -> Result<Node<'a>, E> {
         if text.contains('\0') {
             return Err(E::custom("a NUL character is not allowed"));
         }
-        self.spend(text.len())?;
+        self.spend(1, text.len())?;
         Ok(Node::new(NodeValue::Text(text)))
     }
 
     fn leaf<'a, E: serde::de::Error>(&self, value: NodeValue<'a>) -> Result<Node<'a>, E> {
-        self.spend(0)?;
+        self.spend(1, 0)?;
         Ok(Node::new(value))
     }
 }
@@ -117,6 +190,11 @@ impl<'de> DeserializeSeed<'de> for Seed<'_> {
     type Value = Node<'de>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Node<'de>, D::Error> {
+        self.state
+            .budget
+            .borrow()
+            .check_depth(self.depth)
+            .map_err(D::Error::custom)?;
         deserializer.deserialize_any(self)
     }
 }
@@ -160,9 +238,9 @@ impl<'de> Visitor<'de> for Seed<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Node<'de>, A::Error> {
-        self.spend(0)?;
+        self.spend(1, 0)?;
         let mut elements = Vec::new();
-        while let Some(element) = access.next_element_seed(self.inner()?).inspect_err(|_| {
+        while let Some(element) = access.next_element_seed(self.inner()).inspect_err(|_| {
             self.state
                 .trail
                 .borrow_mut()
@@ -174,7 +252,7 @@ impl<'de> Visitor<'de> for Seed<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Node<'de>, A::Error> {
-        self.spend(0)?;
+        self.spend(1, 0)?;
         let mut seen = SeenKeys::default();
         let mut members = Vec::new();
         while let Some(Key(key)) = access.next_key()? {
@@ -188,9 +266,9 @@ impl<'de> Visitor<'de> for Seed<'_> {
                 trail(&key);
                 return Err(A::Error::custom("the key appears more than once; keep one"));
             }
-            self.spend(key.len())?;
+            self.spend(0, key.len())?;
             let value = access
-                .next_value_seed(self.inner()?)
+                .next_value_seed(self.inner())
                 .inspect_err(|_| trail(&key))?;
             members.push((key, value));
         }
@@ -231,55 +309,6 @@ impl<'de> Visitor<'de> for KeyVisitor {
     }
 }
 
-/// Finds the places of values by where their text is in the whole text.
-struct Places<'a> {
-    text: &'a str,
-    line_starts: Vec<usize>,
-}
-
-impl<'a> Places<'a> {
-    fn of(&self, raw: &'a RawValue) -> Option<Node<'a>> {
-        let value = match raw.get().as_bytes().first()? {
-            b'{' => {
-                let Members(members) = serde_json::from_str(raw.get()).ok()?;
-                let member = |(key, raw)| Some((key, self.of(raw)?));
-                NodeValue::Map(members.into_iter().map(member).collect::<Option<_>>()?)
-            }
-            b'[' => {
-                let elements: Vec<&RawValue> = serde_json::from_str(raw.get()).ok()?;
-                NodeValue::List(
-                    elements
-                        .into_iter()
-                        .map(|raw| self.of(raw))
-                        .collect::<Option<_>>()?,
-                )
-            }
-            _ => NodeValue::Null,
-        };
-        Some(Node {
-            value,
-            location: Some(self.location(raw)?),
-        })
-    }
-
-    fn location(&self, raw: &RawValue) -> Option<Location> {
-        let offset = (raw.get().as_ptr() as usize).checked_sub(self.text.as_ptr() as usize)?;
-        let line = self.line_starts.partition_point(|start| *start <= offset);
-        let line_start = *self.line_starts.get(line.checked_sub(1)?)?;
-        Some(Location {
-            line,
-            column: self.text.get(line_start..offset)?.chars().count() + 1,
-        })
-    }
-}
-
-fn line_starts(text: &str) -> Vec<usize> {
-    let newlines = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
-    std::iter::once(0)
-        .chain(newlines.map(|(offset, _)| offset + 1))
-        .collect()
-}
-
 /// The members of an object, each still as text.
 struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
@@ -307,6 +336,7 @@ impl<'de> serde::Deserialize<'de> for Members<'de> {
     }
 }
 
+const BEYOND_64_BITS: &str = "the number does not fit 64 bits; write it as a string";
 const TWO_TO_63: f64 = 9_223_372_036_854_775_808.0;
 
 /// The offset of a whole number outside strings that fits neither `u64` nor `i64`, in well-formed JSON.

@@ -6,12 +6,22 @@
 pub struct Limits {
     /// The longest document, in bytes: 1 MiB.
     pub max_bytes: usize,
-    /// The deepest nesting of lists and objects: 64.
+    /// How many lists and objects may be around a value: 64.
     pub max_depth: usize,
     /// The most values, counting those that YAML aliases repeat: 100,000.
     pub max_nodes: usize,
     /// The most text, in bytes, counting what YAML aliases repeat: 4 MiB.
     pub max_text: usize,
+}
+
+impl Limits {
+    /// For documents that were read before.
+    pub(super) const NONE: Self = Self {
+        max_bytes: usize::MAX,
+        max_depth: usize::MAX,
+        max_nodes: usize::MAX,
+        max_text: usize::MAX,
+    };
 }
 
 impl Default for Limits {
@@ -21,18 +31,6 @@ impl Default for Limits {
             max_depth: 64,
             max_nodes: 100_000,
             max_text: 4 << 20,
-        }
-    }
-}
-
-impl Limits {
-    /// Bounds for a document that was read before, perhaps within wider limits than the default ones.
-    pub(crate) fn for_known(max_bytes: usize) -> Self {
-        Self {
-            max_bytes,
-            max_depth: 1024,
-            max_nodes: usize::MAX,
-            max_text: usize::MAX,
         }
     }
 }

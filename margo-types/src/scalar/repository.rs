@@ -5,7 +5,8 @@ use crate::text::{InvalidText, text_access, text_newtype};
 /// The repository of a component's artefact, such as `oci://registry.example/charts/web`.
 ///
 /// Reading takes any URI without blanks; the newest generation wants the scheme `oci`
-/// ([`is_conformant`](Self::is_conformant), checked by strict validation).
+/// ([`is_conformant`](Self::is_conformant), checked by strict validation). Its own pattern, `^oci://.+`, admits
+/// blanks behind the first character; they are refused here, because no OCI reference has any.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Repository(String);
 
@@ -38,5 +39,5 @@ impl Repository {
     }
 }
 
-text_newtype!(Repository, pattern: "^oci://.+", example: "oci://registry.example/charts/web");
+text_newtype!(Repository, pattern: r"^oci://\S+$", example: "oci://registry.example/charts/web");
 text_access!(Repository);

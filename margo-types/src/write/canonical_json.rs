@@ -1,7 +1,9 @@
 //! The JSON Canonicalization Scheme (RFC 8785), except that integers beyond 2^53 stay exact.
 //!
 //! RFC 8785 writes every number as an ECMAScript double. A manifest version is a 64-bit counter, so whole
-//! numbers are written with all their digits here; below 2^53 both are the same.
+//! numbers are written with all their digits here; below 2^53 both are the same. For the same reason a float
+//! too large for 64 bits keeps its exponent: `1e20`, which RFC 8785 writes as a whole number that no reader
+//! could tell from an exact one.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -54,7 +56,11 @@ fn write_number(number: &serde_json::Number, text: &mut String) -> Result<(), St
             .as_f64()
             .filter(|float| float.is_finite())
             .ok_or("a number is not finite")?;
-        text.push_str(ryu_js::Buffer::new().format_finite(float));
+        if float.abs() >= TWO_TO_63 {
+            text.push_str(&serde_json::json!(float).to_string());
+        } else {
+            text.push_str(ryu_js::Buffer::new().format_finite(float));
+        }
     } else {
         text.push_str(&number.to_string());
     }
@@ -66,3 +72,5 @@ fn write_text(value: &str, text: &mut String) -> Result<(), String> {
     text.push_str(&serde_json::to_string(value).map_err(|error| error.to_string())?);
     Ok(())
 }
+
+const TWO_TO_63: f64 = 9_223_372_036_854_775_808.0;

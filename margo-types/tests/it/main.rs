@@ -1,4 +1,20 @@
 //! Behaviour of the crate, seen from outside.
 
+mod bad_input;
+mod corpus;
 mod eligibility;
+mod endpoints;
+mod golden;
+mod identifiers;
+mod negotiation;
+mod problems;
+#[cfg(feature = "schema")]
+mod schemas;
+mod strategies;
+mod strategies_device;
+mod trust;
+mod validation;
 mod values;
+mod versions;
+mod wire_device;
+mod wire_documents;
