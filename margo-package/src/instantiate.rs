@@ -5,10 +5,12 @@
 //! root of the description, is not.
 
 use margo_types::application::{ApplicationDescription, Component, DeploymentProfile};
-use margo_types::deployment::{ApplicationDeployment, DeployedProfile, DeploymentMetadata, DeploymentSpec};
+use margo_types::deployment::{
+    ApplicationDeployment, DeployedProfile, DeploymentMetadata, DeploymentSpec,
+};
 use margo_types::id::{DeploymentId, DeviceTarget};
 use margo_types::values::{Answers, InvalidAnswers};
-use margo_types::{Extra, ExtensionName};
+use margo_types::{ExtensionName, Extra};
 use serde_json::{Map, Value};
 
 /// Makes deployments of one profile of an application.
@@ -42,12 +44,26 @@ impl<'a> Instantiation<'a> {
     ///
     /// # Errors
     /// [`InstantiateError::UnknownProfile`] naming the profiles there are.
-    pub fn new(description: &'a ApplicationDescription, profile: &str) -> Result<Self, InstantiateError> {
+    pub fn new(
+        description: &'a ApplicationDescription,
+        profile: &str,
+    ) -> Result<Self, InstantiateError> {
         let chosen = description.profile(profile).ok_or_else(|| {
-            let known: Vec<_> = description.deployment_profiles.iter().map(|profile| profile.id.as_str()).collect();
-            InstantiateError::UnknownProfile { profile: profile.to_owned(), known: known.join(", ") }
+            let known: Vec<_> = description
+                .deployment_profiles
+                .iter()
+                .map(|profile| profile.id.as_str())
+                .collect();
+            InstantiateError::UnknownProfile {
+                profile: profile.to_owned(),
+                known: known.join(", "),
+            }
         })?;
-        Ok(Self { profile: chosen, description, device_extensions: Extra::default() })
+        Ok(Self {
+            profile: chosen,
+            description,
+            device_extensions: Extra::default(),
+        })
     }
 
     /// Adds an extension of the fleet manager for the device; it goes into `spec` and nowhere else.
@@ -70,7 +86,11 @@ impl<'a> Instantiation<'a> {
         answers: &Answers<'_>,
     ) -> Result<ApplicationDeployment, InstantiateError> {
         let metadata = DeploymentMetadata::new(name, namespace, target);
-        Ok(ApplicationDeployment::new(id, metadata, self.spec(answers)?))
+        Ok(ApplicationDeployment::new(
+            id,
+            metadata,
+            self.spec(answers)?,
+        ))
     }
 
     /// The same deployment with the components of this description and other answers: an update when the
@@ -86,7 +106,12 @@ impl<'a> Instantiation<'a> {
         deployed: &ApplicationDeployment,
         answers: Answers<'a>,
     ) -> Result<ApplicationDeployment, InstantiateError> {
-        if let Some(other) = deployed.spec.application_id.as_ref().filter(|id| **id != self.description.id) {
+        if let Some(other) = deployed
+            .spec
+            .application_id
+            .as_ref()
+            .filter(|id| **id != self.description.id)
+        {
             return Err(InstantiateError::OtherApplication {
                 deployed: other.to_string(),
                 description: self.description.id.to_string(),
@@ -94,19 +119,27 @@ impl<'a> Instantiation<'a> {
         }
         let parameters = deployed.spec.parameters.clone();
         let spec = self.spec(&answers.updating(&parameters))?;
-        Ok(ApplicationDeployment::new(deployed.id, deployed.metadata.clone(), spec))
+        Ok(ApplicationDeployment::new(
+            deployed.id,
+            deployed.metadata.clone(),
+            spec,
+        ))
     }
 
     fn spec(&self, answers: &Answers<'_>) -> Result<DeploymentSpec, InstantiateError> {
         let values = answers.resolve()?;
         let components = self.profile.components.iter().map(|component| {
             let extra = component.extra.extensions_only();
-            let mut forwarded = Component::new(component.name.clone(), component.properties.clone());
+            let mut forwarded =
+                Component::new(component.name.clone(), component.properties.clone());
             forwarded.extra = extra;
             forwarded
         });
-        let mut profile = DeployedProfile::new(self.profile.deployment_type.clone(), components.collect());
-        profile.device_constraints.clone_from(&self.profile.device_constraints);
+        let mut profile =
+            DeployedProfile::new(self.profile.deployment_type.clone(), components.collect());
+        profile
+            .device_constraints
+            .clone_from(&self.profile.device_constraints);
         profile.extra = self.profile.extra.extensions_only();
         let mut spec = DeploymentSpec::new(self.description.id.clone(), profile);
         spec.parameters = values.for_profile(self.profile);
@@ -128,7 +161,9 @@ pub enum InstantiateError {
         known: String,
     },
     /// The deployment to update is of another application.
-    #[error("the deployment is of {deployed}, the description of {description}; install it as a new deployment")]
+    #[error(
+        "the deployment is of {deployed}, the description of {description}; install it as a new deployment"
+    )]
     OtherApplication {
         /// The application that is deployed.
         deployed: String,

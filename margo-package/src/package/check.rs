@@ -14,7 +14,9 @@ impl ApplicationPackage {
             findings.extend(content_finding(*role, resource));
         }
         for finding in &mut findings {
-            finding.location = finding.location.or_else(|| self.description.locate(&finding.path));
+            finding.location = finding
+                .location
+                .or_else(|| self.description.locate(&finding.path));
         }
         Report::new(findings)
     }
@@ -29,17 +31,32 @@ impl ApplicationPackage {
         }
         let tag = tag.filter(|tag| *tag != version)?;
         let message = format!("the version is {version:?}, but the tag is {tag:?}");
-        Some(Finding::new(&TAG_IS_VERSION, path, message, format!("push the package as {version}")))
+        Some(Finding::new(
+            &TAG_IS_VERSION,
+            path,
+            message,
+            format!("push the package as {version}"),
+        ))
     }
 }
 
 fn content_finding(role: ResourceRole, resource: &Resource) -> Option<Finding> {
-    let path = DocumentPath::root().key("metadata").key("catalog").key("application").key(role.as_str());
+    let path = DocumentPath::root()
+        .key("metadata")
+        .key("catalog")
+        .key("application")
+        .key(role.as_str());
     let found = Content::of(resource.bytes());
     let (rule, fix) = match role {
-        ResourceRole::Icon if found != Content::Image => (&ICON_IS_IMAGE, "use a PNG, JPEG, GIF, WebP or SVG image"),
-        ResourceRole::DescriptionFile if found != Content::Text => (&FILE_TYPE, "use Markdown or plain text in UTF-8"),
-        ResourceRole::LicenseFile | ResourceRole::ReleaseNotes if !matches!(found, Content::Text | Content::Pdf) => {
+        ResourceRole::Icon if found != Content::Image => {
+            (&ICON_IS_IMAGE, "use a PNG, JPEG, GIF, WebP or SVG image")
+        }
+        ResourceRole::DescriptionFile if found != Content::Text => {
+            (&FILE_TYPE, "use Markdown or plain text in UTF-8")
+        }
+        ResourceRole::LicenseFile | ResourceRole::ReleaseNotes
+            if !matches!(found, Content::Text | Content::Pdf) =>
+        {
             (&FILE_TYPE, "use Markdown or plain text in UTF-8, or PDF")
         }
         _ => return None,
@@ -86,13 +103,18 @@ impl Content {
 fn is_svg(bytes: &[u8]) -> bool {
     let head = &bytes[..bytes.len().min(1024)];
     let head = String::from_utf8_lossy(head);
-    head.trim_start_matches('\u{feff}').trim_start().starts_with('<') && head.contains("<svg")
+    head.trim_start_matches('\u{feff}')
+        .trim_start()
+        .starts_with('<')
+        && head.contains("<svg")
 }
 
 /// Whether a text can be an OCI tag (OCI distribution specification 1.1, "Pulling manifests").
 pub(crate) fn is_tag(text: &str) -> bool {
     let first_ok = text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
-    let rest_ok = text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'));
+    let rest_ok = text
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'));
     first_ok && rest_ok && text.len() <= 128
 }
 
@@ -102,9 +124,18 @@ static VERSION_IS_TAG: Rule = Rule::new(
     Severity::Error,
     "the version is one that a registry takes as a tag",
 );
-static TAG_IS_VERSION: Rule =
-    Rule::new("package.tag", "rc3.md 8, P15", Severity::Error, "the tag of a package is its version");
-static ICON_IS_IMAGE: Rule = Rule::new("package.icon", "rc3.md 1.2", Severity::Error, "an icon is an image");
+static TAG_IS_VERSION: Rule = Rule::new(
+    "package.tag",
+    "rc3.md 8, P15",
+    Severity::Error,
+    "the tag of a package is its version",
+);
+static ICON_IS_IMAGE: Rule = Rule::new(
+    "package.icon",
+    "rc3.md 1.2",
+    Severity::Error,
+    "an icon is an image",
+);
 static FILE_TYPE: Rule = Rule::new(
     "package.file-type",
     "rc3.md 1.2",

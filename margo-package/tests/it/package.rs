@@ -200,3 +200,53 @@ fn sample() -> TempDir {
     fs::write(directory.path().join("resources/about.md"), "# Pumps\n").unwrap();
     directory
 }
+
+#[test]
+fn files_must_be_what_they_are_used_for() {
+    let directory = sample();
+    let report = open(directory.path()).unwrap().validate(Some("2.1"));
+    assert!(report.is_valid(), "{report}");
+
+    fs::write(directory.path().join("resources/pump.png"), "not an image").unwrap();
+    fs::write(
+        directory.path().join("resources/about.md"),
+        [0xff, 0xfe, 0x00],
+    )
+    .unwrap();
+    let report = open(directory.path()).unwrap().validate(Some("3.0"));
+    let errors: Vec<_> = report
+        .errors()
+        .map(|finding| (finding.rule.name, finding.path.to_string()))
+        .collect();
+    assert_eq!(
+        errors,
+        [
+            ("package.tag", "metadata.version".to_owned()),
+            (
+                "package.icon",
+                "metadata.catalog.application.icon".to_owned()
+            ),
+            (
+                "package.file-type",
+                "metadata.catalog.application.descriptionFile".to_owned()
+            ),
+        ],
+        "{report}"
+    );
+    assert!(report.errors().all(|finding| finding.location.is_some()));
+}
+
+#[test]
+fn a_version_must_be_a_tag() {
+    let directory = sample();
+    let text = DESCRIPTION.replace("version: \"2.1\"", "version: 2.1+build");
+    fs::write(directory.path().join("margo.yaml"), text).unwrap();
+    let report = open(directory.path()).unwrap().validate(None);
+    assert_eq!(
+        report
+            .errors()
+            .map(|finding| finding.rule.name)
+            .collect::<Vec<_>>(),
+        ["package.version-tag"]
+    );
+}
