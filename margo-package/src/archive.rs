@@ -35,3 +35,5 @@ pub use self::path::{InvalidPath, MemberPath};
 pub use self::reader::{ArchiveReader, Member};
 
 pub(crate) use self::build::{measure_directory, pack_measured};
+pub(crate) use self::header::is_tar_header;
+pub(crate) use self::links::Resolved;

@@ -111,6 +111,12 @@ impl Records {
     }
 }
 
+/// Whether these bytes start with a header that is not the end mark.
+pub(crate) fn is_tar_header(head: &[u8]) -> bool {
+    head.first_chunk::<BLOCK>()
+        .is_some_and(|block| Header::read(block).is_ok_and(|header| !header.name.is_empty()))
+}
+
 /// Writes a POSIX header with fixed owner and time. `name` and `link` must fit: see [`split_name`].
 pub(super) fn write(
     kind: u8,

@@ -86,6 +86,11 @@ impl<R: Read> ArchiveReader<R> {
         &self.contents
     }
 
+    /// How many bytes were unpacked so far.
+    pub(crate) const fn unpacked_bytes(&self) -> u64 {
+        self.stream.unpacked()
+    }
+
     /// Skips what is left and gives the index of the whole archive.
     ///
     /// # Errors

@@ -75,6 +75,11 @@ impl<R: Read> Stream<R> {
         self.limits.max_unpacked_bytes.saturating_sub(self.unpacked) + buffered
     }
 
+    /// How many bytes were unpacked so far.
+    pub(super) const fn unpacked(&self) -> u64 {
+        self.unpacked
+    }
+
     fn fill(&mut self) -> Result<(), ArchiveError> {
         self.start = 0;
         self.end = 0;

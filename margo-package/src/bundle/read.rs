@@ -7,7 +7,7 @@ use margo_types::Digest;
 use margo_types::id::DeploymentId;
 use margo_types::manifest::StateManifest;
 
-use crate::archive::{ArchiveError, ArchiveReader, Entry, Limits, Policy};
+use crate::archive::{ArchiveError, ArchiveReader, Entry, Limit, Limits, Policy};
 use crate::{Blame, DigestReader};
 
 /// Bounds on one bundle. `sizeBytes` of the manifest is advisory and bounds nothing.
@@ -59,7 +59,13 @@ pub fn read<R: Read>(
             expected: reference.digest,
             found,
         }),
-        _ => outcome,
+        Some(_) => outcome,
+        // Without a digest there is no success, whatever was read so far.
+        None => outcome.and(Err(ArchiveError::OverLimit {
+            limit: Limit::PackedBytes(limits.max_packed_bytes),
+            member: None,
+        }
+        .into())),
     }
 }
 

@@ -28,8 +28,7 @@ pub struct YamlError {
 pub(crate) fn parse(bytes: &[u8]) -> Result<Value, YamlError> {
     let error = |why: String, location| YamlError { why, location };
     if bytes.len() > MAX_BYTES {
-        let why = format!("it is longer than {MAX_BYTES} bytes; shorten it");
-        return Err(error(why, None));
+        return Err(too_long());
     }
     let text = std::str::from_utf8(bytes)
         .map_err(|_| error("it is not UTF-8; save it as UTF-8".to_owned(), None))?;
@@ -40,6 +39,14 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Value, YamlError> {
         });
         error(failure.without_snippet().to_string(), location)
     })
+}
+
+/// The error for a file longer than [`MAX_BYTES`].
+pub(crate) fn too_long() -> YamlError {
+    YamlError {
+        why: format!("it is longer than {MAX_BYTES} bytes; shorten it"),
+        location: None,
+    }
 }
 
 fn options() -> Options {
