@@ -54,7 +54,6 @@ pub fn is_archive_media_type(media_type: &str) -> bool {
 pub fn is_component_artifact_type(artifact_type: &str) -> bool {
     matches!(
         artifact_type,
-        margo_types::media_type::COMPOSE_COMPONENT
-            | "application/vnd.margo.component.compose+json"
+        margo_types::media_type::COMPOSE_COMPONENT | "application/vnd.margo.component.compose+json"
     )
 }

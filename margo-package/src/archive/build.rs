@@ -140,8 +140,9 @@ fn measure(place: &Path, policy: &Policy) -> Result<Entry, BuildError> {
         let target = target
             .to_str()
             .ok_or_else(|| unsupported("a link whose target is not UTF-8"))?;
-        links::check_target(target, policy.limits.max_path_bytes)
-            .map_err(|why| BuildError::Links(ArchiveError::refused(place.to_string_lossy(), why)))?;
+        links::check_target(target, policy.limits.max_path_bytes).map_err(|why| {
+            BuildError::Links(ArchiveError::refused(place.to_string_lossy(), why))
+        })?;
         Ok(Entry::Symlink {
             target: target.to_owned(),
         })

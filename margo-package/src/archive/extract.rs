@@ -199,7 +199,11 @@ impl Staged {
     }
 
     #[cfg(target_os = "linux")]
-    #[allow(clippy::unused_self, clippy::unnecessary_wraps, reason = "other systems need both")]
+    #[allow(
+        clippy::unused_self,
+        clippy::unnecessary_wraps,
+        reason = "other systems need both"
+    )]
     fn synchronise_file(&self, _: &File) -> io::Result<()> {
         Ok(())
     }

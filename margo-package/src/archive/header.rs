@@ -79,7 +79,9 @@ impl Records {
             let record = bytes.get(space + 1..length).ok_or(MALFORMED)?;
             let record = record.strip_suffix(b"\n").ok_or(MALFORMED)?;
             let equals = record.iter().position(|byte| *byte == b'=');
-            let (key, value) = record.split_at_checked(equals.ok_or(MALFORMED)?).ok_or(MALFORMED)?;
+            let (key, value) = record
+                .split_at_checked(equals.ok_or(MALFORMED)?)
+                .ok_or(MALFORMED)?;
             records.set(key, value.get(1..).unwrap_or_default())?;
             bytes = bytes.get(length..).unwrap_or_default();
         }
@@ -226,7 +228,11 @@ fn number(field: &[u8]) -> Option<u64> {
 
 fn decimal(digits: &[u8]) -> Option<u64> {
     let is_plain = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
-    std::str::from_utf8(digits).ok().filter(|_| is_plain)?.parse().ok()
+    std::str::from_utf8(digits)
+        .ok()
+        .filter(|_| is_plain)?
+        .parse()
+        .ok()
 }
 
 fn field(block: &[u8; BLOCK], (start, length): (usize, usize)) -> &[u8] {

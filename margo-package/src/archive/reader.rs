@@ -161,7 +161,9 @@ impl<R: Read> ArchiveReader<R> {
             return Err(refuse(Refusal::Kind(what)));
         }
         if names.size.is_some_and(|size| size != header.size) {
-            return Err(refuse(Refusal::Header("gives another size than its header")));
+            return Err(refuse(Refusal::Header(
+                "gives another size than its header",
+            )));
         }
         let text = std::str::from_utf8(name).map_err(|_| refuse(InvalidPath::NotUtf8.into()))?;
         let path = MemberPath::parse_within(text, &self.policy.limits)

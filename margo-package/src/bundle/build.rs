@@ -37,8 +37,10 @@ pub fn build(deployments: &[(DeploymentId, &[u8])]) -> Result<Bundle, BundleBuil
     let mut archive = ArchiveWriter::new(Vec::new());
     for (id, document) in sorted {
         // A UUID with a suffix is always a path; the error says so should that ever change.
-        let path = MemberPath::parse(&format!("{id}.yaml"))
-            .map_err(|why| BuildError::Path { path: id.into(), why })?;
+        let path = MemberPath::parse(&format!("{id}.yaml")).map_err(|why| BuildError::Path {
+            path: id.into(),
+            why,
+        })?;
         archive.file(&path, false, document)?;
     }
     let bytes = archive.finish()?;

@@ -165,13 +165,17 @@ pub enum BundleError {
     #[error("member {0:?} is no file at the root of the bundle; pack the deployments alone")]
     NotAtRoot(String),
     /// The fleet manager's fault: a member that no reference has the digest of.
-    #[error("member {0:?} has the digest of no deployment in the manifest; pack what the manifest refers to")]
+    #[error(
+        "member {0:?} has the digest of no deployment in the manifest; pack what the manifest refers to"
+    )]
     Unreferenced(String),
     /// The fleet manager's fault: a deployment is there twice.
     #[error("deployment {0} is there again as member {1:?}; pack it once")]
     Repeated(DeploymentId, String),
     /// The fleet manager's fault: deployments of the manifest are not there.
-    #[error("{count} deployments of the manifest are missing, the first is {first}; pack all of them")]
+    #[error(
+        "{count} deployments of the manifest are missing, the first is {first}; pack all of them"
+    )]
     Missing {
         /// One that is missing.
         first: DeploymentId,

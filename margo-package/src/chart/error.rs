@@ -42,7 +42,9 @@ pub enum ChartError {
         found: String,
     },
     /// The author's fault: charts are packed into charts deeper, or more often, than is read.
-    #[error("{file} is one packed chart too many: more than {limit} of them, or nested too deeply; unpack some")]
+    #[error(
+        "{file} is one packed chart too many: more than {limit} of them, or nested too deeply; unpack some"
+    )]
     TooManyCharts {
         /// The packed chart.
         file: String,

@@ -1,13 +1,15 @@
 //! What a template must not have, and what it asks of the cluster.
 
-use super::finding::{CapabilityCheck, ChartFinding, ChartRule};
-use super::template::{Action, Template, TokenKind};
+use std::collections::BTreeSet;
 
-/// What was found so far.
+use super::finding::{CapabilityCheck, ChartFinding, ChartRule};
+use super::template::{Action, TokenKind, split};
+
+/// What was found so far; at most [`MAX_FINDINGS`] of each kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Findings {
-    pub(super) forbidden: Vec<ChartFinding>,
-    pub(super) capability_checks: Vec<CapabilityCheck>,
+    pub(super) forbidden: BTreeSet<ChartFinding>,
+    pub(super) capability_checks: BTreeSet<CapabilityCheck>,
 }
 
 impl Findings {
@@ -22,12 +24,9 @@ impl Findings {
     }
 
     fn template(&mut self, file: &str, source: &str, start: usize, is_prose: bool, nesting: usize) {
-        let template = Template::parse(source);
-        for action in &template.actions {
-            self.action(file, action, start, nesting);
-        }
+        let text = split(source, |action| self.action(file, action, start, nesting));
         if !is_prose {
-            self.manifest(file, &template.text, start);
+            self.manifest(file, &text, start);
         }
     }
 
@@ -40,11 +39,12 @@ impl Findings {
                 }
                 // Also by way of `with .Capabilities.APIVersions` or a variable: nothing else has this method.
                 TokenKind::Word(word) if word.ends_with(".Has") => {
-                    self.capability_checks.push(CapabilityCheck {
+                    let check = CapabilityCheck {
                         file: file.to_owned(),
                         line,
                         api: argument(action, position),
-                    });
+                    };
+                    insert(&mut self.capability_checks, check);
                 }
                 TokenKind::Text(text) => {
                     if text == HOOK {
@@ -87,9 +87,13 @@ impl Findings {
             line,
             rule,
         };
-        if !self.forbidden.contains(&finding) {
-            self.forbidden.push(finding);
-        }
+        insert(&mut self.forbidden, finding);
+    }
+}
+
+fn insert<T: Ord>(findings: &mut BTreeSet<T>, finding: T) {
+    if findings.len() < MAX_FINDINGS {
+        findings.insert(finding);
     }
 }
 
@@ -99,7 +103,9 @@ fn argument(action: &Action, position: usize) -> Option<String> {
         Some(TokenKind::Text(text)) => Some(text.clone()),
         _ => None,
     };
-    let before = position.checked_sub(1).and_then(|before| action.get(before));
+    let before = position
+        .checked_sub(1)
+        .and_then(|before| action.get(before));
     let is_piped = before.is_some_and(|token| token.kind == TokenKind::Symbol('|'));
     text_at(position + 1).or_else(|| text_at(position.checked_sub(2).filter(|_| is_piped)?))
 }
@@ -124,6 +130,8 @@ fn is_end_of_word(rest: &str) -> bool {
 
 const HOOK: &str = "helm.sh/hook";
 const CRD: &str = "CustomResourceDefinition";
+/// Enough to see what is wrong with a chart, and little enough for a hostile one.
+const MAX_FINDINGS: usize = 500;
 /// Templates in strings in templates.
 const MAX_NESTING: usize = 4;
 

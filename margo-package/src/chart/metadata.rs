@@ -89,7 +89,10 @@ struct MetadataReader<'a> {
 }
 
 impl MetadataReader<'_> {
-    fn dependencies(&self, members: &Map<String, Value>) -> Result<Vec<ChartDependency>, ChartError> {
+    fn dependencies(
+        &self,
+        members: &Map<String, Value>,
+    ) -> Result<Vec<ChartDependency>, ChartError> {
         let listed = match members.get("dependencies") {
             None | Some(Value::Null) => return Ok(Vec::new()),
             Some(Value::Array(listed)) => listed,
@@ -108,7 +111,11 @@ impl MetadataReader<'_> {
         listed.iter().map(read).collect()
     }
 
-    fn required(&self, members: &Map<String, Value>, name: &'static str) -> Result<String, ChartError> {
+    fn required(
+        &self,
+        members: &Map<String, Value>,
+        name: &'static str,
+    ) -> Result<String, ChartError> {
         self.optional(members, name)?
             .filter(|text| !text.is_empty())
             .ok_or_else(|| self.fault(name, "a text that is not empty"))

@@ -19,9 +19,9 @@ pub struct Chart {
     pub metadata: ChartMetadata,
     /// Whether it has a `values.schema.json`.
     pub has_values_schema: bool,
-    /// What it must not have, without that of its subcharts.
+    /// What it must not have, without that of its subcharts; the first 500.
     pub findings: Vec<ChartFinding>,
-    /// Where it asks which APIs the cluster has, without that of its subcharts.
+    /// Where it asks which APIs the cluster has, without its subcharts; the first 500.
     pub capability_checks: Vec<CapabilityCheck>,
     /// The charts in its directory `charts`, unpacked or packed.
     pub subcharts: Vec<Chart>,
@@ -89,6 +89,11 @@ fn read_archive<R: Read>(
             continue;
         }
         let file = format!("{prefix}{path}");
+        // A chart in a directory that is no chart must not stay unseen.
+        for (ancestor, _) in place.directory.rmatch_indices("/charts/") {
+            let ancestor = place.directory.get(..ancestor).unwrap_or_default();
+            parts.entry(ancestor.to_owned()).or_default();
+        }
         let part = parts.entry(place.directory.to_owned()).or_default();
         match place.inside {
             "Chart.yaml" => {
@@ -119,10 +124,12 @@ fn read_archive<R: Read>(
     parts.entry(top.to_owned()).or_default();
     let mut subcharts: BTreeMap<String, Vec<Chart>> = BTreeMap::new();
     for (directory, file, bytes) in packed {
-        let chart = read_archive(&*bytes, &format!("{file}/"), budget, nesting - 1)
-            .map_err(|source| ChartError::Nested {
-                file,
-                source: Box::new(source),
+        let chart =
+            read_archive(&*bytes, &format!("{file}/"), budget, nesting - 1).map_err(|source| {
+                ChartError::Nested {
+                    file,
+                    source: Box::new(source),
+                }
             })?;
         subcharts.entry(directory).or_default().push(chart);
     }
@@ -151,9 +158,10 @@ fn assemble(
         .ok_or_else(|| ChartError::NoMetadata(name.clone()))?;
     let charts = format!("{directory}/charts/");
     let inner: Vec<String> = parts
-        .keys()
-        .filter(|other| other.strip_prefix(&charts).is_some_and(|rest| !rest.contains('/')))
-        .cloned()
+        .range(charts.clone()..)
+        .map_while(|(other, _)| Some((other, other.strip_prefix(&charts)?)))
+        .filter(|(_, name)| !name.contains('/'))
+        .map(|(other, _)| other.clone())
         .collect();
     let mut subcharts = packed.remove(directory).unwrap_or_default();
     for directory in inner {
@@ -163,8 +171,8 @@ fn assemble(
         directory: name,
         metadata,
         has_values_schema: part.has_values_schema,
-        findings: part.findings.forbidden,
-        capability_checks: part.findings.capability_checks,
+        findings: part.findings.forbidden.into_iter().collect(),
+        capability_checks: part.findings.capability_checks.into_iter().collect(),
         subcharts,
     })
 }

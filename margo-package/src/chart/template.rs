@@ -1,12 +1,37 @@
 //! The template language of Go, split into text and tokens (text/template, "Actions" and "Arguments").
 
-/// A template: the text around its actions, and the actions.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Template {
-    /// The text. Actions are left out, except those that are one string, which becomes text. Lines stay where they are.
-    pub(super) text: String,
-    /// The actions in order; comments are none.
-    pub(super) actions: Vec<Action>,
+/// Splits a template: hands out its actions in order and gives the text around them.
+///
+/// Actions are left out of the text, except those that are one string, which becomes text. Lines stay where they are.
+/// Comments are neither. What is never closed reaches to the end; nothing is an error here.
+pub(super) fn split(source: &str, mut on_action: impl FnMut(&Action)) -> String {
+    let mut scanner = Scanner {
+        rest: source,
+        line: 1,
+    };
+    let mut result = String::with_capacity(source.len());
+    while let Some((text, _)) = scanner.rest.split_once("{{") {
+        result.push_str(text);
+        scanner.skip(text.len() + 2);
+        let line = scanner.line;
+        let action = scanner.action();
+        if let [
+            Token {
+                kind: TokenKind::Text(text),
+                ..
+            },
+        ] = action.as_slice()
+            && !text.contains('\n')
+        {
+            result.push_str(text);
+        }
+        result.extend(std::iter::repeat_n('\n', scanner.line - line));
+        if !action.is_empty() {
+            on_action(&action);
+        }
+    }
+    result.push_str(scanner.rest);
+    result
 }
 
 /// The tokens between `{{` and `}}`.
@@ -27,36 +52,6 @@ pub(super) enum TokenKind {
     Text(String),
     /// Anything else: `|`, parentheses, `:=`.
     Symbol(char),
-}
-
-impl Template {
-    /// Splits a template. What is never closed reaches to the end; nothing is an error here.
-    pub(super) fn parse(source: &str) -> Self {
-        let mut template = Self::default();
-        let mut scanner = Scanner {
-            rest: source,
-            line: 1,
-        };
-        while let Some((text, _)) = scanner.rest.split_once("{{") {
-            template.text.push_str(text);
-            scanner.skip(text.len() + 2);
-            let line = scanner.line;
-            let action = scanner.action();
-            match action.as_slice() {
-                [Token {
-                    kind: TokenKind::Text(text),
-                    ..
-                }] if !text.contains('\n') => template.text.push_str(text),
-                _ => {}
-            }
-            template.text.extend(std::iter::repeat_n('\n', scanner.line - line));
-            if !action.is_empty() {
-                template.actions.push(action);
-            }
-        }
-        template.text.push_str(scanner.rest);
-        template
-    }
 }
 
 struct Scanner<'a> {
@@ -101,7 +96,9 @@ impl<'a> Scanner<'a> {
                     TokenKind::Symbol(next)
                 }
             };
-            tokens.push(Token { kind, line });
+            if tokens.len() < MAX_TOKENS {
+                tokens.push(Token { kind, line });
+            }
         }
         tokens
     }
@@ -164,6 +161,9 @@ impl<'a> Scanner<'a> {
 fn is_word(character: char) -> bool {
     character.is_alphanumeric() || matches!(character, '_' | '.' | '$')
 }
+
+/// No action that a person wrote has more; the rest of a longer one is not looked at.
+const MAX_TOKENS: usize = 4096;
 
 #[cfg(test)]
 mod tests;

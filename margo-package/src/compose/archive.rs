@@ -94,7 +94,9 @@ impl<R: Read + Seek> ComposeArchive<R> {
         let extractor = Extractor::new(self.policy).durability(durability);
         let staged = extractor.stage(self.blob.rewound()?, destination)?;
         let compose = staged.path().join(&self.directory).join(COMPOSE_FILE);
-        let compose = std::fs::read(&compose).ok().map(|bytes| yaml::parse(&bytes));
+        let compose = std::fs::read(&compose)
+            .ok()
+            .map(|bytes| yaml::parse(&bytes));
         if *staged.contents() != self.contents || compose != Some(Ok(self.compose.clone())) {
             return Err(ComposeError::Changed);
         }
@@ -162,7 +164,10 @@ fn archive_of<R: Read + Seek>(file: &mut R) -> Result<Cursor<Vec<u8>>, ComposeEr
         }]));
     }
     let mut archive = ArchiveWriter::new(Vec::new());
-    for name in [BARE_DIRECTORY.to_owned(), format!("{BARE_DIRECTORY}/{COMPOSE_FILE}")] {
+    for name in [
+        BARE_DIRECTORY.to_owned(),
+        format!("{BARE_DIRECTORY}/{COMPOSE_FILE}"),
+    ] {
         let path = MemberPath::parse(&name).map_err(|why| crate::archive::BuildError::Path {
             path: name.into(),
             why,
@@ -180,7 +185,11 @@ fn rewind<R: Seek>(blob: &mut R) -> Result<(), ComposeError> {
     Ok(())
 }
 
-fn read_at_most<R: Read>(blob: &mut R, limit: u64, bytes: &mut Vec<u8>) -> Result<(), ComposeError> {
+fn read_at_most<R: Read>(
+    blob: &mut R,
+    limit: u64,
+    bytes: &mut Vec<u8>,
+) -> Result<(), ComposeError> {
     blob.take(limit).read_to_end(bytes).map_err(source_error)?;
     Ok(())
 }

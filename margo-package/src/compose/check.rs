@@ -224,8 +224,14 @@ fn lookalike(contents: &Contents) -> Option<String> {
         let name = name.to_ascii_lowercase();
         matches!(
             name.as_str(),
-            "compose.yaml" | "compose.yml" | "docker-compose.yaml" | "docker-compose.yml"
-                | "container-compose.yaml" | "container-compose.yml" | "podman-compose.yaml" | "podman-compose.yml"
+            "compose.yaml"
+                | "compose.yml"
+                | "docker-compose.yaml"
+                | "docker-compose.yml"
+                | "container-compose.yaml"
+                | "container-compose.yml"
+                | "podman-compose.yaml"
+                | "podman-compose.yml"
         )
     };
     let mut found: Vec<&str> = contents

@@ -107,7 +107,9 @@ pub enum ComposeFault {
         path: String,
     },
     /// A file that must be packed lies outside of the top-level directory.
-    #[error("{file}: {place}: {role} {path:?} is outside of the directory; pack it and refer to it by a relative path")]
+    #[error(
+        "{file}: {place}: {role} {path:?} is outside of the directory; pack it and refer to it by a relative path"
+    )]
     Outside {
         /// The member.
         file: String,
@@ -131,7 +133,9 @@ pub enum ComposeFault {
         path: String,
     },
     /// A file that must not be packed is.
-    #[error("{file}: {place}: {role} {path:?} must not be in the archive; remove it and create it on the device")]
+    #[error(
+        "{file}: {place}: {role} {path:?} must not be in the archive; remove it and create it on the device"
+    )]
     Packed {
         /// The member.
         file: String,

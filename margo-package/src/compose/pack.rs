@@ -10,9 +10,7 @@ use margo_types::id::ComponentName;
 use super::check::check;
 use super::error::ComposeError;
 use super::yaml;
-use crate::archive::{
-    BuildError, Contents, MemberPath, Policy, measure_directory, pack_measured,
-};
+use crate::archive::{BuildError, Contents, MemberPath, Policy, measure_directory, pack_measured};
 
 /// Packs a directory with a `compose.yaml` as the archive of a component. Gives the index of what was packed.
 ///

@@ -52,15 +52,23 @@ impl Collector<'_> {
         self.each_map(members, "secrets", &root, |this, secret, place| {
             this.file_member(Role::Secret, secret, place);
         });
-        self.one_or_many(members.get("include"), &root.key("include"), |this, include, place| {
-            this.include(include, place);
-        });
+        self.one_or_many(
+            members.get("include"),
+            &root.key("include"),
+            |this, include, place| {
+                this.include(include, place);
+            },
+        );
     }
 
     fn service(&mut self, service: &Map<String, Value>, place: &DocumentPath) {
-        self.one_or_many(service.get("env_file"), &place.key("env_file"), |this, file, place| {
-            this.env_file(file, place);
-        });
+        self.one_or_many(
+            service.get("env_file"),
+            &place.key("env_file"),
+            |this, file, place| {
+                this.env_file(file, place);
+            },
+        );
         let labels = place.key("label_file");
         self.one_or_many(service.get("label_file"), &labels, |this, file, place| {
             this.path(Role::LabelFile, file, place);
@@ -113,12 +121,20 @@ impl Collector<'_> {
                 None
             }
         };
-        self.one_or_many(members.get("path"), &place.key("path"), |this, path, place| {
-            this.included(path, place, directory.clone());
-        });
-        self.one_or_many(members.get("env_file"), &place.key("env_file"), |this, file, place| {
-            this.path(Role::EnvFile, file, place);
-        });
+        self.one_or_many(
+            members.get("path"),
+            &place.key("path"),
+            |this, path, place| {
+                this.included(path, place, directory.clone());
+            },
+        );
+        self.one_or_many(
+            members.get("env_file"),
+            &place.key("env_file"),
+            |this, file, place| {
+                this.path(Role::EnvFile, file, place);
+            },
+        );
     }
 
     fn included(&mut self, value: &Value, place: &DocumentPath, directory: Option<String>) {
@@ -132,7 +148,9 @@ impl Collector<'_> {
         match value {
             Value::String(short) => {
                 // With an unknown variable nobody can say what it is until it runs.
-                let Some(short) = interpolate(short) else { return };
+                let Some(short) = interpolate(short) else {
+                    return;
+                };
                 let source = short.split_once(':').map(|(source, _)| source);
                 if let Some(source) = source.filter(|source| source.starts_with(['.', '/', '~'])) {
                     self.push(Role::BindMount, source, place);
@@ -159,12 +177,7 @@ impl Collector<'_> {
         }
     }
 
-    fn path(
-        &mut self,
-        role: Role,
-        value: &Value,
-        place: &DocumentPath,
-    ) -> Option<&mut Reference> {
+    fn path(&mut self, role: Role, value: &Value, place: &DocumentPath) -> Option<&mut Reference> {
         match value {
             // Remote resources (Git, OCI) are no files.
             Value::String(path) if role == Role::Include && path.contains("://") => None,
@@ -229,7 +242,11 @@ impl Collector<'_> {
         }
     }
 
-    fn map<'v>(&mut self, value: &'v Value, place: &DocumentPath) -> Option<&'v Map<String, Value>> {
+    fn map<'v>(
+        &mut self,
+        value: &'v Value,
+        place: &DocumentPath,
+    ) -> Option<&'v Map<String, Value>> {
         let map = value.as_object();
         if map.is_none() {
             self.misshapen(place.clone(), "a mapping");

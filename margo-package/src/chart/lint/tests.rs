@@ -9,14 +9,22 @@ fn search(source: &str) -> Findings {
 
 fn rules(source: &str) -> Vec<(usize, ChartRule)> {
     let found = search(source).forbidden.into_iter();
-    found.map(|ChartFinding { line, rule, .. }| (line, rule)).collect()
+    found
+        .map(|ChartFinding { line, rule, .. }| (line, rule))
+        .collect()
 }
 
 #[test]
 fn lookup_is_found_as_a_function_only() {
     use ChartRule::Lookup;
-    assert_eq!(rules("a\n{{ $s := (lookup \"v1\" \"Secret\" .ns \"x\").data }}"), [(2, Lookup)]);
-    assert_eq!(rules("{{ if and .a (not (lookup \"v1\" \"Pod\" \"\" \"\")) }}"), [(1, Lookup)]);
+    assert_eq!(
+        rules("a\n{{ $s := (lookup \"v1\" \"Secret\" .ns \"x\").data }}"),
+        [(2, Lookup)]
+    );
+    assert_eq!(
+        rules("{{ if and .a (not (lookup \"v1\" \"Pod\" \"\" \"\")) }}"),
+        [(1, Lookup)]
+    );
     assert_eq!(rules("{{ tpl \"{{ lookup 1 }}\" . }}"), [(1, Lookup)]);
     for innocent in [
         "lookup: true",
@@ -34,7 +42,10 @@ fn lookup_is_found_as_a_function_only() {
 #[test]
 fn hooks_are_found_as_annotations_only() {
     use ChartRule::Hook;
-    assert_eq!(rules("metadata:\n  annotations:\n    \"helm.sh/hook\": pre-install"), [(3, Hook)]);
+    assert_eq!(
+        rules("metadata:\n  annotations:\n    \"helm.sh/hook\": pre-install"),
+        [(3, Hook)]
+    );
     assert_eq!(rules("helm.sh/hook: test"), [(1, Hook)]);
     assert_eq!(rules("annotations: {'helm.sh/hook' : test}"), [(1, Hook)]);
     assert_eq!(rules("{{ set .a \"helm.sh/hook\" \"test\" }}"), [(1, Hook)]);
@@ -54,8 +65,14 @@ fn hooks_are_found_as_annotations_only() {
 fn definitions_of_resources_are_found() {
     use ChartRule::CrdTemplate;
     assert_eq!(rules("kind: CustomResourceDefinition"), [(1, CrdTemplate)]);
-    assert_eq!(rules("a: 1\n  kind:   \"CustomResourceDefinition\" # x"), [(2, CrdTemplate)]);
-    assert_eq!(rules("kind: {{ \"CustomResourceDefinition\" }}"), [(1, CrdTemplate)]);
+    assert_eq!(
+        rules("a: 1\n  kind:   \"CustomResourceDefinition\" # x"),
+        [(2, CrdTemplate)]
+    );
+    assert_eq!(
+        rules("kind: {{ \"CustomResourceDefinition\" }}"),
+        [(1, CrdTemplate)]
+    );
     assert_eq!(rules("#kind: CustomResourceDefinition"), []);
     assert_eq!(rules("kind: CustomResourceDefinitionList2"), []);
     assert_eq!(rules("subkind: CustomResourceDefinition"), []);
