@@ -10,7 +10,7 @@ use flate2::write::GzEncoder;
 use tar::{EntryType, Header};
 
 /// An archive in the making.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Tar(Vec<u8>);
 
 impl Tar {
