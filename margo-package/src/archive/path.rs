@@ -30,13 +30,10 @@ impl MemberPath {
         if text.starts_with('/') {
             return Err(InvalidPath::Absolute);
         }
-        if text.len() > limits.max_path_bytes {
-            return Err(InvalidPath::TooLong(limits.max_path_bytes));
-        }
         if let Some(bad) = text.chars().find(|c| *c == '\\' || c.is_control()) {
             return Err(InvalidPath::Character(bad));
         }
-        let mut path = String::with_capacity(text.len());
+        let mut path = String::new();
         let mut depth = 0;
         for name in text.split('/').filter(|name| !matches!(*name, "" | ".")) {
             if name == ".." {
@@ -53,6 +50,9 @@ impl MemberPath {
                 path.push('/');
             }
             path.push_str(name);
+            if path.len() > limits.max_path_bytes {
+                return Err(InvalidPath::TooLong(limits.max_path_bytes));
+            }
         }
         Ok((!path.is_empty()).then_some(Self(path)))
     }

@@ -66,12 +66,10 @@ fn what_gnu_tar_builds_is_read() {
         fs::create_dir(&source).unwrap();
         sample(&source);
         if format == "ustar" {
-            // It cannot hold them.
-            fs::remove_dir_all(source.join("d".repeat(155))).unwrap();
-            fs::remove_dir_all(source.join("d".repeat(156))).unwrap();
-            fs::remove_dir_all(source.join("d".repeat(200))).unwrap();
-            fs::remove_dir_all(source.join("d".repeat(255))).unwrap();
-            fs::remove_dir_all(source.join("d".repeat(101))).unwrap();
+            // It cannot hold longer ones.
+            for length in [100, 101, 155, 156, 200, 255] {
+                fs::remove_dir_all(source.join("d".repeat(length))).unwrap();
+            }
             fs::remove_file(source.join("long-link")).unwrap();
         }
         fs::hard_link(source.join("sizes/513"), source.join("sizes/hard")).unwrap();
