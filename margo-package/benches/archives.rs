@@ -37,7 +37,7 @@ fn main() -> Result<(), Failure> {
 
 /// Checks the digest and extracts, here in one pass, there with two programs (and `sync` when it has to last).
 fn extraction(rounds: usize, durability: Durability) -> Result<(), Failure> {
-    let place = tempfile::tempdir_in(std::env::current_dir()?)?;
+    let place = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
     let archive = place.path().join("archive.tar.gz");
     write_archive(&archive)?;
 
@@ -169,8 +169,9 @@ fn deployment(number: u32) -> (DeploymentId, Vec<u8>) {
     let mut random = u64::from(number) + 1;
     for parameter in 0..20 {
         let value = next(&mut random);
-        document += &format!(
-            "    parameter{parameter}:\n      value: \"{value:x}\"\n      targets:\n        - pointer: app.setting{parameter}\n          components: [web]\n"
+        let _ = writeln!(
+            document,
+            "    parameter{parameter}:\n      value: \"{value:x}\"\n      targets:\n        - pointer: app.setting{parameter}\n          components: [web]"
         );
     }
     (id, document.into_bytes())

@@ -438,10 +438,10 @@ fn without_end(mut bytes: Vec<u8>) -> Result<Vec<u8>, Refusal> {
     if bytes.last() == Some(&0) {
         bytes.pop();
     }
-    match bytes.contains(&0) {
-        true => Err(Refusal::Header("has a name with a NUL")),
-        false => Ok(bytes),
+    if bytes.contains(&0) {
+        return Err(Refusal::Header("has a name with a NUL"));
     }
+    Ok(bytes)
 }
 
 fn link_text(target: &[u8]) -> Result<&str, Refusal> {

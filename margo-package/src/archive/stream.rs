@@ -19,7 +19,7 @@ pub(super) struct Stream<R> {
 
 enum Unpacker<R> {
     Plain(BufReader<Counted<R>>),
-    Gzip(MultiGzDecoder<BufReader<Counted<R>>>),
+    Gzip(Box<MultiGzDecoder<BufReader<Counted<R>>>>),
 }
 
 impl<R: Read> Stream<R> {
@@ -28,7 +28,7 @@ impl<R: Read> Stream<R> {
         let mut source = BufReader::with_capacity(BUFFER, Counted::new(source, &limits));
         let first = source.fill_buf().map(|bytes| bytes.first().copied());
         let unpacker = match first {
-            Ok(Some(GZIP)) => Unpacker::Gzip(MultiGzDecoder::new(source)),
+            Ok(Some(GZIP)) => Unpacker::Gzip(Box::new(MultiGzDecoder::new(source))),
             Ok(_) => Unpacker::Plain(source),
             Err(error) => return Err(failure(source.get_ref(), &limits, error)),
         };

@@ -1,6 +1,6 @@
 //! Reading a bundle against the manifest that refers to it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::Read;
 
 use margo_types::Digest;
@@ -71,11 +71,11 @@ pub fn read<R: Read>(
 
 /// The deployments of the manifest by digest.
 fn wanted(manifest: &StateManifest) -> Result<HashMap<Digest, Wanted>, BundleError> {
-    let mut ids = BTreeMap::new();
+    let mut ids = BTreeSet::new();
     let mut wanted = HashMap::new();
     for reference in &manifest.deployments {
         let id = reference.deployment_id;
-        if ids.insert(id, ()).is_some() {
+        if !ids.insert(id) {
             return Err(BundleError::RepeatedReference(id));
         }
         let slot = Wanted { id, found: None };

@@ -210,10 +210,12 @@ impl<'a> Place<'a> {
     }
 }
 
+/// By the one extension that Helm goes by, in lower case.
 fn is_packed_chart(inside: &str) -> bool {
     inside
         .strip_prefix("charts/")
-        .is_some_and(|name| name.ends_with(".tgz") || name.ends_with(".tar.gz"))
+        .and_then(|name| name.rsplit_once('.'))
+        .is_some_and(|(_, extension)| extension == "tgz")
 }
 
 /// Packed charts in packed charts.

@@ -52,7 +52,7 @@ fn only_content_names_and_executability_count() {
     )
     .unwrap();
     fs::set_permissions(second.path().join("b"), PermissionsExt::from_mode(0o700)).unwrap();
-    let time = SystemTime::UNIX_EPOCH + Duration::from_secs(86_400);
+    let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_001);
     let file = File::options()
         .write(true)
         .open(second.path().join("a.txt"))

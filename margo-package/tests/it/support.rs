@@ -11,30 +11,30 @@ use tar::{EntryType, Header};
 
 /// An archive in the making.
 #[derive(Clone, Debug, Default)]
-pub struct Tar(Vec<u8>);
+pub(crate) struct Tar(Vec<u8>);
 
 impl Tar {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::default()
     }
 
-    pub fn file(self, name: &str, content: impl AsRef<[u8]>) -> Self {
+    pub(crate) fn file(self, name: &str, content: impl AsRef<[u8]>) -> Self {
         self.member(EntryType::Regular, name, "", content)
     }
 
-    pub fn directory(self, name: &str) -> Self {
+    pub(crate) fn directory(self, name: &str) -> Self {
         self.member(EntryType::Directory, name, "", "")
     }
 
-    pub fn symlink(self, name: &str, target: &str) -> Self {
+    pub(crate) fn symlink(self, name: &str, target: &str) -> Self {
         self.member(EntryType::Symlink, name, target, "")
     }
 
-    pub fn hard_link(self, name: &str, target: &str) -> Self {
+    pub(crate) fn hard_link(self, name: &str, target: &str) -> Self {
         self.member(EntryType::Link, name, target, "")
     }
 
-    pub fn member(
+    pub(crate) fn member(
         self,
         kind: EntryType,
         name: &str,
@@ -44,7 +44,7 @@ impl Tar {
         self.with_mode(kind, name, link, content, 0o644)
     }
 
-    pub fn with_mode(
+    pub(crate) fn with_mode(
         self,
         kind: EntryType,
         name: &str,
@@ -60,7 +60,7 @@ impl Tar {
     }
 
     /// Any header, with its checksum made right, and content with its padding.
-    pub fn raw(mut self, header: &mut Header, content: &[u8]) -> Self {
+    pub(crate) fn raw(mut self, header: &mut Header, content: &[u8]) -> Self {
         header.set_cksum();
         self.0.extend(header.as_bytes());
         self.0.extend(content);
@@ -69,7 +69,7 @@ impl Tar {
     }
 
     /// Pax records for the next member.
-    pub fn records(self, records: &[(&str, &str)]) -> Self {
+    pub(crate) fn records(self, records: &[(&str, &str)]) -> Self {
         let content: String = records
             .iter()
             .map(|(key, value)| record(key, value))
@@ -77,22 +77,22 @@ impl Tar {
         self.member(EntryType::XHeader, "PaxHeaders/x", "", content)
     }
 
-    pub fn tar(mut self) -> Vec<u8> {
+    pub(crate) fn tar(mut self) -> Vec<u8> {
         self.0.resize(self.0.len() + 1024, 0);
         self.0
     }
 
-    pub fn tar_gz(self) -> Vec<u8> {
+    pub(crate) fn tar_gz(self) -> Vec<u8> {
         gzip(&self.tar())
     }
 
-    pub fn without_end(self) -> Vec<u8> {
+    pub(crate) fn without_end(self) -> Vec<u8> {
         self.0
     }
 }
 
 /// A GNU header with exactly these bytes as name.
-pub fn header(kind: EntryType, name: &[u8], size: u64) -> Header {
+pub(crate) fn header(kind: EntryType, name: &[u8], size: u64) -> Header {
     let mut header = Header::new_gnu();
     header.as_old_mut().name[..name.len()].copy_from_slice(name);
     header.set_entry_type(kind);
@@ -104,20 +104,20 @@ pub fn header(kind: EntryType, name: &[u8], size: u64) -> Header {
     header
 }
 
-pub fn record(key: &str, value: &str) -> String {
+pub(crate) fn record(key: &str, value: &str) -> String {
     let rest = key.len() + value.len() + 3;
-    let length = (1..).find(|length| *length == rest + length.to_string().len());
+    let length = (1..100_000).find(|length| *length == rest + length.to_string().len());
     format!("{} {key}={value}\n", length.unwrap())
 }
 
-pub fn gzip(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
 }
 
 /// Everything below a directory by path: `/` for directories, `-> target` for links, content for files.
-pub fn tree(directory: &Path) -> BTreeMap<String, Vec<u8>> {
+pub(crate) fn tree(directory: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut found = BTreeMap::new();
     let mut pending = vec![directory.to_owned()];
     while let Some(place) = pending.pop() {
@@ -145,7 +145,7 @@ pub fn tree(directory: &Path) -> BTreeMap<String, Vec<u8>> {
 }
 
 /// Writes files, with their directories.
-pub fn write_tree(directory: &Path, files: &[(&str, &str)]) {
+pub(crate) fn write_tree(directory: &Path, files: &[(&str, &str)]) {
     for (name, content) in files {
         let path = directory.join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
