@@ -22,7 +22,7 @@ use crate::Blame;
 /// Packs the content of a directory, below a directory `top` if one is given.
 ///
 /// Symbolic links stay links and must stay inside; other names of a file are packed as copies. The result obeys
-/// the policy, so a reader with the same policy takes it.
+/// the policy, except that its packed size and its ratio are not known before it is packed.
 ///
 /// # Errors
 /// [`BuildError`]; what was written by then is no archive.
@@ -48,6 +48,7 @@ pub(crate) fn measure_directory(
     if let Some(top) = top {
         contents.entries.insert(top.clone(), Entry::Directory);
     }
+    let mut unpacked = END_BYTES;
     while let Some((place, inside)) = pending.pop() {
         for child in fs::read_dir(&place).map_err(unreadable(&place))? {
             let child = child.map_err(unreadable(&place))?;
@@ -66,6 +67,15 @@ pub(crate) fn measure_directory(
                 .and_then(|path| path.ok_or(InvalidPath::Empty))
                 .map_err(refuse)?;
             let entry = measure(&place, policy)?;
+            unpacked = unpacked.saturating_add(match &entry {
+                Entry::File { bytes, .. } => bytes.saturating_add(HEADER_BYTES),
+                _ => HEADER_BYTES,
+            });
+            if unpacked > policy.limits.max_unpacked_bytes {
+                return Err(BuildError::OverLimit(Limit::UnpackedBytes(
+                    policy.limits.max_unpacked_bytes,
+                )));
+            }
             if entry == Entry::Directory {
                 pending.push((place, Some(path.clone())));
             }
@@ -374,6 +384,10 @@ const UNKNOWN_SYSTEM: u8 = 255;
 /// The usual compromise of deflate.
 const LEVEL: u32 = 6;
 const COPY_BUFFER: usize = 16 << 10;
+/// The most that a member takes beside its content: two headers, records for the longest names, padding.
+const HEADER_BYTES: u64 = 6 * BLOCK as u64;
+/// The end mark.
+const END_BYTES: u64 = 2 * BLOCK as u64;
 /// Names for readers that do not know pax records.
 const RECORDS_NAME: &str = "PaxHeaders/records";
 const LONG_NAME: &str = "PaxHeaders/long-name";

@@ -29,7 +29,14 @@ pub struct ArchiveReader<R> {
     /// Content of the current member that was not read yet, and the padding after it.
     unread: u64,
     padding: usize,
-    is_done: bool,
+    state: State,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Reading,
+    Complete,
+    Failed,
 }
 
 impl<R: Read> ArchiveReader<R> {
@@ -47,7 +54,7 @@ impl<R: Read> ArchiveReader<R> {
             members: 0,
             unread: 0,
             padding: 0,
-            is_done: false,
+            state: State::Reading,
         })
     }
 
@@ -57,23 +64,28 @@ impl<R: Read> ArchiveReader<R> {
     /// # Errors
     /// [`ArchiveError`] says what is wrong with the archive; nothing more can be read then.
     pub fn next_member(&mut self) -> Result<Option<Member<'_, R>>, ArchiveError> {
-        if self.is_done {
-            return Ok(None);
+        match self.state {
+            State::Complete => return Ok(None),
+            State::Failed => {
+                let why = "reading it failed before";
+                return Err(ArchiveError::Damaged(why.to_owned()));
+            }
+            // Whatever fails from here on ends the archive: what follows cannot be trusted.
+            State::Reading => self.state = State::Failed,
         }
-        // An error ends the archive: what follows it cannot be trusted.
-        self.is_done = true;
         self.skip_unread()?;
         let (path, entry) = loop {
             let Some((header, names)) = self.read_headers()? else {
                 self.read_end()?;
                 self.check_whole()?;
+                self.state = State::Complete;
                 return Ok(None);
             };
             if let Some(member) = self.admit(&header, &names)? {
                 break member;
             }
         };
-        self.is_done = false;
+        self.state = State::Reading;
         Ok(Some(Member {
             reader: self,
             path,

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use margo_package::Blame;
 use margo_package::archive::{
-    ArchiveReader, ArchiveWriter, BuildError, Entry, InvalidPath, MemberPath, Policy,
+    ArchiveReader, ArchiveWriter, BuildError, Entry, InvalidPath, Limits, MemberPath, Policy,
     pack_directory,
 };
 
@@ -132,6 +132,23 @@ fn what_cannot_be_packed() {
             ..
         }
     ));
+}
+
+#[test]
+fn limits_hold_for_building_too() {
+    let place = tempfile::tempdir().unwrap();
+    write_tree(place.path(), &[("a", "x"), ("b", &"x".repeat(5000))]);
+    for change in [
+        |limits: &mut Limits| limits.max_members = 1,
+        |limits| limits.max_file_bytes = 4999,
+        |limits| limits.max_unpacked_bytes = 5000,
+    ] {
+        let mut limits = Limits::default();
+        change(&mut limits);
+        let policy = Policy::default().limits(limits);
+        let error = pack_directory(place.path(), None, &policy, Vec::new()).unwrap_err();
+        assert!(matches!(error, BuildError::OverLimit(_)), "{error:?}");
+    }
 }
 
 #[test]

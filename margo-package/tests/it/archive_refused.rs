@@ -414,6 +414,21 @@ fn bombs_stop_while_they_unpack() {
 }
 
 #[test]
+fn a_failed_archive_never_looks_complete() {
+    let archive = Tar::new().file("../a", "x").tar();
+    let mut reader = ArchiveReader::new(&*archive, Policy::default()).unwrap();
+    for _ in 0..3 {
+        assert!(reader.next_member().is_err());
+    }
+    let archive = Tar::new().file("a", "x").tar();
+    let mut reader = ArchiveReader::new(&*archive, Policy::default()).unwrap();
+    assert!(reader.next_member().unwrap().is_some());
+    for _ in 0..3 {
+        assert!(reader.next_member().unwrap().is_none());
+    }
+}
+
+#[test]
 fn sizes_that_are_lies() {
     let mut huge = header(EntryType::Regular, b"huge", 0);
     huge.as_old_mut().size = *b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff";
