@@ -140,8 +140,8 @@ fn limits_hold_for_building_too() {
     write_tree(place.path(), &[("a", "x"), ("b", &"x".repeat(5000))]);
     for change in [
         |limits: &mut Limits| limits.max_members = 1,
-        |limits| limits.max_file_bytes = 4999,
-        |limits| limits.max_unpacked_bytes = 5000,
+        |limits: &mut Limits| limits.max_file_bytes = 4999,
+        |limits: &mut Limits| limits.max_unpacked_bytes = 5000,
     ] {
         let mut limits = Limits::default();
         change(&mut limits);
