@@ -30,9 +30,21 @@ fn main() -> Result<(), Failure> {
     } else {
         1
     };
-    extraction(rounds, Durability::Cached)?;
-    extraction(rounds, Durability::Durable)?;
-    building(rounds)
+    // `cargo bench -p margo-package -- bundle` runs one of them.
+    let only = std::env::args()
+        .skip(1)
+        .find(|argument| !argument.starts_with('-'));
+    let is_wanted = |name| only.as_deref().is_none_or(|only| only == name);
+    if is_wanted("cached") {
+        extraction(rounds, Durability::Cached)?;
+    }
+    if is_wanted("durable") {
+        extraction(rounds, Durability::Durable)?;
+    }
+    if is_wanted("bundle") {
+        building(rounds)?;
+    }
+    Ok(())
 }
 
 /// Checks the digest and extracts, here in one pass, there with two programs (and `sync` when it has to last).
