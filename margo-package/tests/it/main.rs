@@ -1,5 +1,15 @@
 //! Behaviour of the crate, seen from outside.
 
+mod archive_build;
+mod archive_extract;
+mod archive_refused;
+mod bundle;
+mod chart;
+mod compose;
 mod instantiate;
+mod interop;
 mod lint;
 mod package;
+mod properties;
+mod replay;
+mod support;

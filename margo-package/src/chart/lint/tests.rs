@@ -1,0 +1,98 @@
+use super::Findings;
+use crate::chart::{ChartFinding, ChartRule};
+
+fn search(source: &str) -> Findings {
+    let mut findings = Findings::default();
+    findings.search("t.yaml", source, false);
+    findings
+}
+
+fn rules(source: &str) -> Vec<(usize, ChartRule)> {
+    let found = search(source).forbidden.into_iter();
+    found
+        .map(|ChartFinding { line, rule, .. }| (line, rule))
+        .collect()
+}
+
+#[test]
+fn lookup_is_found_as_a_function_only() {
+    use ChartRule::Lookup;
+    assert_eq!(
+        rules("a\n{{ $s := (lookup \"v1\" \"Secret\" .ns \"x\").data }}"),
+        [(2, Lookup)]
+    );
+    assert_eq!(
+        rules("{{ if and .a (not (lookup \"v1\" \"Pod\" \"\" \"\")) }}"),
+        [(1, Lookup)]
+    );
+    assert_eq!(rules("{{ tpl \"{{ lookup 1 }}\" . }}"), [(1, Lookup)]);
+    for innocent in [
+        "lookup: true",
+        "{{/* lookup \"v1\" */}}",
+        "{{ .Values.lookup }}",
+        "{{ $lookup := 1 }}{{ $lookup }}",
+        "{{ include \"lookup\" . }}",
+        "{{ printf `lookup` }}",
+        "{{ lookupAll . }}",
+    ] {
+        assert_eq!(rules(innocent), [], "{innocent}");
+    }
+}
+
+#[test]
+fn hooks_are_found_as_annotations_only() {
+    use ChartRule::Hook;
+    assert_eq!(
+        rules("metadata:\n  annotations:\n    \"helm.sh/hook\": pre-install"),
+        [(3, Hook)]
+    );
+    assert_eq!(rules("helm.sh/hook: test"), [(1, Hook)]);
+    assert_eq!(rules("annotations: {'helm.sh/hook' : test}"), [(1, Hook)]);
+    assert_eq!(rules("{{ set .a \"helm.sh/hook\" \"test\" }}"), [(1, Hook)]);
+    assert_eq!(rules("{{ \"helm.sh/hook\" }}: test"), [(1, Hook)]);
+    for innocent in [
+        "# helm.sh/hook: test",
+        "a: b # helm.sh/hook: test",
+        "helm.sh/hook-weight: \"1\"",
+        "note: see helm.sh/hook for more",
+        "{{/* \"helm.sh/hook\": test */}}",
+    ] {
+        assert_eq!(rules(innocent), [], "{innocent}");
+    }
+}
+
+#[test]
+fn definitions_of_resources_are_found() {
+    use ChartRule::CrdTemplate;
+    assert_eq!(rules("kind: CustomResourceDefinition"), [(1, CrdTemplate)]);
+    assert_eq!(
+        rules("a: 1\n  kind:   \"CustomResourceDefinition\" # x"),
+        [(2, CrdTemplate)]
+    );
+    assert_eq!(
+        rules("kind: {{ \"CustomResourceDefinition\" }}"),
+        [(1, CrdTemplate)]
+    );
+    assert_eq!(rules("#kind: CustomResourceDefinition"), []);
+    assert_eq!(rules("kind: CustomResourceDefinitionList2"), []);
+    assert_eq!(rules("subkind: CustomResourceDefinition"), []);
+}
+
+#[test]
+fn capability_checks_are_listed_with_their_argument() {
+    let source = "{{ if .Capabilities.APIVersions.Has \"policy/v1\" }}\n\
+                  {{ if $.Capabilities.APIVersions.Has (printf \"%s\" .x) }}\n\
+                  {{ \"batch/v1\" | .Capabilities.APIVersions.Has }}\n\
+                  {{/* .Capabilities.APIVersions.Has \"no/v1\" */}}";
+    let found: Vec<_> = search(source)
+        .capability_checks
+        .into_iter()
+        .map(|check| (check.line, check.api))
+        .collect();
+    let expected = [
+        (1, Some("policy/v1".to_owned())),
+        (2, None),
+        (3, Some("batch/v1".to_owned())),
+    ];
+    assert_eq!(found, expected);
+}
