@@ -4,3 +4,5 @@
 
 #[cfg(feature = "oci")]
 pub mod oci;
+#[cfg(feature = "oci")]
+pub mod signature;
