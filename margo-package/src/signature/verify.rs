@@ -54,10 +54,13 @@ impl Verifier {
         digest: Digest,
     ) -> Result<Result<Digest, Unverified>, OciError> {
         let mut reasons = Vec::new();
+        let mut seen = BTreeSet::new();
         let mut tried = 0;
         for manifest in self.candidates(store, reference, digest, &mut reasons).await? {
             for layer in &manifest.content().layers {
-                if layer.media_type != PAYLOAD_MEDIA_TYPE {
+                // A later manifest repeats the signatures of the one before it.
+                let signature = layer.annotations.get(SIGNATURE_ANNOTATION).cloned();
+                if layer.media_type != PAYLOAD_MEDIA_TYPE || !seen.insert((layer.digest, signature)) {
                     continue;
                 }
                 if tried == MAX_SIGNATURES {

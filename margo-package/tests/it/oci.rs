@@ -21,15 +21,29 @@ use margo_types::media_type::{OCI_EMPTY, OCI_MANIFEST};
 use margo_types::oci::Descriptor;
 use serde_json::json;
 
-/// A client for fakes on loopback: plain HTTP to each, short waits, nothing from the environment.
+/// A client for fakes on loopback: plain HTTP to each, few and quick attempts, nothing from the environment.
 fn client_for<const N: usize>(fakes: [&fake::Fake; N]) -> ClientBuilder {
+    let patience = Duration::from_secs(20);
+    waiting(fakes, patience, patience)
+}
+
+/// A client that does not wait long for its peers.
+fn impatient_client_for(fake: &fake::Fake) -> ClientBuilder {
+    waiting([fake], Duration::from_millis(400), Duration::from_millis(1200))
+}
+
+fn waiting<const N: usize>(
+    fakes: [&fake::Fake; N],
+    idle: Duration,
+    document: Duration,
+) -> ClientBuilder {
     let mut retry = RetryPolicy::default();
     retry.attempts = 3;
     retry.first_wait = Duration::from_millis(5);
     retry.longest_wait = Duration::from_secs(2);
     let mut timeouts = Timeouts::default();
-    timeouts.idle = Duration::from_millis(400);
-    timeouts.document = Duration::from_millis(1200);
+    timeouts.idle = idle;
+    timeouts.document = document;
     let builder = Client::builder()
         .no_proxy()
         .only_these_certificates()

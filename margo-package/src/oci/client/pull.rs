@@ -107,5 +107,5 @@ fn local(error: std::io::Error, place: &Place) -> OciError {
     OciError::environment(place, Failure::LocalEnd, error)
 }
 
-/// Bytes in one attempt that count as progress.
-const WORTHWHILE: u64 = 1 << 20;
+/// Bytes in one attempt that count as progress; so the attempts end with the blob at the latest.
+const WORTHWHILE: u64 = 64 << 10;

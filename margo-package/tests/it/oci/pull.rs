@@ -7,7 +7,7 @@ use margo_package::oci::{ArtifactStore as _, Misbehaviour, OciError, transfer};
 use margo_types::Digest;
 
 use super::fake::{Body, Fake, Reply};
-use super::{blob_of, client_for, manifest_of, other_digest, reference, some_bytes};
+use super::{blob_of, client_for, impatient_client_for, manifest_of, other_digest, reference, some_bytes};
 
 fn fault(error: &OciError) -> &Misbehaviour {
     match error {
@@ -57,7 +57,7 @@ async fn a_huge_or_dripping_manifest_is_given_up() {
         assert!(matches!(fault(&error), Misbehaviour::TooLarge { limit: 4_194_304, .. }), "{error}");
     }
     let drip = Fake::start(|_| Reply::with(200, Body::Drip(Duration::from_millis(50)))).await;
-    let client = client_for([&drip]).build().expect("a client");
+    let client = impatient_client_for(&drip).build().expect("a client");
     let start = Instant::now();
     let error = client.pull_manifest(&reference(&drip, "web:1")).await.expect_err("too slow");
     assert!(matches!(fault(&error), Misbehaviour::Stalled { .. }), "{error}");
@@ -186,7 +186,7 @@ async fn silence_ends_after_the_idle_time() {
         Reply::with(200, Body::Hang { bytes: vec![b'x'; 10], announced: 1000 })
     })
     .await;
-    let client = client_for([&fake]).build().expect("a client");
+    let client = impatient_client_for(&fake).build().expect("a client");
     let start = Instant::now();
     let mut sink = Vec::new();
     let blob = blob_of(&[b'x'; 1000]);

@@ -206,6 +206,14 @@ impl Progress {
         })
     }
 
+    /// Notes a source that ended too early: the HTTP library would call that a broken connection.
+    fn end(&self) {
+        let checked = self.checked.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(Err(fault)) = checked.as_ref().map(|checked| checked.announced(checked.seen())) {
+            self.fail(SourceFault::Wrong(fault));
+        }
+    }
+
     fn fail(&self, fault: SourceFault) {
         *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = Some(fault);
     }
@@ -227,6 +235,9 @@ impl AsyncRead for Watched {
         match Pin::new(&mut self.reader).poll_read(context, buffer) {
             Poll::Ready(Ok(())) => {
                 let new = buffer.filled().get(before..).unwrap_or_default();
+                if new.is_empty() {
+                    self.progress.end();
+                }
                 Poll::Ready(self.progress.pass(new))
             }
             Poll::Ready(Err(error)) => {
