@@ -74,7 +74,12 @@ pub(crate) struct Checked {
 
 impl Checked {
     pub(crate) fn new(blob: &Descriptor) -> Self {
-        Self { digest: blob.digest, size: blob.size, seen: 0, hasher: Sha256::new() }
+        Self {
+            digest: blob.digest,
+            size: blob.size,
+            seen: 0,
+            hasher: Sha256::new(),
+        }
     }
 
     pub(crate) fn seen(&self) -> u64 {
@@ -83,7 +88,11 @@ impl Checked {
 
     /// Whether a peer that announces this size in all can be right.
     pub(crate) fn announced(&self, size: u64) -> Result<(), Misbehaviour> {
-        if size == self.size { Ok(()) } else { Err(self.wrong_size(size)) }
+        if size == self.size {
+            Ok(())
+        } else {
+            Err(self.wrong_size(size))
+        }
     }
 
     /// Takes the next bytes; an error as soon as there is one more than the descriptor allows.
@@ -104,13 +113,20 @@ impl Checked {
         }
         let found = Digest::from_bytes(self.hasher.finalize().into());
         if found != self.digest {
-            return Err(Misbehaviour::Digest { expected: self.digest, found });
+            return Err(Misbehaviour::Digest {
+                expected: self.digest,
+                found,
+            });
         }
         Ok(())
     }
 
     fn wrong_size(&self, found: u64) -> Misbehaviour {
-        Misbehaviour::Size { digest: self.digest, expected: self.size, found }
+        Misbehaviour::Size {
+            digest: self.digest,
+            expected: self.size,
+            found,
+        }
     }
 }
 

@@ -74,12 +74,24 @@ impl Client {
     /// The base of a repository's URLs, `https://registry/v2/name/`, and one resource under it.
     fn url(&self, reference: &Reference, resource: &str) -> Result<Url, OciError> {
         let registry = reference.registry();
-        let scheme = if self.shared.plain_http.contains(registry) { "http" } else { "https" };
-        let host = if registry == "docker.io" { "registry-1.docker.io" } else { registry };
+        let scheme = if self.shared.plain_http.contains(registry) {
+            "http"
+        } else {
+            "https"
+        };
+        let host = if registry == "docker.io" {
+            "registry-1.docker.io"
+        } else {
+            registry
+        };
         let text = format!("{scheme}://{host}/v2/{}/{resource}", reference.repository());
         Url::parse(&text).map_err(|error| {
             let problem = format!("{text} is not a URL: {error}");
-            OciError::misused(&place_of(reference), problem, "check the host of the registry")
+            OciError::misused(
+                &place_of(reference),
+                problem,
+                "check the host of the registry",
+            )
         })
     }
 }

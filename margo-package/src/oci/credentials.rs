@@ -28,7 +28,10 @@ pub enum Credentials {
 impl Credentials {
     /// A name and a password.
     pub fn password(user: impl Into<String>, password: impl Into<Secret>) -> Self {
-        Self::Password { user: user.into(), password: password.into() }
+        Self::Password {
+            user: user.into(),
+            password: password.into(),
+        }
     }
 }
 

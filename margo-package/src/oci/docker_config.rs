@@ -29,7 +29,10 @@ pub struct DockerConfig {
 impl DockerConfig {
     /// The credentials in this file.
     pub fn at(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), helper_timeout: Duration::from_secs(30) }
+        Self {
+            path: path.into(),
+            helper_timeout: Duration::from_secs(30),
+        }
     }
 
     /// The file of the current user: `$DOCKER_CONFIG/config.json`, or else `~/.docker/config.json`.
@@ -75,7 +78,10 @@ impl DockerConfig {
             .map_err(|error| OciError::file(place, self.path.display(), error))?;
         // The parser's message could quote a password: say only where it stopped.
         serde_json::from_slice(&text).map_err(|error| {
-            unusable(&format!("it is not the expected JSON at line {}", error.line()))
+            unusable(&format!(
+                "it is not the expected JSON at line {}",
+                error.line()
+            ))
         })
     }
 }
@@ -117,7 +123,10 @@ struct ConfigFile {
 
 impl ConfigFile {
     fn helper_for(&self, registry: &str) -> Option<&str> {
-        let own = self.cred_helpers.iter().find(|(key, _)| names(key, registry));
+        let own = self
+            .cred_helpers
+            .iter()
+            .find(|(key, _)| names(key, registry));
         own.map(|(_, helper)| helper)
             .or(self.creds_store.as_ref())
             .map(String::as_str)
@@ -159,7 +168,10 @@ impl Entry {
                 .split_once(':')
                 .ok_or("a member `auth` does not hold a name and a password")?;
             // Docker pads the password with zero bytes.
-            return Ok(Some(Credentials::password(user, password.trim_end_matches('\0'))));
+            return Ok(Some(Credentials::password(
+                user,
+                password.trim_end_matches('\0'),
+            )));
         }
         Ok(match (&self.username, given(&self.password)) {
             (Some(user), Some(password)) => Some(Credentials::password(user, password)),
@@ -179,7 +191,11 @@ const DOCKER_HUB_KEY: &str = "https://index.docker.io/v1/";
 
 /// The name under which the configuration and the helpers know a registry.
 fn config_key(registry: &str) -> &str {
-    if registry == "docker.io" { DOCKER_HUB_KEY } else { registry }
+    if registry == "docker.io" {
+        DOCKER_HUB_KEY
+    } else {
+        registry
+    }
 }
 
 /// Whether the key of an entry, perhaps a URL, names the registry.
@@ -187,7 +203,9 @@ fn names(key: &str, registry: &str) -> bool {
     if key == config_key(registry) {
         return true;
     }
-    let rest = key.strip_prefix("https://").or_else(|| key.strip_prefix("http://"));
+    let rest = key
+        .strip_prefix("https://")
+        .or_else(|| key.strip_prefix("http://"));
     let host = rest.unwrap_or(key).split('/').next().unwrap_or_default();
     // An entry for a part of a registry does not speak for all of it.
     let is_whole = rest.is_some() || !key.contains('/');

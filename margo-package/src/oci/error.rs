@@ -52,7 +52,13 @@ pub enum OciError {
 impl OciError {
     /// Whether the artefact or the repository does not exist (or may not be seen).
     pub fn is_not_found(&self) -> bool {
-        matches!(self, Self::PeerRefused { refusal: Refusal::NotFound { .. }, .. })
+        matches!(
+            self,
+            Self::PeerRefused {
+                refusal: Refusal::NotFound { .. },
+                ..
+            }
+        )
     }
 
     /// Whether bytes were not those that their digest or size promised.
@@ -60,7 +66,10 @@ impl OciError {
         let Self::PeerMisbehaved { fault, .. } = self else {
             return false;
         };
-        matches!(fault, Misbehaviour::Digest { .. } | Misbehaviour::Size { .. })
+        matches!(
+            fault,
+            Misbehaviour::Digest { .. } | Misbehaviour::Size { .. }
+        )
     }
 
     /// Whether the same call may succeed later without any change on our side.
@@ -76,25 +85,44 @@ impl OciError {
     /// How long the peer asked to wait before the next attempt, if it did.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::PeerRefused { refusal: Refusal::Busy { retry_after, .. }, .. } => *retry_after,
+            Self::PeerRefused {
+                refusal: Refusal::Busy { retry_after, .. },
+                ..
+            } => *retry_after,
             _ => None,
         }
     }
 
     pub(crate) fn misbehaved(place: &Place, fault: Misbehaviour) -> Self {
-        Self::PeerMisbehaved { place: place.clone(), fault }
+        Self::PeerMisbehaved {
+            place: place.clone(),
+            fault,
+        }
     }
 
     pub(crate) fn refused(place: &Place, refusal: Refusal) -> Self {
-        Self::PeerRefused { place: place.clone(), refusal }
+        Self::PeerRefused {
+            place: place.clone(),
+            refusal,
+        }
     }
 
     pub(crate) fn malformed(place: &Place, what: &'static str, why: impl Into<String>) -> Self {
-        Self::misbehaved(place, Misbehaviour::Malformed { what, why: why.into() })
+        Self::misbehaved(
+            place,
+            Misbehaviour::Malformed {
+                what,
+                why: why.into(),
+            },
+        )
     }
 
     pub(crate) fn misused(place: &Place, problem: impl Into<String>, fix: &'static str) -> Self {
-        Self::Misused { place: place.clone(), problem: problem.into(), fix }
+        Self::Misused {
+            place: place.clone(),
+            problem: problem.into(),
+            fix,
+        }
     }
 
     pub(crate) fn environment(
@@ -102,11 +130,21 @@ impl OciError {
         failure: Failure,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
-        Self::Environment { place: place.clone(), failure, source: Some(source.into()) }
+        Self::Environment {
+            place: place.clone(),
+            failure,
+            source: Some(source.into()),
+        }
     }
 
     pub(crate) fn file(place: &Place, path: impl fmt::Display, source: std::io::Error) -> Self {
-        Self::environment(place, Failure::File { path: path.to_string() }, source)
+        Self::environment(
+            place,
+            Failure::File {
+                path: path.to_string(),
+            },
+            source,
+        )
     }
 }
 
@@ -141,7 +179,9 @@ impl fmt::Display for Place {
 #[non_exhaustive]
 pub enum Misbehaviour {
     /// The bytes have another digest.
-    #[error("the bytes of {expected} have the digest {found}; do not use this copy and tell its owner")]
+    #[error(
+        "the bytes of {expected} have the digest {found}; do not use this copy and tell its owner"
+    )]
     Digest {
         /// The digest that was asked for.
         expected: Digest,
@@ -223,13 +263,19 @@ pub enum Misbehaviour {
 #[non_exhaustive]
 pub enum Refusal {
     /// There is no such artefact, blob or repository.
-    #[error("not found{}; check the name and the tag, and whether the credentials may read it", suffix(detail))]
+    #[error(
+        "not found{}; check the name and the tag, and whether the credentials may read it",
+        suffix(detail)
+    )]
     NotFound {
         /// What the registry said.
         detail: String,
     },
     /// The credentials are missing or wrong.
-    #[error("not authenticated by {by}{}; give valid credentials for this registry", suffix(detail))]
+    #[error(
+        "not authenticated by {by}{}; give valid credentials for this registry",
+        suffix(detail)
+    )]
     Unauthenticated {
         /// The registry or token service that said so.
         by: String,
@@ -237,13 +283,19 @@ pub enum Refusal {
         detail: String,
     },
     /// The credentials do not allow it.
-    #[error("forbidden{}; ask the registry's owner for the right to do this", suffix(detail))]
+    #[error(
+        "forbidden{}; ask the registry's owner for the right to do this",
+        suffix(detail)
+    )]
     Forbidden {
         /// What the registry said.
         detail: String,
     },
     /// The registry is overloaded or broken, and was so for every attempt.
-    #[error("answered {status} after {attempts} attempts{}; try again later", suffix(detail))]
+    #[error(
+        "answered {status} after {attempts} attempts{}; try again later",
+        suffix(detail)
+    )]
     Busy {
         /// The last status code.
         status: u16,
@@ -255,7 +307,10 @@ pub enum Refusal {
         detail: String,
     },
     /// The registry does not accept what we send.
-    #[error("refused with {status}{}; the registry does not accept this artefact or operation", suffix(detail))]
+    #[error(
+        "refused with {status}{}; the registry does not accept this artefact or operation",
+        suffix(detail)
+    )]
     Rejected {
         /// The status code.
         status: u16,
@@ -269,7 +324,9 @@ pub enum Refusal {
 #[non_exhaustive]
 pub enum Failure {
     /// No connection, or it broke, for every attempt.
-    #[error("the connection failed; check the address, the network, the proxy and the certificates")]
+    #[error(
+        "the connection failed; check the address, the network, the proxy and the certificates"
+    )]
     Connection,
     /// A file could not be read or written.
     #[error("cannot use {path}; check the path, the rights and the free space")]
@@ -305,5 +362,9 @@ pub enum Failure {
 }
 
 fn suffix(detail: &str) -> String {
-    if detail.is_empty() { String::new() } else { format!(" ({detail})") }
+    if detail.is_empty() {
+        String::new()
+    } else {
+        format!(" ({detail})")
+    }
 }

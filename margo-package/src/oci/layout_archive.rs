@@ -48,7 +48,9 @@ impl LayoutArchive {
     pub async fn edit(path: impl AsRef<Path>) -> Result<Self, OciError> {
         let path = path.as_ref();
         let place = Place::new("layout", path.display());
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
         let staging = tempfile::Builder::new()
             .prefix(".layout-")
             .tempdir_in(folder.unwrap_or(Path::new(".")))
@@ -70,10 +72,21 @@ impl LayoutArchive {
             let version = member(&members, VERSION_FILE, place).await?;
             files::check_version(&version, place)?;
         }
-        let index = if is_new { None } else { Some(member(&members, INDEX_FILE, place).await?) };
+        let index = if is_new {
+            None
+        } else {
+            Some(member(&members, INDEX_FILE, place).await?)
+        };
         folder.initialise(index.as_deref(), place).await?;
         let layout = Layout::new(folder, path.display(), Some(members));
-        Ok(Self(layout, Staging { target: path.to_owned(), folder: staging, is_writable }))
+        Ok(Self(
+            layout,
+            Staging {
+                target: path.to_owned(),
+                folder: staging,
+                is_writable,
+            },
+        ))
     }
 
     /// Writes the file anew, with what it had and what was pushed.
@@ -81,17 +94,26 @@ impl LayoutArchive {
         let place = self.0.place("layout");
         if !self.1.is_writable {
             let problem = "it was opened for reading";
-            return Err(OciError::misused(&place, problem, "use LayoutArchive::edit"));
+            return Err(OciError::misused(
+                &place,
+                problem,
+                "use LayoutArchive::edit",
+            ));
         }
         let Some(archive) = &self.0.archive else {
             return Ok(());
         };
         let mut members = archive.write().await;
-        let (target, staged, old) =
-            (self.1.target.clone(), self.1.folder.path().to_owned(), members.clone());
+        let (target, staged, old) = (
+            self.1.target.clone(),
+            self.1.folder.path().to_owned(),
+            members.clone(),
+        );
         let written = tokio::task::spawn_blocking(move || rewrite(&target, &staged, &old)).await;
         let failed = |error| OciError::file(&place, self.1.target.display(), error);
-        written.map_err(|error| failed(io::Error::other(error)))?.map_err(failed)?;
+        written
+            .map_err(|error| failed(io::Error::other(error)))?
+            .map_err(failed)?;
         *members = read_members(&self.1.target, false, &place).await?;
 
         // The archive has them now; what cannot be removed only takes space until we are dropped.
@@ -106,15 +128,13 @@ impl LayoutArchive {
 
 artifact_store!(LayoutArchive, commit: write);
 
-async fn member(
-    members: &Members,
-    name: &'static str,
-    place: &Place,
-) -> Result<Vec<u8>, OciError> {
-    let opened = members.open(name).await.map_err(|error| OciError::file(place, name, error))?;
-    let opened = opened.ok_or_else(|| {
-        OciError::malformed(place, "layout", format!("there is no {name} in it"))
-    })?;
+async fn member(members: &Members, name: &'static str, place: &Place) -> Result<Vec<u8>, OciError> {
+    let opened = members
+        .open(name)
+        .await
+        .map_err(|error| OciError::file(place, name, error))?;
+    let opened = opened
+        .ok_or_else(|| OciError::malformed(place, "layout", format!("there is no {name} in it")))?;
     opened.all(name, place).await
 }
 
@@ -126,7 +146,10 @@ async fn read_members(
     let file = path.to_owned();
     let scanned = tokio::task::spawn_blocking(move || scan(&file)).await;
     match scanned.unwrap_or_else(|error| Err(io::Error::other(error))) {
-        Ok(ranges) => Ok(Members { file: path.to_owned(), ranges }),
+        Ok(ranges) => Ok(Members {
+            file: path.to_owned(),
+            ranges,
+        }),
         Err(error) if error.kind() == io::ErrorKind::NotFound && missing_is_empty => {
             Ok(Members::default())
         }
@@ -144,7 +167,8 @@ fn scan(path: &Path) -> io::Result<BTreeMap<String, (u64, u64)>> {
     let length = file.metadata()?.len();
     let mut archive = tar::Archive::new(file);
     let mut ranges = BTreeMap::new();
-    let unreadable = |error: io::Error| invalid(&format!("it is no uncompressed tar file ({error})"));
+    let unreadable =
+        |error: io::Error| invalid(&format!("it is no uncompressed tar file ({error})"));
     for (count, entry) in archive.entries_with_seek().map_err(unreadable)?.enumerate() {
         let entry = entry.map_err(unreadable)?;
         if count >= MAX_MEMBERS {
@@ -173,7 +197,9 @@ fn scan(path: &Path) -> io::Result<BTreeMap<String, (u64, u64)>> {
 }
 
 fn is_of_layout(name: &str) -> bool {
-    let digest = name.strip_prefix(BLOBS).and_then(|name| name.strip_prefix('/'));
+    let digest = name
+        .strip_prefix(BLOBS)
+        .and_then(|name| name.strip_prefix('/'));
     name == VERSION_FILE
         || name == INDEX_FILE
         || digest.is_some_and(|hex| Digest::parse(&format!("sha256:{hex}")).is_ok())
@@ -186,8 +212,12 @@ fn rewrite(target: &Path, staged: &Path, old: &Members) -> io::Result<()> {
     for name in [VERSION_FILE, INDEX_FILE] {
         append_file(&mut writer, name, &staged.join(name))?;
     }
-    let mut blobs: BTreeSet<String> =
-        old.ranges.keys().filter(|name| name.starts_with(BLOBS)).cloned().collect();
+    let mut blobs: BTreeSet<String> = old
+        .ranges
+        .keys()
+        .filter(|name| name.starts_with(BLOBS))
+        .cloned()
+        .collect();
     for entry in staged.join(BLOBS).read_dir()? {
         let name = format!("{BLOBS}/{}", entry?.file_name().to_string_lossy());
         if is_of_layout(&name) {

@@ -22,7 +22,9 @@ impl Manifest {
         }
         let outline: Outline = serde_json::from_slice(bytes)
             .map_err(|error| ManifestError::Malformed(format!("it is not JSON ({error})")))?;
-        let announced = media_type.map(essence).filter(|text| is_manifest(text) || is_index(text));
+        let announced = media_type
+            .map(essence)
+            .filter(|text| is_manifest(text) || is_index(text));
         let media_type = match (announced, outline.media_type.as_deref()) {
             // Two readers that believe different sides would see different artefacts.
             (Some(outside), Some(inside)) if outside != inside => {
@@ -52,7 +54,10 @@ impl Manifest {
         if document.format() != Format::Json {
             return Err(ManifestError::Malformed("it is not JSON".to_owned()));
         }
-        Ok(Self { document, media_type })
+        Ok(Self {
+            document,
+            media_type,
+        })
     }
 
     /// What the manifest says.

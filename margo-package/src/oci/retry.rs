@@ -35,7 +35,10 @@ impl Default for RetryPolicy {
 impl RetryPolicy {
     /// Sends every request once.
     pub fn never() -> Self {
-        Self { attempts: 1, ..Self::default() }
+        Self {
+            attempts: 1,
+            ..Self::default()
+        }
     }
 
     pub(crate) fn start(&self) -> Attempts {
@@ -45,7 +48,11 @@ impl RetryPolicy {
             .with_max_times(self.attempts.saturating_sub(1) as usize)
             .with_jitter()
             .build();
-        Attempts { waits, longest: self.longest_wait, made: 1 }
+        Attempts {
+            waits,
+            longest: self.longest_wait,
+            made: 1,
+        }
     }
 }
 

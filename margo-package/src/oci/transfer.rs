@@ -30,7 +30,9 @@ pub async fn blob_to_file(
     store.pull_blob(reference, blob, &mut file).await?;
     file.flush().await.map_err(failed)?;
     file.sync_all().await.map_err(failed)?;
-    temporary.persist(path).map_err(|error| failed(error.error))?;
+    temporary
+        .persist(path)
+        .map_err(|error| failed(error.error))?;
     Ok(())
 }
 
@@ -43,7 +45,13 @@ pub async fn blob_to_memory(
 ) -> Result<Bytes, OciError> {
     let place = Place::new(reference, blob.digest);
     if blob.size > limit {
-        return Err(OciError::misbehaved(&place, Misbehaviour::TooLarge { what: "blob", limit }));
+        return Err(OciError::misbehaved(
+            &place,
+            Misbehaviour::TooLarge {
+                what: "blob",
+                limit,
+            },
+        ));
     }
     let mut bytes = Vec::new();
     store.pull_blob(reference, blob, &mut bytes).await?;
@@ -112,7 +120,8 @@ async fn copy_one(
             let mut file = writer(&temporary).map_err(failed)?;
             from.pull_blob(source, blob, &mut file).await?;
             file.flush().await.map_err(failed)?;
-            to.push_blob(target, blob, &temporary.path().to_owned()).await?;
+            to.push_blob(target, blob, &temporary.path().to_owned())
+                .await?;
         }
     }
     to.push_manifest(target, &manifest).await?;
@@ -125,7 +134,11 @@ pub(crate) fn signature_tag(digest: Digest) -> String {
 }
 
 pub(crate) fn misspelt(reference: &Reference, why: &str) -> OciError {
-    OciError::misused(&Place::new(reference, "reference"), why, "correct the reference")
+    OciError::misused(
+        &Place::new(reference, "reference"),
+        why,
+        "correct the reference",
+    )
 }
 
 /// A temporary file that can be renamed to `path`.

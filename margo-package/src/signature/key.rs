@@ -26,15 +26,21 @@ pub struct VerifyingKey {
 impl VerifyingKey {
     /// Reads `-----BEGIN PUBLIC KEY-----`, as `cosign generate-key-pair` and `openssl ec -pubout` write it.
     pub fn from_pem(pem: &str) -> Result<Self, InvalidKey> {
-        let der = SubjectPublicKeyInfoDer::from_pem_slice(pem.as_bytes())
-            .map_err(|_| InvalidKey::NotPem { label: "PUBLIC KEY" })?;
+        let der = SubjectPublicKeyInfoDer::from_pem_slice(pem.as_bytes()).map_err(|_| {
+            InvalidKey::NotPem {
+                label: "PUBLIC KEY",
+            }
+        })?;
         Self::from_der(der.as_ref())
     }
 
     fn from_der(der: &[u8]) -> Result<Self, InvalidKey> {
-        let key = ParsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, der)
-            .map_err(|_| InvalidKey::NotP256)?;
-        Ok(Self { key, der: der.to_vec() })
+        let key =
+            ParsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, der).map_err(|_| InvalidKey::NotP256)?;
+        Ok(Self {
+            key,
+            der: der.to_vec(),
+        })
     }
 
     /// The key in PEM.
@@ -78,15 +84,21 @@ impl SigningKey {
         if pem.expose().contains("ENCRYPTED") {
             return Err(InvalidKey::Encrypted);
         }
-        let der = PrivatePkcs8KeyDer::from_pem_slice(pem.expose().as_bytes())
-            .map_err(|_| InvalidKey::NotPem { label: "PRIVATE KEY" })?;
+        let der = PrivatePkcs8KeyDer::from_pem_slice(pem.expose().as_bytes()).map_err(|_| {
+            InvalidKey::NotPem {
+                label: "PRIVATE KEY",
+            }
+        })?;
         Self::from_der(der.secret_pkcs8_der())
     }
 
     fn from_der(der: &[u8]) -> Result<Self, InvalidKey> {
         let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, der)
             .map_err(|_| InvalidKey::NotP256)?;
-        Ok(Self { pair, pkcs8: der.to_vec() })
+        Ok(Self {
+            pair,
+            pkcs8: der.to_vec(),
+        })
     }
 
     /// The private key in PEM (PKCS#8, not encrypted): keep it where nobody else can read it.
@@ -96,15 +108,21 @@ impl SigningKey {
 
     /// The public key of the pair.
     pub fn verifying_key(&self) -> Result<VerifyingKey, InvalidKey> {
-        let der: PublicKeyX509Der<'_> =
-            self.pair.public_key().as_der().map_err(|_| InvalidKey::NotP256)?;
+        let der: PublicKeyX509Der<'_> = self
+            .pair
+            .public_key()
+            .as_der()
+            .map_err(|_| InvalidKey::NotP256)?;
         VerifyingKey::from_der(der.as_ref())
     }
 
     /// The signature in ASN.1 DER.
     pub(super) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, InvalidKey> {
         let signature = self.pair.sign(&SystemRandom::new(), message);
-        Ok(signature.map_err(|_| InvalidKey::NoRandomness)?.as_ref().to_vec())
+        Ok(signature
+            .map_err(|_| InvalidKey::NoRandomness)?
+            .as_ref()
+            .to_vec())
     }
 }
 
@@ -125,7 +143,9 @@ pub enum InvalidKey {
         label: &'static str,
     },
     /// The key is of another kind.
-    #[error("this is no ECDSA key on the curve P-256; make one with `cosign generate-key-pair` or openssl")]
+    #[error(
+        "this is no ECDSA key on the curve P-256; make one with `cosign generate-key-pair` or openssl"
+    )]
     NotP256,
     /// The private key is encrypted.
     #[error("the private key is encrypted; decrypt it to PKCS#8 first")]
@@ -144,6 +164,5 @@ fn pem(label: &str, der: &[u8]) -> String {
         }
         pem.push(c);
     }
-    pem.push_str(&format!("\n-----END {label}-----\n"));
-    pem
+    pem + "\n-----END " + label + "-----\n"
 }

@@ -40,8 +40,12 @@ impl Payload {
     pub(super) fn new(reference: &Reference, digest: Digest) -> Self {
         Self {
             critical: Critical {
-                identity: Identity { reference: reference.name() },
-                image: Image { digest: digest.to_string() },
+                identity: Identity {
+                    reference: reference.name(),
+                },
+                image: Image {
+                    digest: digest.to_string(),
+                },
                 kind: KIND.to_owned(),
             },
             optional: Value::Null,

@@ -48,12 +48,18 @@ enum Rule {
 impl SignaturePolicy {
     /// Asks for nothing, except where a rule is added.
     pub fn off() -> Self {
-        Self { rules: BTreeMap::new(), otherwise: Rule::Off }
+        Self {
+            rules: BTreeMap::new(),
+            otherwise: Rule::Off,
+        }
     }
 
     /// Wants everything signed, except where a rule is added.
     pub fn required_everywhere(verifier: Verifier) -> Self {
-        Self { rules: BTreeMap::new(), otherwise: Rule::Required(verifier) }
+        Self {
+            rules: BTreeMap::new(),
+            otherwise: Rule::Required(verifier),
+        }
     }
 
     /// Below this registry, registry and path, or repository, signatures are required.
@@ -72,7 +78,10 @@ impl SignaturePolicy {
     }
 
     fn with(mut self, prefix: &str, rule: Rule) -> Self {
-        let prefix = prefix.strip_prefix("oci://").unwrap_or(prefix).trim_end_matches('/');
+        let prefix = prefix
+            .strip_prefix("oci://")
+            .unwrap_or(prefix)
+            .trim_end_matches('/');
         // Hosts have no case; paths have no upper case.
         self.rules.insert(prefix.to_ascii_lowercase(), rule);
         self
@@ -104,7 +113,11 @@ impl SignaturePolicy {
                 Some(verifier.verify(store, reference, digest).await?)
             }
         };
-        Ok(Verdict { digest, requirement, outcome })
+        Ok(Verdict {
+            digest,
+            requirement,
+            outcome,
+        })
     }
 
     fn rule(&self, reference: &Reference) -> &Rule {

@@ -31,9 +31,13 @@ pub async fn sign(
     let tagged = tagged.map_err(|error| misspelt(reference, &error.to_string()))?;
 
     let payload = encode(&Payload::new(reference, digest), &place)?;
-    let signature = key.sign(&payload).map_err(|error| unusable(&place, error))?;
+    let signature = key
+        .sign(&payload)
+        .map_err(|error| unusable(&place, error))?;
     let mut layer = Descriptor::of(PAYLOAD_MEDIA_TYPE, &payload);
-    layer.annotations.insert(SIGNATURE_ANNOTATION.to_owned(), STANDARD.encode(signature));
+    layer
+        .annotations
+        .insert(SIGNATURE_ANNOTATION.to_owned(), STANDARD.encode(signature));
 
     let mut layers = match store.pull_manifest(&tagged).await {
         Ok(existing) => existing.content().layers.clone(),
@@ -54,8 +58,12 @@ pub async fn sign(
         .map_err(|error| misspelt(reference, &error.to_string()))?;
 
     let empty = Descriptor::of(OCI_EMPTY, EMPTY);
-    store.push_blob(&tagged, &empty, &Bytes::from_static(EMPTY)).await?;
-    store.push_blob(&tagged, &layer, &Bytes::from(payload)).await?;
+    store
+        .push_blob(&tagged, &empty, &Bytes::from_static(EMPTY))
+        .await?;
+    store
+        .push_blob(&tagged, &layer, &Bytes::from(payload))
+        .await?;
     store.push_manifest(&tagged, &manifest).await?;
     Ok(digest)
 }
@@ -64,12 +72,14 @@ fn encode(value: &impl serde::Serialize, place: &Place) -> Result<Vec<u8>, OciEr
     serde_json::to_vec(value).map_err(|error| unusable(place, error))
 }
 
-fn unusable(
-    place: &Place,
-    error: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-) -> OciError {
-    OciError::environment(place, Failure::Setup { what: "the signature" }, error)
+fn unusable(place: &Place, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> OciError {
+    OciError::environment(
+        place,
+        Failure::Setup {
+            what: "the signature",
+        },
+        error,
+    )
 }
 
 const EMPTY: &[u8] = b"{}";
-

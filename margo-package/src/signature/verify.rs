@@ -36,7 +36,10 @@ pub enum Identity {
 impl Verifier {
     /// One of these keys must have signed for the repository that the artefact is pulled from.
     pub fn new(keys: impl IntoIterator<Item = VerifyingKey>) -> Self {
-        Self { keys: keys.into_iter().collect(), identity: Identity::Same }
+        Self {
+            keys: keys.into_iter().collect(),
+            identity: Identity::Same,
+        }
     }
 
     /// The same keys, having signed for this name.
@@ -56,11 +59,15 @@ impl Verifier {
         let mut reasons = Vec::new();
         let mut seen = BTreeSet::new();
         let mut tried = 0;
-        for manifest in self.candidates(store, reference, digest, &mut reasons).await? {
+        for manifest in self
+            .candidates(store, reference, digest, &mut reasons)
+            .await?
+        {
             for layer in &manifest.content().layers {
                 // A later manifest repeats the signatures of the one before it.
                 let signature = layer.annotations.get(SIGNATURE_ANNOTATION).cloned();
-                if layer.media_type != PAYLOAD_MEDIA_TYPE || !seen.insert((layer.digest, signature)) {
+                if layer.media_type != PAYLOAD_MEDIA_TYPE || !seen.insert((layer.digest, signature))
+                {
                     continue;
                 }
                 if tried == MAX_SIGNATURES {
@@ -89,9 +96,16 @@ impl Verifier {
         digest: Digest,
         reasons: &mut Vec<String>,
     ) -> Result<Vec<Manifest>, OciError> {
-        let misspelt = |error: crate::oci::InvalidReference| misspelt(reference, &error.to_string());
-        let mut places = vec![reference.with_tag(&signature_tag(digest)).map_err(misspelt)?];
-        let referrers = store.referrers(reference, digest, Some(SIGNATURE_ARTIFACT)).await?;
+        let misspelt =
+            |error: crate::oci::InvalidReference| misspelt(reference, &error.to_string());
+        let mut places = vec![
+            reference
+                .with_tag(&signature_tag(digest))
+                .map_err(misspelt)?,
+        ];
+        let referrers = store
+            .referrers(reference, digest, Some(SIGNATURE_ARTIFACT))
+            .await?;
         for referrer in referrers.iter().take(MAX_MANIFESTS) {
             places.push(reference.with_digest(referrer.digest));
         }
@@ -127,15 +141,23 @@ impl Verifier {
             Err(error) if error.is_not_found() => return Ok(Err(error.to_string())),
             Err(error) => return Err(error),
         };
-        let Some(key) = self.keys.iter().find(|key| key.accepts(&payload, &signature)) else {
-            return Ok(Err("a signature is not by a trusted key, or not of this payload".to_owned()));
+        let Some(key) = self
+            .keys
+            .iter()
+            .find(|key| key.accepts(&payload, &signature))
+        else {
+            return Ok(Err(
+                "a signature is not by a trusted key, or not of this payload".to_owned(),
+            ));
         };
         // Only now is the payload worth reading.
         let Ok(payload) = serde_json::from_slice::<Payload>(&payload) else {
             return Ok(Err("a signed payload is not the expected JSON".to_owned()));
         };
         if !payload.is_about(digest) {
-            return Ok(Err("a trusted key signed another artefact, not this one".to_owned()));
+            return Ok(Err(
+                "a trusted key signed another artefact, not this one".to_owned()
+            ));
         }
         let wanted = match &self.identity {
             Identity::Any => return Ok(Ok(key.fingerprint())),
@@ -190,7 +212,11 @@ impl Verdict {
 
 impl std::fmt::Display for Verdict {
     fn fmt(&self, formatter: &mut std::fmt::Formatter) -> std::fmt::Result {
-        let Self { digest, requirement, outcome } = self;
+        let Self {
+            digest,
+            requirement,
+            outcome,
+        } = self;
         match outcome {
             None => write!(formatter, "{digest}: signatures are not looked at"),
             Some(Ok(key)) => write!(formatter, "{digest}: signed by the key {key}"),

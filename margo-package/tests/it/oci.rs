@@ -28,8 +28,12 @@ fn client_for<const N: usize>(fakes: [&fake::Fake; N]) -> ClientBuilder {
 }
 
 /// A client that does not wait long for its peers.
-fn impatient_client_for(fake: &fake::Fake) -> ClientBuilder {
-    waiting([fake], Duration::from_millis(400), Duration::from_millis(1200))
+fn impatient_client_for<const N: usize>(fakes: [&fake::Fake; N]) -> ClientBuilder {
+    waiting(
+        fakes,
+        Duration::from_millis(400),
+        Duration::from_millis(1200),
+    )
 }
 
 fn waiting<const N: usize>(
@@ -42,6 +46,7 @@ fn waiting<const N: usize>(
     retry.first_wait = Duration::from_millis(5);
     retry.longest_wait = Duration::from_secs(2);
     let mut timeouts = Timeouts::default();
+    timeouts.connect = idle;
     timeouts.idle = idle;
     timeouts.document = document;
     let builder = Client::builder()
@@ -49,11 +54,15 @@ fn waiting<const N: usize>(
         .only_these_certificates()
         .retry(retry)
         .timeouts(timeouts);
-    fakes.iter().fold(builder, |builder, fake| builder.plain_http(&fake.host()))
+    fakes
+        .iter()
+        .fold(builder, |builder, fake| builder.plain_http(&fake.host()))
 }
 
 fn reference(fake: &fake::Fake, rest: &str) -> Reference {
-    format!("{}/{rest}", fake.host()).parse().expect("a reference")
+    format!("{}/{rest}", fake.host())
+        .parse()
+        .expect("a reference")
 }
 
 /// A manifest with one layer of these bytes.
@@ -77,7 +86,9 @@ fn blob_of(bytes: &[u8]) -> Descriptor {
 }
 
 fn some_bytes(length: usize) -> Vec<u8> {
-    (0..length).map(|position| u8::try_from(position * 31 % 251).expect("below 251")).collect()
+    (0..length)
+        .map(|position| u8::try_from(position * 31 % 251).expect("below 251"))
+        .collect()
 }
 
 fn other_digest() -> Digest {

@@ -13,7 +13,10 @@ use libtest_mimic::{Arguments, Failed, Trial};
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let trials = registry::trials().into_iter().chain(tools::trials()).collect();
+    let trials = registry::trials()
+        .into_iter()
+        .chain(tools::trials())
+        .collect();
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
@@ -22,19 +25,30 @@ fn trial<F>(name: &str, programs: &[&str], test: fn() -> F) -> Trial
 where
     F: Future<Output = ()> + 'static,
 {
-    let missing: Vec<_> =
-        programs.iter().copied().filter(|program| process::find(program).is_none()).collect();
+    let missing: Vec<_> = programs
+        .iter()
+        .copied()
+        .filter(|program| process::find(program).is_none())
+        .collect();
     let reason = format!("{} is missing; .ci/install installs it", missing.join(", "));
     let is_missing = !missing.is_empty();
     let in_ci = std::env::var("CI").is_ok_and(|value| value == "true");
-    let kind = if is_missing { reason.clone() } else { String::new() };
+    let kind = if is_missing {
+        reason.clone()
+    } else {
+        String::new()
+    };
     let trial = Trial::test(name, move || {
         if is_missing {
             return Err(Failed::from(reason));
         }
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()?;
         runtime.block_on(test());
         Ok(())
     });
-    trial.with_kind(kind).with_ignored_flag(is_missing && !in_ci)
+    trial
+        .with_kind(kind)
+        .with_ignored_flag(is_missing && !in_ci)
 }

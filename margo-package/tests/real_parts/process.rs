@@ -25,7 +25,10 @@ pub(crate) fn run(program: &str, arguments: &[&str], environment: &[(&str, &Path
         .expect("the program runs");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{program} {arguments:?}: {text}{errors}");
+    assert!(
+        output.status.success(),
+        "{program} {arguments:?}: {text}{errors}"
+    );
     text
 }
 
@@ -59,7 +62,11 @@ impl Registry {
                 .spawn()
                 .expect("the registry starts");
             if is_up(&mut child, address) {
-                return Self { child, address, _folder: folder };
+                return Self {
+                    child,
+                    address,
+                    _folder: folder,
+                };
             }
             let _ = child.kill();
             let _ = child.wait();

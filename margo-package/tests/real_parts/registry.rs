@@ -21,9 +21,17 @@ pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("registry_plain", &["docker-registry"], plain),
         trial("registry_signatures", &["docker-registry"], signatures),
-        trial("registry_basic_authentication", &["docker-registry", "htpasswd"], basic),
+        trial(
+            "registry_basic_authentication",
+            &["docker-registry", "htpasswd"],
+            basic,
+        ),
         trial("registry_private_ca", &["docker-registry"], private_ca),
-        trial("registry_client_certificate", &["docker-registry"], client_certificate),
+        trial(
+            "registry_client_certificate",
+            &["docker-registry"],
+            client_certificate,
+        ),
     ]
 }
 
@@ -45,20 +53,36 @@ pub(crate) async fn push_package(store: &dyn ArtifactStore, reference: &Referenc
     });
     let manifest = Manifest::read(document.to_string().as_bytes(), None).expect("a manifest");
     let empty = Descriptor::of(OCI_EMPTY, b"{}");
-    store.push_blob(reference, &empty, &Bytes::from_static(b"{}")).await.expect("the config");
+    store
+        .push_blob(reference, &empty, &Bytes::from_static(b"{}"))
+        .await
+        .expect("the config");
     for (layer, bytes) in layers.iter().zip([description, resource]) {
-        store.push_blob(reference, layer, &bytes).await.expect("a layer");
+        store
+            .push_blob(reference, layer, &bytes)
+            .await
+            .expect("a layer");
     }
-    store.push_manifest(reference, &manifest).await.expect("the manifest");
+    store
+        .push_manifest(reference, &manifest)
+        .await
+        .expect("the manifest");
     manifest
 }
 
-pub(crate) async fn assert_pulls(store: &dyn ArtifactStore, reference: &Reference, expected: &Manifest) {
+pub(crate) async fn assert_pulls(
+    store: &dyn ArtifactStore,
+    reference: &Reference,
+    expected: &Manifest,
+) {
     let manifest = store.pull_manifest(reference).await.expect("the manifest");
     assert_eq!(manifest.digest(), expected.digest());
     for blob in manifest.blobs() {
         let mut sink = Vec::new();
-        store.pull_blob(reference, blob, &mut sink).await.expect("a blob");
+        store
+            .pull_blob(reference, blob, &mut sink)
+            .await
+            .expect("a blob");
     }
 }
 
@@ -68,29 +92,48 @@ fn bare() -> ClientBuilder {
 }
 
 pub(crate) fn plain_client(registry: &Registry) -> Client {
-    bare().plain_http(&registry.host()).build().expect("a client")
+    bare()
+        .plain_http(&registry.host())
+        .build()
+        .expect("a client")
 }
 
 pub(crate) fn reference(registry: &Registry, rest: &str) -> Reference {
-    format!("{}/{rest}", registry.host()).parse().expect("a reference")
+    format!("{}/{rest}", registry.host())
+        .parse()
+        .expect("a reference")
 }
 
 async fn plain() {
     let registry = Registry::plain();
     let client = plain_client(&registry);
     let package = reference(&registry, "apps/furnace:1.0.0");
-    let missing = client.pull_manifest(&package).await.expect_err("nothing yet");
+    let missing = client
+        .pull_manifest(&package)
+        .await
+        .expect_err("nothing yet");
     assert!(missing.is_not_found(), "{missing}");
 
     let manifest = push_package(&client, &package).await;
     assert_pulls(&client, &package, &manifest).await;
     let resource = &manifest.content().layers[1];
-    let again = client.push_blob(&package, resource, &Bytes::from(vec![7; 3_000_000])).await;
+    let again = client
+        .push_blob(&package, resource, &Bytes::from(vec![7; 3_000_000]))
+        .await;
     assert_eq!(again.expect("the blob"), Pushed::Existed);
     let next = package.with_tag("1.1.0").expect("a reference");
-    client.push_manifest(&next, &manifest).await.expect("another tag");
-    assert_eq!(client.tags(&package).await.expect("tags"), ["1.0.0", "1.1.0"]);
-    assert_eq!(client.resolve(&next).await.expect("a digest"), manifest.digest());
+    client
+        .push_manifest(&next, &manifest)
+        .await
+        .expect("another tag");
+    assert_eq!(
+        client.tags(&package).await.expect("tags"),
+        ["1.0.0", "1.1.0"]
+    );
+    assert_eq!(
+        client.resolve(&next).await.expect("a digest"),
+        manifest.digest()
+    );
 }
 
 async fn signatures() {
@@ -106,34 +149,57 @@ async fn signatures() {
     let verdict = policy.check(&client, &package).await.expect("a verdict");
     assert!(verdict.is_acceptable(), "{verdict}");
     // This registry has no referrers API: the list is under a tag.
-    let referrers = client.referrers(&package, manifest.digest(), None).await.expect("referrers");
+    let referrers = client
+        .referrers(&package, manifest.digest(), None)
+        .await
+        .expect("referrers");
     assert_eq!(referrers.len(), 1);
 }
 
 async fn basic() {
     let folder = tempfile::tempdir().expect("a folder");
     let users = folder.path().join("users");
-    std::fs::write(&users, run("htpasswd", &["-nbB", "operator", "sword fish"], &[])).expect("users");
+    std::fs::write(
+        &users,
+        run("htpasswd", &["-nbB", "operator", "sword fish"], &[]),
+    )
+    .expect("users");
     let config = folder.path().join("config.json");
-    let auth = format!("auth:\n  htpasswd:\n    realm: test\n    path: {}\n", users.display());
+    let auth = format!(
+        "auth:\n  htpasswd:\n    realm: test\n    path: {}\n",
+        users.display()
+    );
     let registry = Registry::start(folder, &auth, "");
     let package = reference(&registry, "apps/furnace:1.0.0");
     // operator:sword fish
     let entry = json!({ "auths": { registry.host(): { "auth": "b3BlcmF0b3I6c3dvcmQgZmlzaA==" } } });
     std::fs::write(&config, entry.to_string()).expect("a configuration");
 
-    let client = bare().plain_http(&registry.host()).credentials(DockerConfig::at(config)).build();
+    let client = bare()
+        .plain_http(&registry.host())
+        .credentials(DockerConfig::at(config))
+        .build();
     let client = client.expect("a client");
     let manifest = push_package(&client, &package).await;
     assert_pulls(&client, &package, &manifest).await;
 
     let wrong = Credentials::password("operator", "swordfish");
     let wrong = StaticCredentials::new().with(&registry.host(), wrong);
-    let client = bare().plain_http(&registry.host()).credentials(wrong).build().expect("a client");
-    let error = client.pull_manifest(&package).await.expect_err("a wrong password");
+    let client = bare()
+        .plain_http(&registry.host())
+        .credentials(wrong)
+        .build()
+        .expect("a client");
+    let error = client
+        .pull_manifest(&package)
+        .await
+        .expect_err("a wrong password");
     let is_unauthenticated = matches!(
         error,
-        OciError::PeerRefused { refusal: Refusal::Unauthenticated { .. }, .. }
+        OciError::PeerRefused {
+            refusal: Refusal::Unauthenticated { .. },
+            ..
+        }
     );
     assert!(is_unauthenticated, "{error}");
 }
@@ -177,7 +243,10 @@ fn tls_registry(authority: &Authority, clients: Option<&Authority>) -> Registry 
         write("server.key", &key)
     );
     if let Some(clients) = clients {
-        tls += &format!("    clientcas:\n      - {}\n", write("clients.pem", &clients.pem()));
+        tls = format!(
+            "{tls}    clientcas:\n      - {}\n",
+            write("clients.pem", &clients.pem())
+        );
     }
     Registry::start(folder, "", &tls)
 }
@@ -186,7 +255,10 @@ async fn private_ca() {
     let authority = Authority::new();
     let registry = tls_registry(&authority, None);
     let package = reference(&registry, "apps/furnace:1.0.0");
-    let client = bare().ca_certificates(authority.pem().as_bytes()).build().expect("a client");
+    let client = bare()
+        .ca_certificates(authority.pem().as_bytes())
+        .build()
+        .expect("a client");
     let manifest = push_package(&client, &package).await;
     assert_pulls(&client, &package, &manifest).await;
 
@@ -196,7 +268,10 @@ async fn private_ca() {
         .retry(margo_package::oci::RetryPolicy::never())
         .build()
         .expect("a client");
-    let error = client.pull_manifest(&package).await.expect_err("another CA");
+    let error = client
+        .pull_manifest(&package)
+        .await
+        .expect_err("another CA");
     assert!(matches!(error, OciError::Environment { .. }), "{error}");
 }
 
@@ -218,6 +293,9 @@ async fn client_certificate() {
     assert_pulls(&known, &package, &manifest).await;
 
     let other = client("registry.example");
-    let error = other.pull_manifest(&package).await.expect_err("the certificate is for another host");
+    let error = other
+        .pull_manifest(&package)
+        .await
+        .expect_err("the certificate is for another host");
     assert!(matches!(error, OciError::Environment { .. }), "{error}");
 }

@@ -12,9 +12,21 @@ use crate::trial;
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
-        trial("skopeo_copies_away_and_back", &["docker-registry", "skopeo"], skopeo),
-        trial("skopeo_reads_our_layouts", &["docker-registry", "skopeo"], our_layouts),
-        trial("helm_chart_keeps_its_bytes", &["docker-registry", "helm"], helm),
+        trial(
+            "skopeo_copies_away_and_back",
+            &["docker-registry", "skopeo"],
+            skopeo,
+        ),
+        trial(
+            "skopeo_reads_our_layouts",
+            &["docker-registry", "skopeo"],
+            our_layouts,
+        ),
+        trial(
+            "helm_chart_keeps_its_bytes",
+            &["docker-registry", "helm"],
+            helm,
+        ),
     ]
 }
 
@@ -39,18 +51,27 @@ async fn skopeo() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("layout");
 
-    skopeo_copy(&format!("docker://{package}"), &format!("oci:{}:1.0.0", path.display()));
+    skopeo_copy(
+        &format!("docker://{package}"),
+        &format!("oci:{}:1.0.0", path.display()),
+    );
     let layout = LayoutDirectory::open(&path).await.expect("skopeo's layout");
     assert_pulls(&layout, &package, &manifest).await;
     assert_eq!(layout.tags(&package).await.expect("tags"), ["1.0.0"]);
 
     let file = folder.path().join("layout.tar");
-    skopeo_copy(&format!("docker://{package}"), &format!("oci-archive:{}:1.0.0", file.display()));
+    skopeo_copy(
+        &format!("docker://{package}"),
+        &format!("oci-archive:{}:1.0.0", file.display()),
+    );
     let archive = LayoutArchive::open(&file).await.expect("skopeo's archive");
     assert_pulls(&archive, &package, &manifest).await;
 
     let back = reference(&registry, "back/furnace:1.0.0");
-    skopeo_copy(&format!("oci:{}:1.0.0", path.display()), &format!("docker://{back}"));
+    skopeo_copy(
+        &format!("oci:{}:1.0.0", path.display()),
+        &format!("docker://{back}"),
+    );
     assert_pulls(&client, &back, &manifest).await;
 }
 
@@ -58,21 +79,31 @@ async fn our_layouts() {
     let registry = Registry::plain();
     let client = plain_client(&registry);
     let folder = tempfile::tempdir().expect("a folder");
-    let package: Reference = "registry.example/apps/furnace:1.0.0".parse().expect("a reference");
+    let package: Reference = "registry.example/apps/furnace:1.0.0"
+        .parse()
+        .expect("a reference");
     let path = folder.path().join("layout");
     let layout = LayoutDirectory::create(&path).await.expect("a layout");
     let manifest = push_package(&layout, &package).await;
     let back = reference(&registry, "apps/furnace:1.0.0");
-    skopeo_copy(&format!("oci:{}:1.0.0", path.display()), &format!("docker://{back}"));
+    skopeo_copy(
+        &format!("oci:{}:1.0.0", path.display()),
+        &format!("docker://{back}"),
+    );
     assert_pulls(&client, &back, &manifest).await;
 
     let file = folder.path().join("layout.tar");
     let archive = LayoutArchive::edit(&file).await.expect("an archive");
     let leave = transfer::Signatures::Leave;
-    transfer::copy(&layout, &package, &archive, &package, leave).await.expect("a copy");
+    transfer::copy(&layout, &package, &archive, &package, leave)
+        .await
+        .expect("a copy");
     archive.commit().await.expect("the file");
     let back = reference(&registry, "from-archive/furnace:1.0.0");
-    skopeo_copy(&format!("oci-archive:{}:1.0.0", file.display()), &format!("docker://{back}"));
+    skopeo_copy(
+        &format!("oci-archive:{}:1.0.0", file.display()),
+        &format!("docker://{back}"),
+    );
     assert_pulls(&client, &back, &manifest).await;
 }
 
@@ -91,18 +122,34 @@ async fn helm() {
     let about = "apiVersion: v2\nname: thermostat\nversion: 0.3.1+build.5\n";
     std::fs::write(chart.join("Chart.yaml"), about).expect("a chart");
     let text = |path: &Path| path.display().to_string();
-    run("helm", &["package", &text(&chart), "-d", &text(folder.path())], &own);
+    run(
+        "helm",
+        &["package", &text(&chart), "-d", &text(folder.path())],
+        &own,
+    );
     let packed = folder.path().join("thermostat-0.3.1+build.5.tgz");
     let target = format!("oci://{}/charts", registry.host());
-    run("helm", &["push", &text(&packed), &target, "--plain-http"], &own);
+    run(
+        "helm",
+        &["push", &text(&packed), &target, "--plain-http"],
+        &own,
+    );
 
     // Helm writes '_' where a version has '+', as Margo's revisions do.
     let reference = reference(&registry, "charts/thermostat:0.3.1_build.5");
-    let manifest = client.pull_manifest(&reference).await.expect("the chart's manifest");
+    let manifest = client
+        .pull_manifest(&reference)
+        .await
+        .expect("the chart's manifest");
     let layer = &manifest.content().layers[0];
-    assert_eq!(layer.media_type, "application/vnd.cncf.helm.chart.content.v1.tar+gzip");
+    assert_eq!(
+        layer.media_type,
+        "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
+    );
     let pulled = folder.path().join("pulled.tgz");
-    transfer::blob_to_file(&client, &reference, layer, &pulled).await.expect("the chart");
+    transfer::blob_to_file(&client, &reference, layer, &pulled)
+        .await
+        .expect("the chart");
     let read = |path: &Path| Digest::of(&std::fs::read(path).expect("a file"));
     assert_eq!(read(&pulled), read(&packed), "not a byte is changed");
 }

@@ -68,7 +68,10 @@ impl Client {
     }
 
     pub(super) fn forget_authorization(&self, reference: &Reference, access: Access) {
-        self.shared.authorizations.entries().remove(&Key::new(reference, access));
+        self.shared
+            .authorizations
+            .entries()
+            .remove(&Key::new(reference, access));
     }
 
     /// Answers the challenge in a 401; `None` when there is nothing to answer with.
@@ -80,13 +83,25 @@ impl Client {
     ) -> Result<Option<HeaderValue>, OciError> {
         let place = place_of(reference);
         let challenges = Challenge::all_in(response.headers());
-        let credentials = self.shared.credentials.credentials(reference.registry()).await?;
+        let credentials = self
+            .shared
+            .credentials
+            .credentials(reference.registry())
+            .await?;
 
         let (header, until) = if let Some(Credentials::BearerToken(token)) = &credentials {
-            (sensitive(&format!("Bearer {}", token.expose()), &place)?, None)
+            (
+                sensitive(&format!("Bearer {}", token.expose()), &place)?,
+                None,
+            )
         } else if let Some(bearer) = challenges.iter().find(|c| c.is("bearer")) {
-            let token = self.fetch_token(bearer, credentials.as_ref(), reference, access).await?;
-            (sensitive(&format!("Bearer {}", token.text.expose()), &place)?, Some(token.until))
+            let token = self
+                .fetch_token(bearer, credentials.as_ref(), reference, access)
+                .await?;
+            (
+                sensitive(&format!("Bearer {}", token.text.expose()), &place)?,
+                Some(token.until),
+            )
         } else if challenges.iter().any(|c| c.is("basic")) {
             let Some(Credentials::Password { user, password }) = &credentials else {
                 return Ok(None);
@@ -112,7 +127,10 @@ impl Key {
 }
 
 fn basic(user: &str, password: &str, place: &Place) -> Result<HeaderValue, OciError> {
-    sensitive(&format!("Basic {}", STANDARD.encode(format!("{user}:{password}"))), place)
+    sensitive(
+        &format!("Basic {}", STANDARD.encode(format!("{user}:{password}"))),
+        place,
+    )
 }
 
 /// A header that the HTTP library does not print either.

@@ -23,7 +23,10 @@ impl Client {
         place: &Place,
     ) -> Result<Vec<u8>, OciError> {
         let too_large = || OciError::misbehaved(place, Misbehaviour::TooLarge { what, limit });
-        if response.content_length().is_some_and(|length| length > limit) {
+        if response
+            .content_length()
+            .is_some_and(|length| length > limit)
+        {
             return Err(too_large());
         }
         let deadline = Instant::now() + self.shared.timeouts.document;
@@ -47,7 +50,9 @@ impl Client {
         let now = Instant::now();
         let until = deadline.min(now + self.shared.timeouts.idle);
         let chunk = timeout_at(until, response.chunk()).await;
-        chunk.map_err(|_| stalled(until - now, place))?.map_err(|error| connection(error, place))
+        chunk
+            .map_err(|_| stalled(until - now, place))?
+            .map_err(|error| connection(error, place))
     }
 
     /// What an answer other than the expected one means.
@@ -59,13 +64,20 @@ impl Client {
         let detail = self.detail(response, place).await;
         let refusal = match status {
             StatusCode::NOT_FOUND => Refusal::NotFound { detail },
-            StatusCode::UNAUTHORIZED => {
-                Refusal::Unauthenticated { by: place.store().to_owned(), detail }
-            }
+            StatusCode::UNAUTHORIZED => Refusal::Unauthenticated {
+                by: place.store().to_owned(),
+                detail,
+            },
             StatusCode::FORBIDDEN => Refusal::Forbidden { detail },
-            _ if status.is_client_error() => Refusal::Rejected { status: status.as_u16(), detail },
+            _ if status.is_client_error() => Refusal::Rejected {
+                status: status.as_u16(),
+                detail,
+            },
             _ => {
-                let fault = Misbehaviour::Status { status: status.as_u16(), detail };
+                let fault = Misbehaviour::Status {
+                    status: status.as_u16(),
+                    detail,
+                };
                 return OciError::misbehaved(place, fault);
             }
         };
@@ -76,7 +88,15 @@ impl Client {
         let status = response.status().as_u16();
         let retry_after = retry_after(response.headers());
         let detail = self.detail(response, place).await;
-        OciError::refused(place, Refusal::Busy { status, attempts, retry_after, detail })
+        OciError::refused(
+            place,
+            Refusal::Busy {
+                status,
+                attempts,
+                retry_after,
+                detail,
+            },
+        )
     }
 
     /// What the registry says in an error's body, for people: its codes and messages, or the first line.
@@ -100,7 +120,11 @@ impl Client {
                 }
                 text
             }
-            Err(_) => String::from_utf8_lossy(&body).lines().next().unwrap_or_default().to_owned(),
+            Err(_) => String::from_utf8_lossy(&body)
+                .lines()
+                .next()
+                .unwrap_or_default()
+                .to_owned(),
         };
         text.chars().filter(|c| !c.is_control()).take(200).collect()
     }

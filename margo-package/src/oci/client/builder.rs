@@ -43,8 +43,8 @@ impl Default for Timeouts {
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(10),
-            idle: Duration::from_secs(60),
-            document: Duration::from_secs(60),
+            idle: Duration::from_mins(1),
+            document: Duration::from_mins(1),
         }
     }
 }
@@ -112,7 +112,10 @@ impl ClientBuilder {
     ///
     /// Without this call the proxy comes from `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`.
     pub fn proxy(mut self, url: impl Into<Secret>, bypass: &str) -> Self {
-        self.proxy = ProxyChoice::Url { url: url.into(), bypass: bypass.to_owned() };
+        self.proxy = ProxyChoice::Url {
+            url: url.into(),
+            bypass: bypass.to_owned(),
+        };
         self
     }
 

@@ -15,7 +15,9 @@ impl Client {
     pub(super) async fn get_manifest(&self, reference: &Reference) -> Result<Manifest, OciError> {
         let place = place_of(reference);
         let (bytes, headers) = self.get_manifest_bytes(reference).await?;
-        let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let media_type = headers
+            .get(CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok());
         Manifest::read(&bytes, media_type).map_err(|error| error.at(&place))
     }
 
@@ -33,11 +35,16 @@ impl Client {
             return Err(self.unexpected(response, &place).await);
         }
         let headers = response.headers().clone();
-        let bytes = self.document(response, "manifest", MAX_MANIFEST, &place).await?;
+        let bytes = self
+            .document(response, "manifest", MAX_MANIFEST, &place)
+            .await?;
         let found = Digest::of(&bytes);
         let expected = reference.digest().or_else(|| announced_digest(&headers));
         if let Some(expected) = expected.filter(|expected| *expected != found) {
-            return Err(OciError::misbehaved(&place, Misbehaviour::Digest { expected, found }));
+            return Err(OciError::misbehaved(
+                &place,
+                Misbehaviour::Digest { expected, found },
+            ));
         }
         Ok((bytes, headers))
     }
@@ -48,14 +55,25 @@ impl Client {
         manifest: &Manifest,
     ) -> Result<(), OciError> {
         let place = place_of(reference);
-        if reference.digest().is_some_and(|digest| digest != manifest.digest()) {
+        if reference
+            .digest()
+            .is_some_and(|digest| digest != manifest.digest())
+        {
             let problem = format!("the manifest has the digest {}", manifest.digest());
-            return Err(OciError::misused(&place, problem, "push it under a tag or its own digest"));
+            return Err(OciError::misused(
+                &place,
+                problem,
+                "push it under a tag or its own digest",
+            ));
         }
         // A tag is what others look for, so it goes first when both are there.
-        let version = reference.tag().map_or_else(|| version(reference, &place), |tag| Ok(tag.to_owned()))?;
+        let version = reference
+            .tag()
+            .map_or_else(|| version(reference, &place), |tag| Ok(tag.to_owned()))?;
         let body = manifest.bytes().to_vec();
-        let headers = self.put_document(reference, &version, manifest.media_type(), body).await?;
+        let headers = self
+            .put_document(reference, &version, manifest.media_type(), body)
+            .await?;
         match manifest.subject() {
             // A registry that knows referrers says so; for others we keep the list (OCI
             // distribution 1.1, "Pushing Manifests with Subject").
@@ -89,9 +107,10 @@ impl Client {
             return Err(self.unexpected(response, &place).await);
         }
         match announced_digest(response.headers()) {
-            Some(found) if found != expected => {
-                Err(OciError::misbehaved(&place, Misbehaviour::Digest { expected, found }))
-            }
+            Some(found) if found != expected => Err(OciError::misbehaved(
+                &place,
+                Misbehaviour::Digest { expected, found },
+            )),
             _ => Ok(response.headers().clone()),
         }
     }
@@ -101,7 +120,10 @@ impl ManifestError {
     pub(crate) fn at(self, place: &Place) -> OciError {
         match self {
             Self::TooLarge => {
-                let fault = Misbehaviour::TooLarge { what: "manifest", limit: MAX_MANIFEST };
+                let fault = Misbehaviour::TooLarge {
+                    what: "manifest",
+                    limit: MAX_MANIFEST,
+                };
                 OciError::misbehaved(place, fault)
             }
             Self::Index { media_type } => {
@@ -114,7 +136,11 @@ impl ManifestError {
 
 fn version(reference: &Reference, place: &Place) -> Result<String, OciError> {
     reference.version().ok_or_else(|| {
-        OciError::misused(place, "there is neither a tag nor a digest", "add one, such as :1.0.0")
+        OciError::misused(
+            place,
+            "there is neither a tag nor a digest",
+            "add one, such as :1.0.0",
+        )
     })
 }
 

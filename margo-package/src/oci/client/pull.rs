@@ -46,7 +46,9 @@ impl Client {
                 Err(error) => return Err(error),
             }
         }
-        checked.finish().map_err(|fault| OciError::misbehaved(&place, fault))?;
+        checked
+            .finish()
+            .map_err(|fault| OciError::misbehaved(&place, fault))?;
         sink.flush().await.map_err(|error| local(error, &place))
     }
 
@@ -67,11 +69,16 @@ impl Client {
         };
         // A registry may ignore the range and start again; it may not leave something out.
         let Some(mut known) = checked.seen().checked_sub(start) else {
-            let why = format!("it starts at {start} where {} was asked for", checked.seen());
+            let why = format!(
+                "it starts at {start} where {} was asked for",
+                checked.seen()
+            );
             return Err(OciError::malformed(place, "answer", why));
         };
         if let Some(length) = response.content_length() {
-            checked.announced(start + length).map_err(|fault| OciError::misbehaved(place, fault))?;
+            checked
+                .announced(start + length)
+                .map_err(|fault| OciError::misbehaved(place, fault))?;
         }
         let idle = self.shared.timeouts.idle;
         loop {
@@ -82,11 +89,17 @@ impl Client {
             let Some(mut chunk) = chunk else {
                 return Ok(());
             };
-            let skipped = usize::try_from(known).unwrap_or(usize::MAX).min(chunk.len());
+            let skipped = usize::try_from(known)
+                .unwrap_or(usize::MAX)
+                .min(chunk.len());
             known -= skipped as u64;
             let new = chunk.split_off(skipped);
-            checked.take(&new).map_err(|fault| OciError::misbehaved(place, fault))?;
-            sink.write_all(&new).await.map_err(|error| local(error, place))?;
+            checked
+                .take(&new)
+                .map_err(|fault| OciError::misbehaved(place, fault))?;
+            sink.write_all(&new)
+                .await
+                .map_err(|error| local(error, place))?;
         }
     }
 }

@@ -33,14 +33,22 @@ impl Client {
         let mut logged_in_again = false;
         loop {
             let target = self.start_upload(reference).await?;
-            let upload = Upload { client: self, reference, blob, source, place: &place };
+            let upload = Upload {
+                client: self,
+                reference,
+                blob,
+                source,
+                place: &place,
+            };
             let outcome = if in_chunks {
                 upload.in_chunks(target).await
             } else {
                 upload.in_one_go(target).await
             };
             match outcome {
-                Ok(response) if response.status() == StatusCode::CREATED => return Ok(Pushed::Sent),
+                Ok(response) if response.status() == StatusCode::CREATED => {
+                    return Ok(Pushed::Sent);
+                }
                 Ok(response) if is_transient(response.status()) => {
                     if !attempts.again(retry_after(response.headers())).await {
                         return Err(self.busy(response, attempts.made(), &place).await);
@@ -73,7 +81,10 @@ impl Client {
         match response.status() {
             StatusCode::OK => {
                 // Whoever has other bytes under this digest gets ours, and can then see the difference.
-                let length = response.headers().get(CONTENT_LENGTH).and_then(|v| v.to_str().ok());
+                let length = response
+                    .headers()
+                    .get(CONTENT_LENGTH)
+                    .and_then(|v| v.to_str().ok());
                 Ok(length.is_none_or(|text| text == blob.size.to_string()))
             }
             StatusCode::NOT_FOUND => Ok(false),
@@ -111,5 +122,11 @@ fn refuses_the_length(response: &Response) -> bool {
 }
 
 fn rejected(place: &Place, detail: &str) -> OciError {
-    OciError::refused(place, Refusal::Rejected { status: 413, detail: detail.to_owned() })
+    OciError::refused(
+        place,
+        Refusal::Rejected {
+            status: 413,
+            detail: detail.to_owned(),
+        },
+    )
 }

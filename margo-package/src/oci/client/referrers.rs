@@ -56,7 +56,9 @@ impl Client {
                 _ => return Err(self.unexpected(response, &place).await),
             }
             let next = next_page(response.headers(), &url, &list, &place)?;
-            let body = self.document(response, "list of referrers", MAX_MANIFEST, &place).await?;
+            let body = self
+                .document(response, "list of referrers", MAX_MANIFEST, &place)
+                .await?;
             let index = Index::read(&body)
                 .map_err(|why| OciError::malformed(&place, "list of referrers", why))?;
             entries.extend(index.manifests);
@@ -68,7 +70,10 @@ impl Client {
                 None => return Ok(Some(entries)),
             }
         }
-        let fault = Misbehaviour::TooMany { what: "referrers", limit: MAX_REFERRERS };
+        let fault = Misbehaviour::TooMany {
+            what: "referrers",
+            limit: MAX_REFERRERS,
+        };
         Err(OciError::misbehaved(&place, fault))
     }
 
@@ -101,22 +106,28 @@ impl Client {
             return Ok(());
         }
         let mut entry = Entry::of(manifest);
-        entry.annotations.clone_from(&manifest.content().annotations);
+        entry
+            .annotations
+            .clone_from(&manifest.content().annotations);
         index.manifests.push(entry);
 
         let place = place_of(reference);
-        let body = index.write().map_err(|why| OciError::malformed(&place, "list of referrers", why))?;
+        let body = index
+            .write()
+            .map_err(|why| OciError::malformed(&place, "list of referrers", why))?;
         let tagged = fallback_tag(reference, subject)?;
         let tag = tagged.tag().unwrap_or_default();
-        self.put_document(&tagged, tag, OCI_INDEX, body).await.map(drop)
+        self.put_document(&tagged, tag, OCI_INDEX, body)
+            .await
+            .map(drop)
     }
 }
 
 fn fallback_tag(reference: &Reference, subject: Digest) -> Result<Reference, OciError> {
     let tag = format!("sha256-{}", subject.to_hex());
-    reference.with_tag(&tag).map_err(|error| {
-        OciError::misused(&place_of(reference), error.to_string(), "report this")
-    })
+    reference
+        .with_tag(&tag)
+        .map_err(|error| OciError::misused(&place_of(reference), error.to_string(), "report this"))
 }
 
 /// 404 is what the specification says; older registries also answer otherwise to an unknown path.

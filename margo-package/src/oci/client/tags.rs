@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use reqwest::header::{HeaderMap, LINK};
 use reqwest::StatusCode;
+use reqwest::header::{HeaderMap, LINK};
 use serde::Deserialize;
 use url::Url;
 
@@ -25,9 +25,15 @@ impl Client {
                 return Err(self.unexpected(response, &place).await);
             }
             let next = next_page(response.headers(), &url, &base, &place)?;
-            let body = self.document(response, "list of tags", MAX_PAGE, &place).await?;
+            let body = self
+                .document(response, "list of tags", MAX_PAGE, &place)
+                .await?;
             let page: Page = serde_json::from_slice(&body).map_err(|error| {
-                OciError::malformed(&place, "list of tags", format!("it is not a list ({error})"))
+                OciError::malformed(
+                    &place,
+                    "list of tags",
+                    format!("it is not a list ({error})"),
+                )
             })?;
 
             let page = page.tags.unwrap_or_default();
@@ -35,7 +41,10 @@ impl Client {
             // What is no tag cannot be asked for, so it does not help anybody.
             tags.extend(page.into_iter().filter(|tag| is_tag(tag)));
             if tags.len() > MAX_TAGS {
-                let fault = Misbehaviour::TooMany { what: "tags", limit: MAX_TAGS };
+                let fault = Misbehaviour::TooMany {
+                    what: "tags",
+                    limit: MAX_TAGS,
+                };
                 return Err(OciError::misbehaved(&place, fault));
             }
             let is_new = tags.len() > known;
@@ -48,7 +57,10 @@ impl Client {
                 _ => return Ok(tags.into_iter().collect()),
             };
         }
-        let fault = Misbehaviour::TooMany { what: "pages of tags", limit: MAX_PAGES };
+        let fault = Misbehaviour::TooMany {
+            what: "pages of tags",
+            limit: MAX_PAGES,
+        };
         Err(OciError::misbehaved(&place, fault))
     }
 }
@@ -66,13 +78,16 @@ pub(super) fn next_page(
     list: &Url,
     place: &Place,
 ) -> Result<Option<Url>, OciError> {
-    let targets = headers.get_all(LINK).into_iter().filter_map(|value| value.to_str().ok());
-    let Some(target) = targets.filter_map(next_target).next() else {
+    let mut targets = headers
+        .get_all(LINK)
+        .into_iter()
+        .filter_map(|value| value.to_str().ok());
+    let Some(target) = targets.find_map(next_target) else {
         return Ok(None);
     };
-    let next = page.join(target).map_err(|_| {
-        OciError::malformed(place, "Link header", "its target is no address")
-    })?;
+    let next = page
+        .join(target)
+        .map_err(|_| OciError::malformed(place, "Link header", "its target is no address"))?;
     if next.origin() != list.origin() || next.path() != list.path() {
         let why = "it leads away from this list; ask the registry's operator";
         return Err(astray("link", &next, why, place));
@@ -91,11 +106,12 @@ fn next_target(header: &str) -> Option<&str> {
     is_next.then_some(target)
 }
 
-fn with_query(list: &Url, last: Option<&str>) -> Url {
+fn with_query(list: &Url, after: Option<&str>) -> Url {
     let mut url = list.clone();
-    url.query_pairs_mut().append_pair("n", &PAGE_LENGTH.to_string());
-    if let Some(last) = last {
-        url.query_pairs_mut().append_pair("last", last);
+    url.query_pairs_mut()
+        .append_pair("n", &PAGE_LENGTH.to_string());
+    if let Some(tag) = after {
+        url.query_pairs_mut().append_pair("last", tag);
     }
     url
 }

@@ -37,14 +37,17 @@ impl<'a> Call<'a> {
     }
 
     pub(super) fn new(method: Method, url: Url, reference: &'a Reference, access: Access) -> Self {
-        Self { method, url, headers: HeaderMap::new(), body: Bytes::new(), reference, access }
+        Self {
+            method,
+            url,
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+            reference,
+            access,
+        }
     }
 
-    pub(super) fn header(
-        mut self,
-        name: reqwest::header::HeaderName,
-        value: HeaderValue,
-    ) -> Self {
+    pub(super) fn header(mut self, name: reqwest::header::HeaderName, value: HeaderValue) -> Self {
         self.headers.insert(name, value);
         self
     }
@@ -68,9 +71,9 @@ impl Client {
             };
             if !attempts.again(asked).await {
                 return match outcome {
-                    Ok(response) => {
-                        Err(self.busy(response, attempts.made(), &place_of(call.reference)).await)
-                    }
+                    Ok(response) => Err(self
+                        .busy(response, attempts.made(), &place_of(call.reference))
+                        .await),
                     Err(error) => Err(error),
                 };
             }
@@ -100,7 +103,12 @@ impl Client {
             trusted = trusted && next.origin() == call.url.origin();
             url = next;
         }
-        Err(astray("redirect", &url, "the chain is too long; ask the registry's operator", &place))
+        Err(astray(
+            "redirect",
+            &url,
+            "the chain is too long; ask the registry's operator",
+            &place,
+        ))
     }
 
     /// Sends to the registry itself, with what proves who we are as soon as it asks for that.
@@ -111,7 +119,10 @@ impl Client {
             return Ok(response);
         }
         self.forget_authorization(call.reference, call.access);
-        match self.authenticate(&response, call.reference, call.access).await? {
+        match self
+            .authenticate(&response, call.reference, call.access)
+            .await?
+        {
             Some(fresh) => self.exchange(call, url, Some(fresh), true).await,
             None => Ok(response),
         }
@@ -179,7 +190,9 @@ impl Client {
         let Some(host) = url.host_str() else {
             return false;
         };
-        let with_port = url.port_or_known_default().map(|port| format!("{host}:{port}"));
+        let with_port = url
+            .port_or_known_default()
+            .map(|port| format!("{host}:{port}"));
         with_port.is_some_and(|text| hosts.contains(&text))
             || (url.port().is_none() && hosts.contains(host))
     }
@@ -208,7 +221,11 @@ pub(super) fn connection(error: reqwest::Error, place: &Place) -> OciError {
 /// A redirect or link that is not followed, named without its query, which may hold secrets.
 pub(super) fn astray(what: &'static str, url: &Url, why: &'static str, place: &Place) -> OciError {
     let origin = url.origin().ascii_serialization();
-    let target = if url.has_host() { format!("{origin}{}", url.path()) } else { url.scheme().to_owned() };
+    let target = if url.has_host() {
+        format!("{origin}{}", url.path())
+    } else {
+        url.scheme().to_owned()
+    };
     OciError::misbehaved(place, Misbehaviour::Astray { what, target, why })
 }
 

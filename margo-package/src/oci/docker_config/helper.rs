@@ -21,19 +21,29 @@ pub(super) async fn run(
     let program = format!("docker-credential-{name}");
     let failed = |why: String| OciError::Environment {
         place: place.clone(),
-        failure: Failure::CredentialHelper { program: program.clone(), why },
+        failure: Failure::CredentialHelper {
+            program: program.clone(),
+            why,
+        },
         source: None,
     };
     // The name comes from a file: it must not lead out of the search path.
     let harmless = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     if !name.bytes().all(harmless) {
-        return Err(failed("its name is not plain letters, digits, '-', '_' and '.'".to_owned()));
+        return Err(failed(
+            "its name is not plain letters, digits, '-', '_' and '.'".to_owned(),
+        ));
     }
 
     let conversation = converse(&program, server);
     let output = tokio::time::timeout(timeout, conversation)
         .await
-        .map_err(|_| failed(format!("it did not answer within {} s", timeout.as_secs_f32())))?
+        .map_err(|_| {
+            failed(format!(
+                "it did not answer within {} s",
+                timeout.as_secs_f32()
+            ))
+        })?
         .map_err(|error| failed(format!("it could not be run ({})", error.kind())))?;
 
     if !output.success {
@@ -50,7 +60,10 @@ pub(super) async fn run(
         .map_err(|_| failed("its answer is not the expected JSON".to_owned()))?;
     Ok(Some(match answer.username.as_str() {
         "<token>" => Credentials::RefreshToken(answer.secret),
-        _ => Credentials::Password { user: answer.username, password: answer.secret },
+        _ => Credentials::Password {
+            user: answer.username,
+            password: answer.secret,
+        },
     }))
 }
 
@@ -60,8 +73,10 @@ struct Output {
 }
 
 async fn converse(program: &str, server: &str) -> std::io::Result<Output> {
-    let inherited = std::env::vars_os()
-        .filter(|(name, _)| name.to_str().is_some_and(|name| ENVIRONMENT.contains(&name)));
+    let inherited = std::env::vars_os().filter(|(name, _)| {
+        name.to_str()
+            .is_some_and(|name| ENVIRONMENT.contains(&name))
+    });
     let mut child = Command::new(program)
         .arg("get")
         .env_clear()

@@ -54,18 +54,21 @@ impl Folder {
                 Some(bytes) => bytes.to_vec(),
                 None => encode(&Index::default(), place)?,
             };
-            self.replace(&self.0.join(INDEX_FILE), &index, place).await?;
+            self.replace(&self.0.join(INDEX_FILE), &index, place)
+                .await?;
         }
         if self.small(VERSION_FILE, place).await?.is_none() {
-            self.replace(&self.0.join(VERSION_FILE), VERSION_TEXT, place).await?;
+            self.replace(&self.0.join(VERSION_FILE), VERSION_TEXT, place)
+                .await?;
         }
         Ok(())
     }
 
     pub(in crate::oci) async fn index(&self, place: &Place) -> Result<Index, OciError> {
-        let bytes = self.small(INDEX_FILE, place).await?.ok_or_else(|| {
-            OciError::malformed(place, "layout", "there is no index.json")
-        })?;
+        let bytes = self
+            .small(INDEX_FILE, place)
+            .await?
+            .ok_or_else(|| OciError::malformed(place, "layout", "there is no index.json"))?;
         Index::read(&bytes).map_err(|why| OciError::malformed(place, INDEX_FILE, why))
     }
 
@@ -74,7 +77,8 @@ impl Folder {
         index: &Index,
         place: &Place,
     ) -> Result<(), OciError> {
-        self.replace(&self.0.join(INDEX_FILE), &encode(index, place)?, place).await
+        self.replace(&self.0.join(INDEX_FILE), &encode(index, place)?, place)
+            .await
     }
 
     pub(in crate::oci) fn blob_path(&self, digest: Digest) -> PathBuf {
@@ -101,7 +105,9 @@ impl Folder {
         file.write_all(bytes).await.map_err(failed)?;
         file.flush().await.map_err(failed)?;
         file.sync_all().await.map_err(failed)?;
-        temporary.persist(path).map_err(|error| failed(error.error))?;
+        temporary
+            .persist(path)
+            .map_err(|error| failed(error.error))?;
         Ok(())
     }
 
@@ -129,13 +135,22 @@ impl Opened {
         place: &Place,
     ) -> Result<Vec<u8>, OciError> {
         let too_large = || {
-            OciError::misbehaved(place, Misbehaviour::TooLarge { what, limit: MAX_DOCUMENT })
+            OciError::misbehaved(
+                place,
+                Misbehaviour::TooLarge {
+                    what,
+                    limit: MAX_DOCUMENT,
+                },
+            )
         };
         if self.length > MAX_DOCUMENT {
             return Err(too_large());
         }
         let mut bytes = Vec::new();
-        let read = (&mut self.reader).take(MAX_DOCUMENT + 1).read_to_end(&mut bytes).await;
+        let read = (&mut self.reader)
+            .take(MAX_DOCUMENT + 1)
+            .read_to_end(&mut bytes)
+            .await;
         read.map_err(|error| OciError::file(place, what, error))?;
         if bytes.len() as u64 > MAX_DOCUMENT {
             return Err(too_large());
@@ -160,7 +175,10 @@ impl Members {
         let mut file = fs::File::open(&self.file).await?;
         file.set_max_buf_size(CHUNK);
         file.seek(io::SeekFrom::Start(start)).await?;
-        Ok(Some(Opened { length, reader: Box::new(file.take(length)) }))
+        Ok(Some(Opened {
+            length,
+            reader: Box::new(file.take(length)),
+        }))
     }
 
     pub(in crate::oci) async fn open_blob(&self, digest: Digest) -> io::Result<Option<Opened>> {
@@ -176,11 +194,17 @@ async fn open(path: &Path) -> io::Result<Option<Opened>> {
         Err(error) => return Err(error),
     };
     if !metadata.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "it is not a regular file"));
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "it is not a regular file",
+        ));
     }
     let mut file = fs::File::open(path).await?;
     file.set_max_buf_size(CHUNK);
-    Ok(Some(Opened { length: metadata.len(), reader: Box::new(file) }))
+    Ok(Some(Opened {
+        length: metadata.len(),
+        reader: Box::new(file),
+    }))
 }
 
 pub(in crate::oci) fn check_version(text: &[u8], place: &Place) -> Result<(), OciError> {
@@ -190,12 +214,17 @@ pub(in crate::oci) fn check_version(text: &[u8], place: &Place) -> Result<(), Oc
     if version.image_layout_version.split('.').next() == Some("1") {
         return Ok(());
     }
-    let why = format!("the layout version {:?} is not known", version.image_layout_version);
+    let why = format!(
+        "the layout version {:?} is not known",
+        version.image_layout_version
+    );
     Err(OciError::malformed(place, VERSION_FILE, why))
 }
 
 fn encode(index: &Index, place: &Place) -> Result<Vec<u8>, OciError> {
-    index.write().map_err(|why| OciError::malformed(place, INDEX_FILE, why))
+    index
+        .write()
+        .map_err(|why| OciError::malformed(place, INDEX_FILE, why))
 }
 
 #[derive(Deserialize, Serialize)]

@@ -25,20 +25,29 @@ pub(super) fn tag_of(entry: &Entry, reference: &Reference) -> Option<String> {
         return in_repository(full);
     }
     let name = entry.annotations.get(REF_NAME)?;
-    if is_tag(name) { Some(name.clone()) } else { in_repository(name) }
+    if is_tag(name) {
+        Some(name.clone())
+    } else {
+        in_repository(name)
+    }
 }
 
 /// Puts an entry into the index; its name, if it gets one, is taken from whoever had it.
 pub(super) fn insert(index: &mut Index, mut entry: Entry, reference: &Reference) {
     let named = reference.tag().is_some();
     if let Some(tag) = reference.tag() {
-        index.manifests.retain(|other| tag_of(other, reference).as_deref() != Some(tag));
+        index
+            .manifests
+            .retain(|other| tag_of(other, reference).as_deref() != Some(tag));
         entry.annotations = BTreeMap::from([
             (REF_NAME.to_owned(), tag.to_owned()),
             (FULL_NAME.to_owned(), format!("{}:{tag}", reference.name())),
         ]);
     }
-    let is_there = index.manifests.iter().any(|other| other.digest == entry.digest);
+    let is_there = index
+        .manifests
+        .iter()
+        .any(|other| other.digest == entry.digest);
     if named || !is_there {
         index.manifests.push(entry);
     }

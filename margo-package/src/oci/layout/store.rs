@@ -54,10 +54,17 @@ impl Layout {
             Some(digest) => (digest, None),
             None => self.named(reference, &place).await?,
         };
-        let bytes = self.open_blob(digest, &place).await?.all("manifest", &place).await?;
+        let bytes = self
+            .open_blob(digest, &place)
+            .await?
+            .all("manifest", &place)
+            .await?;
         let found = Digest::of(&bytes);
         if found != digest {
-            let fault = Misbehaviour::Digest { expected: digest, found };
+            let fault = Misbehaviour::Digest {
+                expected: digest,
+                found,
+            };
             return Err(OciError::misbehaved(&place, fault));
         }
         Manifest::read(&bytes, media_type.as_deref()).map_err(|error| error.at(&place))
@@ -75,7 +82,12 @@ impl Layout {
         }
         let index = self.folder.index(place).await?;
         let entry = names::find(&index, reference).ok_or_else(|| {
-            OciError::refused(place, Refusal::NotFound { detail: String::new() })
+            OciError::refused(
+                place,
+                Refusal::NotFound {
+                    detail: String::new(),
+                },
+            )
         })?;
         let digest = entry.digest().ok_or_else(|| {
             OciError::malformed(place, "index.json", "a digest is not of SHA-256")
@@ -113,17 +125,21 @@ impl Layout {
             .open()
             .await
             .map_err(|error| OciError::environment(&place, Failure::LocalEnd, error))?;
-        copy_checked(&mut reader, blob, &mut file, &place).await.map_err(|error| match error {
-            OciError::PeerMisbehaved { fault, .. } => OciError::misused(
-                &place,
-                format!("the source is not what the descriptor says: {fault}"),
-                "make the descriptor from the same bytes",
-            ),
-            other => other,
-        })?;
+        copy_checked(&mut reader, blob, &mut file, &place)
+            .await
+            .map_err(|error| match error {
+                OciError::PeerMisbehaved { fault, .. } => OciError::misused(
+                    &place,
+                    format!("the source is not what the descriptor says: {fault}"),
+                    "make the descriptor from the same bytes",
+                ),
+                other => other,
+            })?;
         file.flush().await.map_err(failed)?;
         file.sync_all().await.map_err(failed)?;
-        temporary.persist(&path).map_err(|error| failed(error.error))?;
+        temporary
+            .persist(&path)
+            .map_err(|error| failed(error.error))?;
         Ok(Pushed::Sent)
     }
 
@@ -136,12 +152,20 @@ impl Layout {
         let digest = manifest.digest();
         if reference.digest().is_some_and(|pinned| pinned != digest) {
             let problem = format!("the manifest has the digest {digest}");
-            return Err(OciError::misused(&place, problem, "push it under a tag or its own digest"));
+            return Err(OciError::misused(
+                &place,
+                problem,
+                "push it under a tag or its own digest",
+            ));
         }
         for blob in manifest.blobs() {
             if self.find_blob(blob.digest, &place).await?.is_none() {
                 let problem = format!("its blob {} is not there", blob.digest);
-                return Err(OciError::misused(&place, problem, "push the blobs before the manifest"));
+                return Err(OciError::misused(
+                    &place,
+                    problem,
+                    "push the blobs before the manifest",
+                ));
             }
         }
         let _editing = self.editing.lock().await;
@@ -157,7 +181,10 @@ impl Layout {
         reference: &Reference,
     ) -> Result<Vec<String>, OciError> {
         let index = self.folder.index(&self.place(reference)).await?;
-        let tags = index.manifests.iter().filter_map(|entry| names::tag_of(entry, reference));
+        let tags = index
+            .manifests
+            .iter()
+            .filter_map(|entry| names::tag_of(entry, reference));
         let sorted: std::collections::BTreeSet<_> = tags.collect();
         Ok(sorted.into_iter().collect())
     }
@@ -171,7 +198,10 @@ impl Layout {
         let place = self.place(reference);
         let index = self.folder.index(&place).await?;
         if index.manifests.len() > MAX_MANIFESTS {
-            let fault = Misbehaviour::TooMany { what: "manifests", limit: MAX_MANIFESTS };
+            let fault = Misbehaviour::TooMany {
+                what: "manifests",
+                limit: MAX_MANIFESTS,
+            };
             return Err(OciError::misbehaved(&place, fault));
         }
         let mut found = Vec::new();
@@ -183,7 +213,11 @@ impl Layout {
             if entry.size > MAX_MANIFEST {
                 continue;
             }
-            let bytes = self.open_blob(digest, &place).await?.all("manifest", &place).await?;
+            let bytes = self
+                .open_blob(digest, &place)
+                .await?
+                .all("manifest", &place)
+                .await?;
             // An index or a broken manifest refers to nothing that we could use.
             let Ok(manifest) = Manifest::read(&bytes, Some(&entry.media_type)) else {
                 continue;

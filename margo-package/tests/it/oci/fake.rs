@@ -38,20 +38,26 @@ pub(super) struct Reply {
 pub(super) enum Body {
     Whole(Vec<u8>),
     /// These bytes, then the connection closes although more were announced.
-    Cut { bytes: Vec<u8>, announced: usize },
+    Cut {
+        bytes: Vec<u8>,
+        announced: usize,
+    },
     /// No announced length, and no end.
     Endless,
     /// These bytes, then silence on an open connection.
-    Hang { bytes: Vec<u8>, announced: usize },
+    Hang {
+        bytes: Vec<u8>,
+        announced: usize,
+    },
     /// One byte now and then, for ever.
     Drip(Duration),
 }
 
 impl Fake {
-    pub(super) async fn start(
-        answer: impl Fn(&Seen) -> Reply + Send + Sync + 'static,
-    ) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a loopback port");
+    pub(super) async fn start(answer: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("a loopback port");
         let host = listener.local_addr().expect("an address").to_string();
         let seen = Arc::new(Mutex::new(Vec::new()));
         let (log, own, answer) = (Arc::clone(&seen), host.clone(), Arc::new(answer));
@@ -61,7 +67,11 @@ impl Fake {
                 tokio::spawn(async move { serve(connection, own, &log, &*answer).await });
             }
         });
-        Self { host, seen, accepting }
+        Self {
+            host,
+            seen,
+            accepting,
+        }
     }
 
     pub(super) fn host(&self) -> String {
@@ -74,7 +84,10 @@ impl Fake {
 
     /// `METHOD target` of every request.
     pub(super) fn lines(&self) -> Vec<String> {
-        self.seen().iter().map(|seen| format!("{} {}", seen.method, seen.target)).collect()
+        self.seen()
+            .iter()
+            .map(|seen| format!("{} {}", seen.method, seen.target))
+            .collect()
     }
 }
 
@@ -96,14 +109,22 @@ impl Seen {
 
 impl Reply {
     pub(super) fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
-        Self { status, headers: Vec::new(), body: Body::Whole(body.into()) }
+        Self {
+            status,
+            headers: Vec::new(),
+            body: Body::Whole(body.into()),
+        }
     }
 
     pub(super) fn with(status: u16, body: Body) -> Self {
-        Self { status, headers: Vec::new(), body }
+        Self {
+            status,
+            headers: Vec::new(),
+            body,
+        }
     }
 
-    pub(super) fn header(mut self, name: &str, value: impl ToString) -> Self {
+    pub(super) fn header(mut self, name: &str, value: impl std::fmt::Display) -> Self {
         self.headers.push((name.to_owned(), value.to_string()));
         self
     }
@@ -152,8 +173,13 @@ async fn read_request(connection: &mut TcpStream) -> Option<Seen> {
         .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
         .collect();
     let mut body = bytes.split_off(head + 4);
-    assert!(!headers.contains_key("transfer-encoding"), "uploads announce their length");
-    let length = headers.get("content-length").map_or(0, |text| text.parse().expect("a length"));
+    assert!(
+        !headers.contains_key("transfer-encoding"),
+        "uploads announce their length"
+    );
+    let length = headers
+        .get("content-length")
+        .map_or(0, |text| text.parse().expect("a length"));
     while body.len() < length {
         let mut buffer = vec![0; 1 << 16];
         let count = connection.read(&mut buffer).await.ok()?;
@@ -162,7 +188,14 @@ async fn read_request(connection: &mut TcpStream) -> Option<Seen> {
         }
         body.extend_from_slice(&buffer[..count]);
     }
-    Some(Seen { method, target, headers, body, number: 0, host: String::new() })
+    Some(Seen {
+        method,
+        target,
+        headers,
+        body,
+        number: 0,
+        host: String::new(),
+    })
 }
 
 async fn write_reply(
@@ -172,9 +205,12 @@ async fn write_reply(
 ) -> std::io::Result<()> {
     let mut head = format!("HTTP/1.1 {} Status\r\nconnection: close\r\n", reply.status);
     for (name, value) in &reply.headers {
-        head += &format!("{name}: {value}\r\n");
+        head = format!("{head}{name}: {value}\r\n");
     }
-    let own_length = reply.headers.iter().any(|(name, _)| name == "content-length");
+    let own_length = reply
+        .headers
+        .iter()
+        .any(|(name, _)| name == "content-length");
     let length = match &reply.body {
         _ if own_length => None,
         Body::Whole(bytes) => Some(bytes.len()),
@@ -182,21 +218,23 @@ async fn write_reply(
         Body::Endless | Body::Drip(_) => None,
     };
     if let Some(length) = length {
-        head += &format!("content-length: {length}\r\n");
+        head = format!("{head}content-length: {length}\r\n");
     }
-    connection.write_all(format!("{head}\r\n").as_bytes()).await?;
+    connection
+        .write_all(format!("{head}\r\n").as_bytes())
+        .await?;
     if is_head {
         return connection.shutdown().await;
     }
     match reply.body {
         Body::Whole(bytes) | Body::Cut { bytes, .. } => connection.write_all(&bytes).await?,
         Body::Endless => loop {
-            connection.write_all(&[b'x'; 1 << 16]).await?;
+            connection.write_all(&[b'x'; 1 << 12]).await?;
         },
         Body::Hang { bytes, .. } => {
             connection.write_all(&bytes).await?;
             connection.flush().await?;
-            tokio::time::sleep(Duration::from_secs(60)).await;
+            tokio::time::sleep(Duration::from_mins(1)).await;
         }
         Body::Drip(pause) => loop {
             connection.write_all(b"[").await?;

@@ -35,7 +35,10 @@ pub(super) async fn start(behaviour: Behaviour) -> Fake {
 }
 
 fn answer(content: &mut Content, seen: &Seen, behaviour: Behaviour) -> Reply {
-    if behaviour.max_body.is_some_and(|limit| seen.body.len() > limit) {
+    if behaviour
+        .max_body
+        .is_some_and(|limit| seen.body.len() > limit)
+    {
         return Reply::new(413, "too large");
     }
     let parts: Vec<&str> = seen.path().split('/').collect();
@@ -52,24 +55,38 @@ fn answer(content: &mut Content, seen: &Seen, behaviour: Behaviour) -> Reply {
             Reply::new(202, "").header("location", "/v2/any/blobs/uploads/one?state=kept")
         }
         ("PUT", "uploads", _) => {
-            assert!(seen.target.contains("state=kept"), "the query of the location stays");
+            assert!(
+                seen.target.contains("state=kept"),
+                "the query of the location stays"
+            );
             content.upload.extend_from_slice(&seen.body);
             let bytes = std::mem::take(&mut content.upload);
             let digest = Digest::of(&bytes).to_string();
             if !seen.target.contains(&digest.replace(':', "%3A")) {
-                return Reply::new(400, r#"{"errors":[{"code":"DIGEST_INVALID","message":"no"}]}"#);
+                return Reply::new(
+                    400,
+                    r#"{"errors":[{"code":"DIGEST_INVALID","message":"no"}]}"#,
+                );
             }
             content.blobs.insert(digest, bytes);
             Reply::new(201, "")
         }
         ("GET" | "HEAD", "blobs", digest) => match content.blobs.get(digest) {
             Some(bytes) => Reply::new(200, bytes.clone()),
-            None => Reply::new(404, r#"{"errors":[{"code":"BLOB_UNKNOWN","message":"no such blob"}]}"#),
+            None => Reply::new(
+                404,
+                r#"{"errors":[{"code":"BLOB_UNKNOWN","message":"no such blob"}]}"#,
+            ),
         },
         ("PUT", "manifests", name) => {
             let digest = Digest::of(&seen.body).to_string();
-            let media_type = seen.header("content-type").expect("a media type").to_owned();
-            content.manifests.insert(digest.clone(), (media_type, seen.body.clone()));
+            let media_type = seen
+                .header("content-type")
+                .expect("a media type")
+                .to_owned();
+            content
+                .manifests
+                .insert(digest.clone(), (media_type, seen.body.clone()));
             if !name.starts_with("sha256:") {
                 content.tags.insert(name.to_owned(), digest.clone());
             }

@@ -3,7 +3,7 @@
 use margo_package::oci::{ArtifactStore as _, Credentials, StaticCredentials};
 
 use super::fake::{Fake, Reply};
-use super::{blob_of, client_for, manifest_of, reference};
+use super::{blob_of, client_for, impatient_client_for, manifest_of, reference};
 
 async fn storage() -> Fake {
     Fake::start(|_| Reply::new(200, "content")).await
@@ -23,16 +23,28 @@ async fn credentials_do_not_follow_a_redirect_to_another_origin() {
     let fake = registry_that_redirects_to(format!("http://{}/blob?signed=1", storage.host())).await;
     let source = StaticCredentials::new()
         .with(&fake.host(), Credentials::password("operator", "swordfish"))
-        .with(&storage.host(), Credentials::password("operator", "swordfish"));
-    let client = client_for([&fake, &storage]).credentials(source).build().expect("a client");
+        .with(
+            &storage.host(),
+            Credentials::password("operator", "swordfish"),
+        );
+    let client = client_for([&fake, &storage])
+        .credentials(source)
+        .build()
+        .expect("a client");
     let mut sink = Vec::new();
-    let pulled = client.pull_blob(&reference(&fake, "web:1"), &blob_of(b"content"), &mut sink).await;
+    let pulled = client
+        .pull_blob(&reference(&fake, "web:1"), &blob_of(b"content"), &mut sink)
+        .await;
     pulled.expect("the blob");
     assert_eq!(sink, b"content");
     let arrived = storage.seen();
     assert_eq!(arrived.len(), 1);
     assert_eq!(arrived[0].target, "/blob?signed=1");
-    assert_eq!(arrived[0].header("authorization"), None, "the credentials stay at home");
+    assert_eq!(
+        arrived[0].header("authorization"),
+        None,
+        "the credentials stay at home"
+    );
     assert!(fake.seen()[1].header("authorization").is_some());
 }
 
@@ -45,12 +57,25 @@ async fn a_challenge_after_a_redirect_is_not_answered() {
     let fake = registry_that_redirects_to(format!("http://{}/blob", thief.host())).await;
     let source = StaticCredentials::new()
         .with(&fake.host(), Credentials::password("operator", "swordfish"))
-        .with(&thief.host(), Credentials::password("operator", "swordfish"));
-    let client = client_for([&fake, &thief]).credentials(source).build().expect("a client");
+        .with(
+            &thief.host(),
+            Credentials::password("operator", "swordfish"),
+        );
+    let client = client_for([&fake, &thief])
+        .credentials(source)
+        .build()
+        .expect("a client");
     let mut sink = Vec::new();
-    let pulled = client.pull_blob(&reference(&fake, "web:1"), &blob_of(b"content"), &mut sink).await;
+    let pulled = client
+        .pull_blob(&reference(&fake, "web:1"), &blob_of(b"content"), &mut sink)
+        .await;
     pulled.expect_err("refused");
-    assert!(thief.seen().iter().all(|seen| seen.header("authorization").is_none()));
+    assert!(
+        thief
+            .seen()
+            .iter()
+            .all(|seen| seen.header("authorization").is_none())
+    );
     assert_eq!(thief.seen().len(), 1);
 }
 
@@ -67,8 +92,14 @@ async fn credentials_stay_with_a_redirect_on_the_same_origin() {
     })
     .await;
     let source = StaticCredentials::new().with(&fake.host(), Credentials::password("a", "b"));
-    let client = client_for([&fake]).credentials(source).build().expect("a client");
-    client.pull_manifest(&reference(&fake, "web:1")).await.expect("a manifest");
+    let client = client_for([&fake])
+        .credentials(source)
+        .build()
+        .expect("a client");
+    client
+        .pull_manifest(&reference(&fake, "web:1"))
+        .await
+        .expect("a manifest");
 }
 
 #[tokio::test]
@@ -77,15 +108,24 @@ async fn a_redirect_to_plain_http_or_in_circles_is_not_followed() {
     let target = format!("http://{}/blob?signature=secret", storage.host());
     let fake = Fake::start(move |_| Reply::new(307, "").header("location", &target)).await;
     let client = client_for([&fake]).build().expect("a client");
-    let error = client.pull_manifest(&reference(&fake, "web:1")).await.expect_err("plain HTTP");
+    let error = client
+        .pull_manifest(&reference(&fake, "web:1"))
+        .await
+        .expect_err("plain HTTP");
     assert!(error.to_string().contains("it is not HTTPS"), "{error}");
-    assert!(!error.to_string().contains("secret"), "signed addresses are not printed: {error}");
+    assert!(
+        !error.to_string().contains("secret"),
+        "signed addresses are not printed: {error}"
+    );
     assert_eq!(storage.seen().len(), 0);
 
     for target in ["file:///etc/passwd", "/again"] {
         let fake = Fake::start(move |_| Reply::new(307, "").header("location", target)).await;
         let client = client_for([&fake]).build().expect("a client");
-        client.pull_manifest(&reference(&fake, "web:1")).await.expect_err(target);
+        client
+            .pull_manifest(&reference(&fake, "web:1"))
+            .await
+            .expect_err(target);
         assert!(fake.seen().len() <= 6);
     }
 }
@@ -93,8 +133,11 @@ async fn a_redirect_to_plain_http_or_in_circles_is_not_followed() {
 #[tokio::test]
 async fn https_is_spoken_unless_plain_http_is_allowed_for_this_host() {
     let fake = Fake::start(|_| Reply::new(200, manifest_of(b"x").bytes())).await;
-    let client = client_for([]).build().expect("a client");
-    client.pull_manifest(&reference(&fake, "web:1")).await.expect_err("no TLS there");
+    let client = impatient_client_for([]).build().expect("a client");
+    client
+        .pull_manifest(&reference(&fake, "web:1"))
+        .await
+        .expect_err("no TLS there");
     assert_eq!(fake.seen().len(), 0);
 }
 
@@ -108,14 +151,20 @@ async fn a_given_proxy_is_used_except_where_it_is_bypassed() {
         .expect("a client");
     let web = "registry.test/web:1".parse().expect("a reference");
     client.pull_manifest(&web).await.expect("a manifest");
-    assert_eq!(proxy.lines(), ["GET http://registry.test/v2/web/manifests/1"]);
+    assert_eq!(
+        proxy.lines(),
+        ["GET http://registry.test/v2/web/manifests/1"]
+    );
 
     let direct = Fake::start(|_| Reply::new(200, manifest_of(b"x").bytes())).await;
     let client = client_for([&direct])
         .proxy(format!("http://{}", proxy.host()), "127.0.0.1")
         .build()
         .expect("a client");
-    client.pull_manifest(&reference(&direct, "web:1")).await.expect("a manifest");
+    client
+        .pull_manifest(&reference(&direct, "web:1"))
+        .await
+        .expect("a manifest");
     assert_eq!(direct.lines(), ["GET /v2/web/manifests/1"]);
     assert_eq!(proxy.seen().len(), 1);
 }

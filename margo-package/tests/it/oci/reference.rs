@@ -6,10 +6,25 @@ fn every_part_is_read_and_written_back() {
     let digest = Digest::of(b"manifest");
     for (text, registry, repository, tag) in [
         ("registry.example/web", "registry.example", "web", None),
-        ("registry.example:5000/apps/web:1.0.0_build.7", "registry.example:5000", "apps/web", Some("1.0.0_build.7")),
-        ("[2001:db8::1]:5000/a/b/c:v1", "[2001:db8::1]:5000", "a/b/c", Some("v1")),
+        (
+            "registry.example:5000/apps/web:1.0.0_build.7",
+            "registry.example:5000",
+            "apps/web",
+            Some("1.0.0_build.7"),
+        ),
+        (
+            "[2001:db8::1]:5000/a/b/c:v1",
+            "[2001:db8::1]:5000",
+            "a/b/c",
+            Some("v1"),
+        ),
         ("[::1]/a", "[::1]", "a", None),
-        ("127.0.0.1:80/a__b/c-d--e/f.g", "127.0.0.1:80", "a__b/c-d--e/f.g", None),
+        (
+            "127.0.0.1:80/a__b/c-d--e/f.g",
+            "127.0.0.1:80",
+            "a__b/c-d--e/f.g",
+            None,
+        ),
         ("localhost/x:_", "localhost", "x", Some("_")),
     ] {
         for suffix in [String::new(), format!("@{digest}")] {

@@ -16,7 +16,10 @@ async fn five_hundreds_are_tried_again() {
     })
     .await;
     let client = client_for([&fake]).build().expect("a client");
-    client.pull_manifest(&reference(&fake, "web:1")).await.expect("a manifest");
+    client
+        .pull_manifest(&reference(&fake, "web:1"))
+        .await
+        .expect("a manifest");
     assert_eq!(fake.seen().len(), 3);
 }
 
@@ -29,8 +32,15 @@ async fn retry_after_is_obeyed() {
     .await;
     let client = client_for([&fake]).build().expect("a client");
     let start = Instant::now();
-    client.pull_manifest(&reference(&fake, "web:1")).await.expect("a manifest");
-    assert!(start.elapsed() >= Duration::from_secs(1), "{:?}", start.elapsed());
+    client
+        .pull_manifest(&reference(&fake, "web:1"))
+        .await
+        .expect("a manifest");
+    assert!(
+        start.elapsed() >= Duration::from_secs(1),
+        "{:?}",
+        start.elapsed()
+    );
 }
 
 #[tokio::test]
@@ -41,14 +51,23 @@ async fn a_wait_that_is_too_long_is_reported_instead() {
         })
         .await;
         let client = client_for([&fake]).build().expect("a client");
-        let error = client.pull_manifest(&reference(&fake, "web:1")).await.expect_err("busy");
+        let error = client
+            .pull_manifest(&reference(&fake, "web:1"))
+            .await
+            .expect_err("busy");
         let OciError::PeerRefused { refusal, .. } = &error else {
             panic!("{error}");
         };
-        let Refusal::Busy { status: 429, attempts: 1, retry_after, detail } = refusal else {
+        let Refusal::Busy {
+            status: 429,
+            attempts: 1,
+            retry_after,
+            detail,
+        } = refusal
+        else {
             panic!("{error}");
         };
-        assert!(*retry_after >= Some(Duration::from_secs(3600)));
+        assert!(*retry_after >= Some(Duration::from_hours(1)));
         assert_eq!(detail, "slow down");
         assert!(error.is_retryable());
         assert_eq!(fake.seen().len(), 1);
@@ -59,8 +78,14 @@ async fn a_wait_that_is_too_long_is_reported_instead() {
 async fn attempts_are_bounded() {
     let fake = Fake::start(|_| Reply::new(502, "")).await;
     let client = client_for([&fake]).build().expect("a client");
-    let error = client.pull_manifest(&reference(&fake, "web:1")).await.expect_err("broken");
-    assert!(error.to_string().contains("answered 502 after 3 attempts"), "{error}");
+    let error = client
+        .pull_manifest(&reference(&fake, "web:1"))
+        .await
+        .expect_err("broken");
+    assert!(
+        error.to_string().contains("answered 502 after 3 attempts"),
+        "{error}"
+    );
     assert_eq!(fake.seen().len(), 3);
 }
 
@@ -73,6 +98,11 @@ async fn no_connection_is_not_the_registrys_fault() {
     tokio::task::yield_now().await;
     let error = client.pull_manifest(&web).await.expect_err("nobody there");
     assert!(matches!(error, OciError::Environment { .. }), "{error:?}");
-    let source = std::error::Error::source(&error).expect("a cause").to_string();
-    assert!(!error.to_string().contains(&source), "the cause is not printed twice");
+    let source = std::error::Error::source(&error)
+        .expect("a cause")
+        .to_string();
+    assert!(
+        !error.to_string().contains(&source),
+        "the cause is not printed twice"
+    );
 }

@@ -25,7 +25,10 @@ impl Challenge {
     }
 
     pub(super) fn parameter(&self, name: &str) -> Option<&str> {
-        let mut found = self.parameters.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name));
+        let mut found = self
+            .parameters
+            .iter()
+            .filter(|(key, _)| key.eq_ignore_ascii_case(name));
         found.next().map(|(_, value)| value.as_str())
     }
 
@@ -49,7 +52,10 @@ impl Challenge {
                 }
                 rest = after;
             } else {
-                challenges.push(Self { scheme: word.to_owned(), parameters: Vec::new() });
+                challenges.push(Self {
+                    scheme: word.to_owned(),
+                    parameters: Vec::new(),
+                });
                 rest = after;
             }
         }
@@ -94,7 +100,10 @@ mod tests {
         assert_eq!(challenges[0].parameter("realm"), Some("a, \"b\""));
         assert!(challenges[1].is("Bearer"));
         assert_eq!(challenges[1].parameter("service"), Some("registry"));
-        assert_eq!(challenges[1].parameter("scope"), Some("repository:a/b:pull,push"));
+        assert_eq!(
+            challenges[1].parameter("scope"),
+            Some("repository:a/b:pull,push")
+        );
     }
 
     #[test]

@@ -36,7 +36,9 @@ impl Client {
         access: Access,
     ) -> Result<Token, OciError> {
         let place = place_of(reference);
-        let realm = challenge.parameter("realm").and_then(|realm| Url::parse(realm).ok());
+        let realm = challenge
+            .parameter("realm")
+            .and_then(|realm| Url::parse(realm).ok());
         let realm = realm.ok_or_else(|| {
             OciError::malformed(&place, "challenge", "it names no token service (realm)")
         })?;
@@ -49,15 +51,17 @@ impl Client {
         let at_home = authority(&realm).is_some_and(|host| host == reference.registry());
         let http = self.http(reference.registry(), at_home);
         let request = match credentials {
-            Some(Credentials::RefreshToken(token)) => {
-                http.post(realm.clone()).body(refresh_form(service, scope, token)).header(
+            Some(Credentials::RefreshToken(token)) => http
+                .post(realm.clone())
+                .body(refresh_form(service, scope, token))
+                .header(
                     reqwest::header::CONTENT_TYPE,
                     "application/x-www-form-urlencoded",
-                )
-            }
+                ),
             Some(Credentials::Password { user, password }) => {
                 let header = basic(user, password.expose(), &place)?;
-                http.get(with_query(&realm, service, scope)).header(AUTHORIZATION, header)
+                http.get(with_query(&realm, service, scope))
+                    .header(AUTHORIZATION, header)
             }
             Some(Credentials::BearerToken(_)) | None => {
                 http.get(with_query(&realm, service, scope))
@@ -91,7 +95,10 @@ impl Client {
                     } => detail,
                     _ => String::new(),
                 };
-                Err(OciError::refused(place, Refusal::Unauthenticated { by, detail }))
+                Err(OciError::refused(
+                    place,
+                    Refusal::Unauthenticated { by, detail },
+                ))
             }
             _ => Err(self.unexpected(answer, place).await),
         }
@@ -113,13 +120,26 @@ impl Token {
         // The parser's message could quote the token.
         let answer: Answer = serde_json::from_slice(body)
             .map_err(|_| OciError::malformed(place, "token", "it is not the expected JSON"))?;
-        let text = answer.token.or(answer.access_token).filter(|token| !token.expose().is_empty());
+        let text = answer
+            .token
+            .or(answer.access_token)
+            .filter(|token| !token.expose().is_empty());
         let text = text.ok_or_else(|| {
-            OciError::malformed(place, "token", "there is no member `token` or `access_token`")
+            OciError::malformed(
+                place,
+                "token",
+                "there is no member `token` or `access_token`",
+            )
         })?;
-        let lifetime = answer.expires_in.unwrap_or(DEFAULT_LIFETIME).min(LONGEST_LIFETIME);
+        let lifetime = answer
+            .expires_in
+            .unwrap_or(DEFAULT_LIFETIME)
+            .min(LONGEST_LIFETIME);
         let lifetime = Duration::from_secs(lifetime).saturating_sub(LEEWAY);
-        Ok(Self { text, until: asked_at + lifetime })
+        Ok(Self {
+            text,
+            until: asked_at + lifetime,
+        })
     }
 }
 
@@ -155,7 +175,10 @@ fn refresh_form(service: Option<&str>, scope: &str, token: &Secret) -> String {
 
 fn authority(url: &Url) -> Option<String> {
     let host = url.host_str()?;
-    Some(url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
+    Some(
+        url.port()
+            .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")),
+    )
 }
 
 const MAX_TOKEN: u64 = 64 << 10;

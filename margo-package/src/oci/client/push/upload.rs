@@ -33,7 +33,10 @@ impl Upload<'_> {
     /// Everything in one request, in constant memory.
     pub(super) async fn in_one_go(&self, target: Url) -> Result<Response, OciError> {
         let progress = Arc::new(Progress::new(self.blob));
-        let reader = Watched { reader: self.open().await?, progress: Arc::clone(&progress) };
+        let reader = Watched {
+            reader: self.open().await?,
+            progress: Arc::clone(&progress),
+        };
         // One byte more than announced would be sent, were there one: the check in `Watched` sees it first.
         let body = Body::wrap_stream(ReaderStream::with_capacity(reader, CHUNK));
         let request = self
@@ -71,11 +74,15 @@ impl Upload<'_> {
                     Ok(response)
                 };
             }
-            target = self.client.upload_location(&response, &target, self.place)?;
+            target = self
+                .client
+                .upload_location(&response, &target, self.place)?;
             start += length;
         }
         self.verdict(&progress)?;
-        let request = self.request(Method::PUT, self.completed(target)).header(CONTENT_LENGTH, 0);
+        let request = self
+            .request(Method::PUT, self.completed(target))
+            .header(CONTENT_LENGTH, 0);
         self.client.patiently(request.send(), self.place).await
     }
 
@@ -88,7 +95,9 @@ impl Upload<'_> {
         let home = self.client.url(self.reference, "");
         let at_home = home.is_ok_and(|home| home.origin() == target.origin());
         let http = self.client.http(self.reference.registry(), at_home);
-        let request = http.request(method, target).header(CONTENT_TYPE, "application/octet-stream");
+        let request = http
+            .request(method, target)
+            .header(CONTENT_TYPE, "application/octet-stream");
         let known = self.client.authorization(self.reference, Access::Push);
         match known.filter(|_| at_home) {
             Some(authorization) => request.header(AUTHORIZATION, authorization),
@@ -98,7 +107,9 @@ impl Upload<'_> {
 
     /// The address that ends the upload. Its own query belongs to the registry and stays.
     fn completed(&self, mut target: Url) -> Url {
-        target.query_pairs_mut().append_pair("digest", &self.blob.digest.to_string());
+        target
+            .query_pairs_mut()
+            .append_pair("digest", &self.blob.digest.to_string());
         target
     }
 
@@ -139,7 +150,12 @@ impl Upload<'_> {
 
     /// A fault of the source that already showed while it was read.
     fn source_fault(&self, progress: &Progress) -> Result<(), OciError> {
-        match progress.fault.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        match progress
+            .fault
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+        {
             Some(SourceFault::Wrong(fault)) => Err(self.misused(&fault)),
             Some(SourceFault::Unreadable(error)) => Err(self.local(error)),
             None => Ok(()),
@@ -148,11 +164,15 @@ impl Upload<'_> {
 
     fn misused(&self, fault: &Misbehaviour) -> OciError {
         let problem = match fault {
-            Misbehaviour::Size { expected, found, .. } => {
+            Misbehaviour::Size {
+                expected, found, ..
+            } => {
                 format!("the source gave {found} bytes where the descriptor says {expected}")
             }
             Misbehaviour::Digest { expected, found } => {
-                format!("the source gave bytes with the digest {found} where the descriptor says {expected}")
+                format!(
+                    "the source gave bytes with the digest {found} where the descriptor says {expected}"
+                )
             }
             other => other.to_string(),
         };
@@ -191,7 +211,10 @@ impl Progress {
     }
 
     fn take(&self) -> Option<Checked> {
-        self.checked.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.checked
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
     }
 
     fn pass(&self, bytes: &[u8]) -> io::Result<()> {
@@ -209,7 +232,10 @@ impl Progress {
     /// Notes a source that ended too early: the HTTP library would call that a broken connection.
     fn end(&self) {
         let checked = self.checked.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(Err(fault)) = checked.as_ref().map(|checked| checked.announced(checked.seen())) {
+        if let Some(Err(fault)) = checked
+            .as_ref()
+            .map(|checked| checked.announced(checked.seen()))
+        {
             self.fail(SourceFault::Wrong(fault));
         }
     }
@@ -252,4 +278,3 @@ impl AsyncRead for Watched {
 
 /// The size of a piece in bytes; below the limits that proxies usually have.
 const PIECE: u64 = 4 << 20;
-
