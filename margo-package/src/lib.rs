@@ -1,6 +1,5 @@
-//! Application packages and compose archives of Margo, the Linux Foundation standard for edge interoperability.
-
 #![cfg_attr(docsrs, feature(doc_cfg))]
+//! Application packages and compose archives of Margo, the Linux Foundation standard for edge interoperability.
 
 #[cfg(feature = "oci")]
 pub mod oci;
