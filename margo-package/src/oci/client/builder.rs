@@ -33,7 +33,8 @@ pub struct ClientBuilder {
 pub struct Timeouts {
     /// For a connection with its TLS handshake: 10 s.
     pub connect: Duration,
-    /// For the next piece of progress in either direction: 60 s.
+    /// For the next piece of progress in either direction: 60 s. While a blob is pulled, at least 1 KiB
+    /// must come in this time, so that a drip counts as silence.
     pub idle: Duration,
     /// For a whole manifest, token or list, however slowly it drips: 60 s.
     pub document: Duration,

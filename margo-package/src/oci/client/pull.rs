@@ -4,6 +4,7 @@ use margo_types::oci::Descriptor;
 use reqwest::header::{CONTENT_RANGE, HeaderValue, RANGE};
 use reqwest::{Response, StatusCode};
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
+use tokio::time::Instant;
 
 use super::body::stalled;
 use super::transport::{Call, connection};
@@ -81,6 +82,8 @@ impl Client {
                 .map_err(|fault| OciError::misbehaved(place, fault))?;
         }
         let idle = self.shared.timeouts.idle;
+        let mut period = Instant::now();
+        let mut in_period = 0;
         loop {
             let chunk = tokio::time::timeout(idle, response.chunk())
                 .await
@@ -89,6 +92,12 @@ impl Client {
             let Some(mut chunk) = chunk else {
                 return Ok(());
             };
+            in_period += chunk.len();
+            if in_period >= SLOWEST {
+                (period, in_period) = (Instant::now(), 0);
+            } else if period.elapsed() > idle {
+                return Err(stalled(idle, place));
+            }
             let skipped = usize::try_from(known)
                 .unwrap_or(usize::MAX)
                 .min(chunk.len());
@@ -120,5 +129,7 @@ fn local(error: std::io::Error, place: &Place) -> OciError {
     OciError::environment(place, Failure::LocalEnd, error)
 }
 
+/// Bytes that must come within the idle time.
+const SLOWEST: usize = 1 << 10;
 /// Bytes in one attempt that count as progress; so the attempts end with the blob at the latest.
 const WORTHWHILE: u64 = 64 << 10;

@@ -1,6 +1,6 @@
 //! Where requests go, and what goes with them.
 
-use margo_package::oci::{ArtifactStore as _, Credentials, StaticCredentials};
+use margo_package::oci::{ArtifactStore as _, Client, Credentials, RetryPolicy, StaticCredentials};
 
 use super::fake::{Fake, Reply};
 use super::{blob_of, client_for, impatient_client_for, manifest_of, reference};
@@ -167,4 +167,51 @@ async fn a_given_proxy_is_used_except_where_it_is_bypassed() {
         .expect("a manifest");
     assert_eq!(direct.lines(), ["GET /v2/web/manifests/1"]);
     assert_eq!(proxy.seen().len(), 1);
+}
+
+/// The environment belongs to the whole process, so this test runs itself again in one of its own.
+#[tokio::test]
+async fn the_proxy_of_the_environment_is_used() {
+    if std::env::var_os("PROXY_IS_SET").is_some() {
+        let client = Client::builder()
+            .only_these_certificates()
+            .retry(RetryPolicy::never())
+            .plain_http("registry.test")
+            .plain_http("direct.test")
+            .build()
+            .expect("a client");
+        let pull = async |text: &str| {
+            client
+                .pull_manifest(&text.parse().expect("a reference"))
+                .await
+                .map(drop)
+        };
+        pull("registry.test/web:1")
+            .await
+            .expect("through the proxy");
+        pull("direct.test/web:1")
+            .await
+            .expect_err("there is no such host");
+        return;
+    }
+    let proxy = Fake::start(|_| Reply::new(200, manifest_of(b"x").bytes())).await;
+    let this = std::env::current_exe().expect("this program");
+    let name = "oci::proxy_and_redirects::the_proxy_of_the_environment_is_used";
+    let again = tokio::process::Command::new(this)
+        .args(["--exact", name])
+        .env("PROXY_IS_SET", "yes")
+        .env("HTTP_PROXY", format!("http://{}", proxy.host()))
+        .env("NO_PROXY", "direct.test")
+        .output()
+        .await
+        .expect("the test again");
+    assert!(
+        again.status.success(),
+        "{}",
+        String::from_utf8_lossy(&again.stdout)
+    );
+    assert_eq!(
+        proxy.lines(),
+        ["GET http://registry.test/v2/web/manifests/1"]
+    );
 }

@@ -263,6 +263,29 @@ async fn a_range_that_leaves_something_out_is_refused() {
 }
 
 #[tokio::test]
+async fn a_drip_counts_as_silence() {
+    let fake = Fake::start(|_| Reply::with(200, Body::Drip(Duration::from_millis(20)))).await;
+    let client = impatient_client_for([&fake]).build().expect("a client");
+    let start = Instant::now();
+    let mut sink = Vec::new();
+    let blob = blob_of(&vec![b'['; 1_000_000]);
+    let web = reference(&fake, "web:1");
+    let error = client
+        .pull_blob(&web, &blob, &mut sink)
+        .await
+        .expect_err("a drip");
+    assert!(
+        matches!(fault(&error), Misbehaviour::Stalled { .. }),
+        "{error}"
+    );
+    assert!(
+        start.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        start.elapsed()
+    );
+}
+
+#[tokio::test]
 async fn silence_ends_after_the_idle_time() {
     let fake = Fake::start(|_| {
         Reply::with(
