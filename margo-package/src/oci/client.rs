@@ -71,7 +71,7 @@ impl Client {
         ClientBuilder::new()
     }
 
-    /// The base of a repository's URLs, `https://registry/v2/name/`, and one resource under it.
+    /// The address of a resource in the reference's repository, such as `tags/list`.
     fn url(&self, reference: &Reference, resource: &str) -> Result<Url, OciError> {
         let registry = reference.registry();
         let scheme = if self.shared.plain_http.contains(registry) {

@@ -153,7 +153,9 @@ impl OciError {
 pub struct Place(Box<(String, String)>);
 
 impl Place {
-    pub(crate) fn new(artefact: impl fmt::Display, store: impl fmt::Display) -> Self {
+    /// What is worked on, and where: for your own [`CredentialSource`](super::CredentialSource) or
+    /// [`ArtifactStore`](super::ArtifactStore).
+    pub fn new(artefact: impl fmt::Display, store: impl fmt::Display) -> Self {
         Self(Box::new((artefact.to_string(), store.to_string())))
     }
 

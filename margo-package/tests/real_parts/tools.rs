@@ -2,8 +2,12 @@
 
 use std::path::Path;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use libtest_mimic::Trial;
+use margo_package::oci::Secret;
 use margo_package::oci::{ArtifactStore as _, LayoutArchive, LayoutDirectory, Reference, transfer};
+use margo_package::signature::{SignaturePolicy, SigningKey, Verifier, VerifyingKey, sign};
 use margo_types::Digest;
 
 use crate::process::{Registry, run};
@@ -12,6 +16,11 @@ use crate::trial;
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
+        trial(
+            "openssl_agrees_on_keys_and_signatures",
+            &["openssl"],
+            openssl,
+        ),
         trial(
             "skopeo_copies_away_and_back",
             &["docker-registry", "skopeo"],
@@ -152,4 +161,77 @@ async fn helm() {
         .expect("the chart");
     let read = |path: &Path| Digest::of(&std::fs::read(path).expect("a file"));
     assert_eq!(read(&pulled), read(&packed), "not a byte is changed");
+}
+
+async fn openssl() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (private, public) = (path("key.pem"), path("public.pem"));
+    let curve = "ec_paramgen_curve:P-256";
+    run(
+        "openssl",
+        &[
+            "genpkey",
+            "-algorithm",
+            "EC",
+            "-pkeyopt",
+            curve,
+            "-out",
+            &private,
+        ],
+        &[],
+    );
+    run(
+        "openssl",
+        &["pkey", "-in", &private, "-pubout", "-out", &public],
+        &[],
+    );
+    let text = |path: &str| std::fs::read_to_string(path).expect("a file");
+    let key = SigningKey::from_pem(&Secret::from(text(&private))).expect("the private key");
+    let verifying = VerifyingKey::from_pem(&text(&public)).expect("the public key");
+    assert_eq!(
+        key.verifying_key().expect("its public key").to_pem(),
+        text(&public)
+    );
+
+    let layout = LayoutDirectory::create(folder.path().join("layout"))
+        .await
+        .expect("a layout");
+    let package: Reference = "registry.example/furnace:1.0.0"
+        .parse()
+        .expect("a reference");
+    push_package(&layout, &package).await;
+    let digest = sign(&layout, &package, &key).await.expect("a signature");
+    let policy = SignaturePolicy::required_everywhere(Verifier::new([verifying]));
+    assert!(
+        policy
+            .check(&layout, &package)
+            .await
+            .expect("a verdict")
+            .is_acceptable()
+    );
+
+    let tag = format!("sha256-{}.sig", digest.to_hex());
+    let signed = package.with_tag(&tag).expect("a reference");
+    let manifest = layout
+        .pull_manifest(&signed)
+        .await
+        .expect("the signature's manifest");
+    let layer = &manifest.content().layers[0];
+    transfer::blob_to_file(&layout, &signed, layer, Path::new(&path("payload")))
+        .await
+        .expect("it");
+    let signature = STANDARD.decode(&layer.annotations["dev.cosignproject.cosign/signature"]);
+    std::fs::write(path("signature"), signature.expect("base64")).expect("a file");
+    let (payload, signature) = (path("payload"), path("signature"));
+    let verify = [
+        "dgst",
+        "-sha256",
+        "-verify",
+        &public,
+        "-signature",
+        &signature,
+        &payload,
+    ];
+    assert_eq!(run("openssl", &verify, &[]).trim(), "Verified OK");
 }
