@@ -10,7 +10,8 @@
 //! - [`archive`]: hardened reading and extraction of `tar.gz`, and deterministic building;
 //! - [`bundle`]: all deployments of a state manifest in one archive;
 //! - [`compose`]: the archive of a Compose component;
-//! - [`chart`]: Helm charts, and what in them the specification forbids.
+//! - [`chart`]: Helm charts, and what in them the specification forbids;
+//! - `oci` and `signature` (feature `oci`): registries, layouts and signatures.
 //!
 //! The APIs are synchronous over [`std::io`]: run them on a blocking thread of an asynchronous program.
 //!
@@ -40,7 +41,11 @@ pub mod compose;
 mod digest_reader;
 pub mod instantiate;
 pub mod lint;
+#[cfg(feature = "oci")]
+pub mod oci;
 pub mod package;
+#[cfg(feature = "oci")]
+pub mod signature;
 
 pub use blame::Blame;
 pub use digest_reader::DigestReader;

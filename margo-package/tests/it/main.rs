@@ -9,6 +9,8 @@ mod compose;
 mod instantiate;
 mod interop;
 mod lint;
+#[cfg(feature = "oci")]
+mod oci;
 mod package;
 mod properties;
 mod replay;

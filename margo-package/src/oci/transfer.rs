@@ -1,0 +1,169 @@
+//! Transfers: blobs into files and memory, whole artefacts from one store to another.
+
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use margo_types::Digest;
+use margo_types::oci::Descriptor;
+use tempfile::NamedTempFile;
+use tokio::io::AsyncWriteExt as _;
+
+use super::blob::CHUNK;
+use super::error::{Misbehaviour, OciError, Place};
+use super::reference::Reference;
+use super::store::ArtifactStore;
+
+/// Pulls a blob into a file.
+///
+/// The file appears under its name only when it is complete, checked and on the disk; after a failure
+/// nothing is left. An existing file is replaced.
+pub async fn blob_to_file(
+    store: &dyn ArtifactStore,
+    reference: &Reference,
+    blob: &Descriptor,
+    path: &Path,
+) -> Result<(), OciError> {
+    let place = Place::new(reference, path.display());
+    let failed = |error| OciError::file(&place, path.display(), error);
+    let temporary = temporary_beside(path).map_err(failed)?;
+    let mut file = writer(&temporary).map_err(failed)?;
+    store.pull_blob(reference, blob, &mut file).await?;
+    file.flush().await.map_err(failed)?;
+    file.sync_all().await.map_err(failed)?;
+    temporary
+        .persist(path)
+        .map_err(|error| failed(error.error))?;
+    Ok(())
+}
+
+/// Pulls a blob of at most `limit` bytes into memory.
+pub async fn blob_to_memory(
+    store: &dyn ArtifactStore,
+    reference: &Reference,
+    blob: &Descriptor,
+    limit: u64,
+) -> Result<Bytes, OciError> {
+    let place = Place::new(reference, blob.digest);
+    if blob.size > limit {
+        return Err(OciError::misbehaved(
+            &place,
+            Misbehaviour::TooLarge {
+                what: "blob",
+                limit,
+            },
+        ));
+    }
+    let mut bytes = Vec::new();
+    store.pull_blob(reference, blob, &mut bytes).await?;
+    Ok(bytes.into())
+}
+
+/// Copies an artefact, manifest and blobs, byte for byte, and says its digest.
+///
+/// With [`Signatures::Follow`] everything that refers to the artefact goes along: what an air-gapped
+/// site needs to verify it. Blobs pass through memory when small and through a temporary file when not.
+/// Call [`ArtifactStore::commit`] on the target when all artefacts are there.
+pub async fn copy(
+    from: &dyn ArtifactStore,
+    source: &Reference,
+    to: &dyn ArtifactStore,
+    target: &Reference,
+    signatures: Signatures,
+) -> Result<Digest, OciError> {
+    let digest = copy_one(from, source, to, target).await?;
+    if signatures == Signatures::Leave {
+        return Ok(digest);
+    }
+    let tag = signature_tag(digest);
+    if let (Ok(source), Ok(target)) = (source.with_tag(&tag), target.with_tag(&tag)) {
+        match copy_one(from, &source, to, &target).await {
+            Err(error) if !error.is_not_found() => return Err(error),
+            Ok(_) | Err(_) => {}
+        }
+    }
+    let untagged = |reference: &Reference, digest| {
+        Reference::parse(&format!("{}@{digest}", reference.name()))
+            .map_err(|error| misspelt(reference, &error.to_string()))
+    };
+    for referrer in from.referrers(source, digest, None).await? {
+        let source = untagged(source, referrer.digest)?;
+        let target = untagged(target, referrer.digest)?;
+        copy_one(from, &source, to, &target).await?;
+    }
+    Ok(digest)
+}
+
+/// Whether signatures and other referrers are copied with an artefact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signatures {
+    /// They are.
+    Follow,
+    /// They are not.
+    Leave,
+}
+
+async fn copy_one(
+    from: &dyn ArtifactStore,
+    source: &Reference,
+    to: &dyn ArtifactStore,
+    target: &Reference,
+) -> Result<Digest, OciError> {
+    let manifest = from.pull_manifest(source).await?;
+    for blob in manifest.blobs() {
+        if blob.size <= IN_MEMORY {
+            let bytes = blob_to_memory(from, source, blob, IN_MEMORY).await?;
+            to.push_blob(target, blob, &bytes).await?;
+        } else {
+            let place = Place::new(source, "temporary folder");
+            let failed = |error| OciError::file(&place, std::env::temp_dir().display(), error);
+            let temporary = NamedTempFile::new().map_err(failed)?;
+            let mut file = writer(&temporary).map_err(failed)?;
+            from.pull_blob(source, blob, &mut file).await?;
+            file.flush().await.map_err(failed)?;
+            to.push_blob(target, blob, &temporary.path().to_owned())
+                .await?;
+        }
+    }
+    to.push_manifest(target, &manifest).await?;
+    Ok(manifest.digest())
+}
+
+/// The tag under which cosign keeps the signatures of a manifest.
+pub(crate) fn signature_tag(digest: Digest) -> String {
+    format!("sha256-{}.sig", digest.to_hex())
+}
+
+pub(crate) fn misspelt(reference: &Reference, why: &str) -> OciError {
+    OciError::misused(
+        &Place::new(reference, "reference"),
+        why,
+        "correct the reference",
+    )
+}
+
+/// A temporary file that can be renamed to `path`.
+pub(crate) fn temporary_beside(path: &Path) -> std::io::Result<NamedTempFile> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+        _ => PathBuf::from("."),
+    };
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".incoming-");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        // As if the file had been made under its final name: the process's mask decides.
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    builder.tempfile_in(folder)
+}
+
+/// A second handle to a temporary file, to write it without blocking.
+pub(crate) fn writer(temporary: &NamedTempFile) -> std::io::Result<tokio::fs::File> {
+    let mut file = tokio::fs::File::from_std(temporary.reopen()?);
+    file.set_max_buf_size(CHUNK);
+    Ok(file)
+}
+
+/// Blobs up to this size pass through memory, in bytes.
+const IN_MEMORY: u64 = 1 << 20;
