@@ -1,5 +1,7 @@
 //! Transfers: blobs into files and memory, whole artefacts from one store to another.
 
+mod relay;
+
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -8,6 +10,7 @@ use margo_types::oci::Descriptor;
 use tempfile::NamedTempFile;
 use tokio::io::AsyncWriteExt as _;
 
+use self::relay::Relay;
 use super::blob::CHUNK;
 use super::error::{Misbehaviour, OciError, Place};
 use super::reference::Reference;
@@ -61,7 +64,8 @@ pub async fn blob_to_memory(
 /// Copies an artefact, manifest and blobs, byte for byte, and says its digest.
 ///
 /// With [`Signatures::Follow`] everything that refers to the artefact goes along: what an air-gapped
-/// site needs to verify it. Blobs pass through memory when small and through a temporary file when not.
+/// site needs to verify it. Blobs that the target has are not pulled; the others pass through a temporary
+/// file.
 /// Call [`ArtifactStore::commit`] on the target when all artefacts are there.
 pub async fn copy(
     from: &dyn ArtifactStore,
@@ -110,19 +114,9 @@ async fn copy_one(
 ) -> Result<Digest, OciError> {
     let manifest = from.pull_manifest(source).await?;
     for blob in manifest.blobs() {
-        if blob.size <= IN_MEMORY {
-            let bytes = blob_to_memory(from, source, blob, IN_MEMORY).await?;
-            to.push_blob(target, blob, &bytes).await?;
-        } else {
-            let place = Place::new(source, "temporary folder");
-            let failed = |error| OciError::file(&place, std::env::temp_dir().display(), error);
-            let temporary = NamedTempFile::new().map_err(failed)?;
-            let mut file = writer(&temporary).map_err(failed)?;
-            from.pull_blob(source, blob, &mut file).await?;
-            file.flush().await.map_err(failed)?;
-            to.push_blob(target, blob, &temporary.path().to_owned())
-                .await?;
-        }
+        let relay = Relay::new(from, source, blob);
+        let pushed = to.push_blob(target, blob, &relay).await;
+        pushed.map_err(|error| relay.fault().unwrap_or(error))?;
     }
     to.push_manifest(target, &manifest).await?;
     Ok(manifest.digest())
@@ -164,6 +158,3 @@ pub(crate) fn writer(temporary: &NamedTempFile) -> std::io::Result<tokio::fs::Fi
     file.set_max_buf_size(CHUNK);
     Ok(file)
 }
-
-/// Blobs up to this size pass through memory, in bytes.
-const IN_MEMORY: u64 = 1 << 20;
