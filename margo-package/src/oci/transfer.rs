@@ -33,9 +33,7 @@ pub async fn blob_to_file(
     store.pull_blob(reference, blob, &mut file).await?;
     file.flush().await.map_err(failed)?;
     file.sync_all().await.map_err(failed)?;
-    temporary
-        .persist(path)
-        .map_err(|error| failed(error.error))?;
+    publish(temporary, path).map_err(failed)?;
     Ok(())
 }
 
@@ -64,9 +62,8 @@ pub async fn blob_to_memory(
 /// Copies an artefact, manifest and blobs, byte for byte, and says its digest.
 ///
 /// With [`Signatures::Follow`] everything that refers to the artefact goes along: what an air-gapped
-/// site needs to verify it. Blobs that the target has are not pulled; the others pass through a temporary
-/// file.
-/// Call [`ArtifactStore::commit`] on the target when all artefacts are there.
+/// site needs to verify it. Blobs that the target has are not pulled; the others pass through a
+/// temporary file. Call [`ArtifactStore::commit`] on the target when all artefacts are there.
 pub async fn copy(
     from: &dyn ArtifactStore,
     source: &Reference,
@@ -150,6 +147,20 @@ pub(crate) fn temporary_beside(path: &Path) -> std::io::Result<NamedTempFile> {
         builder.permissions(std::fs::Permissions::from_mode(0o666));
     }
     builder.tempfile_in(folder)
+}
+
+/// Gives a complete temporary file its name, so that it also survives a power cut.
+pub(crate) fn publish(temporary: NamedTempFile, path: &Path) -> std::io::Result<()> {
+    temporary.persist(path).map_err(|error| error.error)?;
+    #[cfg(unix)]
+    if let Some(folder) = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+    {
+        // Not every file system can do this; those that cannot need it not.
+        let _ = std::fs::File::open(folder).and_then(|folder| folder.sync_all());
+    }
+    Ok(())
 }
 
 /// A second handle to a temporary file, to write it without blocking.
