@@ -18,7 +18,7 @@ use super::layout::{Folder, Layout, Members, artifact_store};
 use super::manifest::Manifest;
 use super::reference::Reference;
 use super::store::{ArtifactStore, Pushed};
-use super::transfer::temporary_beside;
+use super::transfer::{publish, temporary_beside};
 
 /// An uncompressed tar file with an OCI image layout.
 ///
@@ -237,8 +237,7 @@ fn rewrite(target: &Path, staged: &Path, old: &Members) -> io::Result<()> {
     }
     writer.into_inner()?.flush()?;
     temporary.as_file().sync_all()?;
-    temporary.persist(target)?;
-    Ok(())
+    publish(temporary, target)
 }
 
 fn append_file<W: Write>(writer: &mut tar::Builder<W>, name: &str, path: &Path) -> io::Result<()> {

@@ -1,5 +1,7 @@
 //! Transfers: blobs into files and memory, whole artefacts from one store to another.
 
+mod relay;
+
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -8,6 +10,7 @@ use margo_types::oci::Descriptor;
 use tempfile::NamedTempFile;
 use tokio::io::AsyncWriteExt as _;
 
+use self::relay::Relay;
 use super::blob::CHUNK;
 use super::error::{Misbehaviour, OciError, Place};
 use super::reference::Reference;
@@ -30,9 +33,7 @@ pub async fn blob_to_file(
     store.pull_blob(reference, blob, &mut file).await?;
     file.flush().await.map_err(failed)?;
     file.sync_all().await.map_err(failed)?;
-    temporary
-        .persist(path)
-        .map_err(|error| failed(error.error))?;
+    publish(temporary, path).map_err(failed)?;
     Ok(())
 }
 
@@ -61,8 +62,8 @@ pub async fn blob_to_memory(
 /// Copies an artefact, manifest and blobs, byte for byte, and says its digest.
 ///
 /// With [`Signatures::Follow`] everything that refers to the artefact goes along: what an air-gapped
-/// site needs to verify it. Blobs pass through memory when small and through a temporary file when not.
-/// Call [`ArtifactStore::commit`] on the target when all artefacts are there.
+/// site needs to verify it. Blobs that the target has are not pulled; the others pass through a
+/// temporary file. Call [`ArtifactStore::commit`] on the target when all artefacts are there.
 pub async fn copy(
     from: &dyn ArtifactStore,
     source: &Reference,
@@ -110,19 +111,9 @@ async fn copy_one(
 ) -> Result<Digest, OciError> {
     let manifest = from.pull_manifest(source).await?;
     for blob in manifest.blobs() {
-        if blob.size <= IN_MEMORY {
-            let bytes = blob_to_memory(from, source, blob, IN_MEMORY).await?;
-            to.push_blob(target, blob, &bytes).await?;
-        } else {
-            let place = Place::new(source, "temporary folder");
-            let failed = |error| OciError::file(&place, std::env::temp_dir().display(), error);
-            let temporary = NamedTempFile::new().map_err(failed)?;
-            let mut file = writer(&temporary).map_err(failed)?;
-            from.pull_blob(source, blob, &mut file).await?;
-            file.flush().await.map_err(failed)?;
-            to.push_blob(target, blob, &temporary.path().to_owned())
-                .await?;
-        }
+        let relay = Relay::new(from, source, blob);
+        let pushed = to.push_blob(target, blob, &relay).await;
+        pushed.map_err(|error| relay.fault().unwrap_or(error))?;
     }
     to.push_manifest(target, &manifest).await?;
     Ok(manifest.digest())
@@ -158,12 +149,23 @@ pub(crate) fn temporary_beside(path: &Path) -> std::io::Result<NamedTempFile> {
     builder.tempfile_in(folder)
 }
 
+/// Gives a complete temporary file its name, so that it also survives a power cut.
+pub(crate) fn publish(temporary: NamedTempFile, path: &Path) -> std::io::Result<()> {
+    temporary.persist(path).map_err(|error| error.error)?;
+    #[cfg(unix)]
+    if let Some(folder) = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+    {
+        // Not every file system can do this; those that cannot need it not.
+        let _ = std::fs::File::open(folder).and_then(|folder| folder.sync_all());
+    }
+    Ok(())
+}
+
 /// A second handle to a temporary file, to write it without blocking.
 pub(crate) fn writer(temporary: &NamedTempFile) -> std::io::Result<tokio::fs::File> {
     let mut file = tokio::fs::File::from_std(temporary.reopen()?);
     file.set_max_buf_size(CHUNK);
     Ok(file)
 }
-
-/// Blobs up to this size pass through memory, in bytes.
-const IN_MEMORY: u64 = 1 << 20;

@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncSeekExt as _};
 use crate::oci::blob::CHUNK;
 use crate::oci::error::{Misbehaviour, OciError, Place};
 use crate::oci::index::Index;
-use crate::oci::transfer::{temporary_beside, writer};
+use crate::oci::transfer::{publish, temporary_beside, writer};
 
 pub(in crate::oci) const VERSION_FILE: &str = "oci-layout";
 pub(in crate::oci) const INDEX_FILE: &str = "index.json";
@@ -105,9 +105,7 @@ impl Folder {
         file.write_all(bytes).await.map_err(failed)?;
         file.flush().await.map_err(failed)?;
         file.sync_all().await.map_err(failed)?;
-        temporary
-            .persist(path)
-            .map_err(|error| failed(error.error))?;
+        publish(temporary, path).map_err(failed)?;
         Ok(())
     }
 

@@ -15,7 +15,7 @@ use crate::oci::index::Entry;
 use crate::oci::manifest::{MAX_MANIFEST, Manifest};
 use crate::oci::reference::Reference;
 use crate::oci::store::Pushed;
-use crate::oci::transfer::{temporary_beside, writer};
+use crate::oci::transfer::{publish, temporary_beside, writer};
 
 /// A layout in a folder. Blobs that are not there may be in an archive under it.
 #[derive(Debug)]
@@ -137,9 +137,7 @@ impl Layout {
             })?;
         file.flush().await.map_err(failed)?;
         file.sync_all().await.map_err(failed)?;
-        temporary
-            .persist(&path)
-            .map_err(|error| failed(error.error))?;
+        publish(temporary, &path).map_err(failed)?;
         Ok(Pushed::Sent)
     }
 

@@ -249,4 +249,45 @@ async fn an_artefact_travels_from_registry_to_registry_through_an_archive() {
     let back = transfer::copy(&archive, &from, &client, &to, transfer::Signatures::Follow).await;
     assert_eq!(there.expect("out"), back.expect("in"));
     assert!(layer_of(&client, &to).await == layer);
+
+    // A second copy moves nothing that is there.
+    let blobs = || {
+        site.lines()
+            .iter()
+            .filter(|line| line.starts_with("POST"))
+            .count()
+    };
+    let before = blobs();
+    let again = transfer::copy(&client, &from, &client, &to, transfer::Signatures::Leave).await;
+    again.expect("a copy");
+    assert_eq!(blobs(), before);
+    let pulls = fake
+        .lines()
+        .iter()
+        .filter(|line| line.starts_with("GET /v2/apps/web/blobs"))
+        .count();
+    assert_eq!(pulls, 2, "config and layer, once");
+}
+
+#[tokio::test]
+async fn a_copy_blames_the_side_that_failed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let layout = LayoutDirectory::create(folder.path())
+        .await
+        .expect("a layout");
+    let (web, manifest) = push(&layout, "registry.example/web:1", b"content").await;
+    let layer = manifest.content().layers[0].digest.to_hex();
+    std::fs::write(folder.path().join("blobs/sha256").join(layer), b"changed").expect("a change");
+    let site = memory::start(Behaviour::default()).await;
+    let client = client_for([&site]).build().expect("a client");
+    let to = reference(&site, "web:1");
+    let leave = transfer::Signatures::Leave;
+    let error = transfer::copy(&layout, &web, &client, &to, leave)
+        .await
+        .expect_err("a change");
+    assert!(error.is_integrity(), "{error}");
+    assert!(
+        error.to_string().contains("(layout "),
+        "names the source: {error}"
+    );
 }

@@ -78,3 +78,13 @@ fn what_is_no_reference_is_refused_with_a_fix() {
         assert!(error.contains(fix), "{text}: {error}");
     }
 }
+
+proptest::proptest! {
+    #[test]
+    fn what_is_read_is_written_back_and_nothing_panics(text in "[a-zA-Z0-9:/@._\\[\\]+-]{0,40}") {
+        if let Ok(reference) = Reference::parse(&text) {
+            let written = reference.to_string();
+            proptest::prop_assert_eq!(Reference::parse(&written), Ok(reference));
+        }
+    }
+}
