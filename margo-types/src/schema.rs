@@ -127,24 +127,31 @@ impl JsonSchema for ReportedArchitecture {
     }
 }
 
-/// A value without parts.
-pub(crate) struct Scalar;
+/// The operands of a match expression: strings, numbers, or one boolean.
+pub(crate) struct Operands;
 
-impl JsonSchema for Scalar {
+impl JsonSchema for Operands {
     fn inline_schema() -> bool {
         true
     }
 
     fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Scalar".into()
+        "Operands".into()
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": ["string", "number", "boolean"] })
+        json_schema!({
+            "type": "array",
+            "anyOf": [
+                { "items": { "type": "string" } },
+                { "items": { "type": "number" } },
+                { "items": { "type": "boolean" }, "maxItems": 1 },
+            ],
+        })
     }
 }
 
-/// What a parameter's value may be.
+/// What a parameter's value may be: a string, number or boolean, or a list of one of these.
 pub(crate) struct PlainValue;
 
 impl JsonSchema for PlainValue {
@@ -156,8 +163,14 @@ impl JsonSchema for PlainValue {
         "PlainValue".into()
     }
 
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let items = generator.subschema_for::<Scalar>();
-        json_schema!({ "type": ["string", "number", "boolean", "array"], "items": items })
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "anyOf": [
+                { "type": ["string", "number", "boolean"] },
+                { "type": "array", "items": { "type": "string" } },
+                { "type": "array", "items": { "type": "number" } },
+                { "type": "array", "items": { "type": "boolean" } },
+            ],
+        })
     }
 }
