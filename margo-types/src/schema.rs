@@ -14,6 +14,8 @@
 //! # Ok::<(), &str>(())
 //! ```
 
+pub(crate) mod older;
+
 use std::sync::LazyLock;
 
 use regex::Regex;
