@@ -1,5 +1,8 @@
 //! JSON Schema (draft 2020-12) of the documents.
 //!
+//! Those of the newest generation describe what is to be written. Those of older generations describe what
+//! their tolerant reader accepts, in all published spellings.
+//!
 //! A schema says of a document what a schema can say: a document that breaks it is refused by the reader or
 //! by strict validation, but not the other way round. Two rules of reading it:
 //!

@@ -63,8 +63,9 @@ impl Versioned for DeploymentStatus {
     #[cfg(feature = "schema")]
     fn schema(generation: SpecVersion) -> Option<schemars::Schema> {
         Some(match generation {
-            SpecVersion::PreDraft => older::of::<rc1::status::Report>(generation),
-            SpecVersion::Rc1 => older::of::<rc1::status::Report>(generation),
+            SpecVersion::PreDraft | SpecVersion::Rc1 => {
+                older::of::<rc1::status::Report>(generation)
+            }
             SpecVersion::Rc3 => crate::schema::of::<Self>(),
         })
     }
