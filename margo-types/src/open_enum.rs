@@ -71,7 +71,7 @@ macro_rules! open_enum {
             }
 
             fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-                schemars::json_schema!({ "type": "string", "enum": [$($text),*] })
+                schemars::json_schema!({ "type": "string", "enum": [$($text $(, $alias)*),*] })
             }
         }
     };

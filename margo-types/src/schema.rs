@@ -1,5 +1,8 @@
 //! JSON Schema (draft 2020-12) of the documents.
 //!
+//! Those of the newest generation describe what is to be written. Those of older generations describe what
+//! their tolerant reader accepts, in all published spellings.
+//!
 //! A schema says of a document what a schema can say: a document that breaks it is refused by the reader or
 //! by strict validation, but not the other way round. Two rules of reading it:
 //!
@@ -13,6 +16,8 @@
 //! assert_eq!(schema["required"][0], "manifestVersion");
 //! # Ok::<(), &str>(())
 //! ```
+
+pub(crate) mod older;
 
 use std::sync::LazyLock;
 
@@ -127,24 +132,31 @@ impl JsonSchema for ReportedArchitecture {
     }
 }
 
-/// A value without parts.
-pub(crate) struct Scalar;
+/// The operands of a match expression: strings, numbers, or one boolean.
+pub(crate) struct Operands;
 
-impl JsonSchema for Scalar {
+impl JsonSchema for Operands {
     fn inline_schema() -> bool {
         true
     }
 
     fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Scalar".into()
+        "Operands".into()
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": ["string", "number", "boolean"] })
+        json_schema!({
+            "type": "array",
+            "anyOf": [
+                { "items": { "type": "string" } },
+                { "items": { "type": "number" } },
+                { "items": { "type": "boolean" }, "maxItems": 1 },
+            ],
+        })
     }
 }
 
-/// What a parameter's value may be.
+/// What a parameter's value may be: a string, number or boolean, or a list of one of these.
 pub(crate) struct PlainValue;
 
 impl JsonSchema for PlainValue {
@@ -156,8 +168,14 @@ impl JsonSchema for PlainValue {
         "PlainValue".into()
     }
 
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let items = generator.subschema_for::<Scalar>();
-        json_schema!({ "type": ["string", "number", "boolean", "array"], "items": items })
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "anyOf": [
+                { "type": ["string", "number", "boolean"] },
+                { "type": "array", "items": { "type": "string" } },
+                { "type": "array", "items": { "type": "number" } },
+                { "type": "array", "items": { "type": "boolean" } },
+            ],
+        })
     }
 }

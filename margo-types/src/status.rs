@@ -170,7 +170,7 @@ pub fn worst_of<'a>(
 ///
 /// All members are required by the specification's text and optional in its schema (rc3.md ambiguity 10);
 /// strict validation follows the text unless all are empty.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[non_exhaustive]
 pub struct StatusError {
@@ -184,6 +184,10 @@ pub struct StatusError {
     /// What happened, for a person.
     #[serde(default)]
     pub message: String,
+    /// Unknown members; the schema is open.
+    #[serde(flatten)]
+    #[cfg_attr(feature = "schema", schemars(skip))]
+    pub extra: Extra,
 }
 
 impl StatusError {
@@ -197,10 +201,11 @@ impl StatusError {
             code: code.into(),
             source: source.into(),
             message: message.into(),
+            extra: Extra::default(),
         }
     }
 
-    /// Whether all members are empty, which means no error.
+    /// Whether code, source and message are empty, which means no error.
     pub fn is_empty(&self) -> bool {
         self.code.is_empty() && self.source.is_empty() && self.message.is_empty()
     }

@@ -78,6 +78,15 @@ macro_rules! differs_in_older_generations {
                     SpecVersion::Rc3 => to_text(self, format),
                 }
             }
+
+            #[cfg(feature = "schema")]
+            fn schema(generation: SpecVersion) -> Option<schemars::Schema> {
+                Some(match generation {
+                    SpecVersion::PreDraft => pre_draft::$form::schema(generation),
+                    SpecVersion::Rc1 => rc1::$form::schema(generation),
+                    SpecVersion::Rc3 => crate::schema::of::<Self>(),
+                })
+            }
         }
     )*};
 }

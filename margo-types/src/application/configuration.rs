@@ -79,7 +79,11 @@ pub struct Setting {
 /// Rules for values. The class follows from the data type, and from `options` for a selection.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[cfg_attr(
+    feature = "schema",
+    derive(JsonSchema),
+    schemars(transform = crate::schema::older::alias("dataType", "datatype"))
+)]
 #[non_exhaustive]
 pub struct Schema {
     /// The name by which settings refer to it.

@@ -148,10 +148,7 @@ pub struct MatchExpression {
     pub operator: Operator,
     /// The operands of `In`, `NotIn`, `Gt` and `Lt`; absent for the others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(
-        feature = "schema",
-        schemars(with = "Option<Vec<crate::schema::Scalar>>")
-    )]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Operands>"))]
     pub values: Option<Vec<Value>>,
     /// The conditions on one element, for `ContainsAll` and `ContainsAny`; absent for the others.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -222,7 +222,7 @@ fn options(at: &Place<'_>, schema: &Schema) {
             "write the options, or remove the list",
         );
     }
-    let element = element_of(&schema.data_type);
+    let element = defaults::element_of(&schema.data_type);
     at.each(options, |at, option| {
         if !defaults::is_of_type(option, element) {
             at.report(
@@ -232,17 +232,6 @@ fn options(at: &Place<'_>, schema: &Schema) {
             );
         }
     });
-}
-
-/// The type of one element of an array type; any other type itself.
-fn element_of(data_type: &DataType) -> &DataType {
-    match data_type {
-        DataType::StringArray => &DataType::String,
-        DataType::IntegerArray => &DataType::Integer,
-        DataType::DoubleArray => &DataType::Double,
-        DataType::BooleanArray => &DataType::Boolean,
-        other => other,
-    }
 }
 
 /// A regular expression of a peer may need so much memory: 1 MiB.

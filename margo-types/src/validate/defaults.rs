@@ -73,7 +73,7 @@ fn has_type_of(value: &Value, schema: &Schema) -> bool {
     match value {
         Value::Array(elements) if is_chosen_from_several => elements
             .iter()
-            .all(|element| is_of_type(element, &schema.data_type)),
+            .all(|element| is_of_type(element, element_of(&schema.data_type))),
         _ => is_of_type(value, &schema.data_type),
     }
 }
@@ -98,6 +98,17 @@ pub(super) fn is_of_type(value: &Value, data_type: &DataType) -> bool {
     }
 }
 
+/// The type of one element of an array type; any other type itself.
+pub(super) fn element_of(data_type: &DataType) -> &DataType {
+    match data_type {
+        DataType::StringArray => &DataType::String,
+        DataType::IntegerArray => &DataType::Integer,
+        DataType::DoubleArray => &DataType::Double,
+        DataType::BooleanArray => &DataType::Boolean,
+        other => other,
+    }
+}
+
 fn is_integer(value: &Value) -> bool {
     value.as_number().is_some_and(is_whole)
 }
@@ -108,7 +119,7 @@ pub(super) fn is_whole(number: &Number) -> bool {
 }
 
 rule_table! {
-    FORM: Error, "parameter.value", "rc3.md 1.6",
+    FORM: Error in schema, "parameter.value", "rc3.md 1.6",
         "a value is a string, number or boolean, or a list of one of these";
     TYPE: Error, "parameter.value-type", "rc3.md 1.7, W52",
         "the value of a parameter has the type that its schema names";

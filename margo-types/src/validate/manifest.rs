@@ -118,11 +118,15 @@ fn url(at: &Place<'_>, url: &str, digest: Digest, deployment: Option<DeploymentI
 }
 
 fn is_route(route: &str, resource: &str, client_in_url: bool) -> bool {
-    let Some(route) = route.strip_prefix("/api/v1/") else {
+    if !client_in_url {
+        return route.strip_prefix("/api/v1/") == Some(resource);
+    }
+    // All URLs are below a root URL that the user sets, which may have a path.
+    let Some((root, route)) = route.split_once("/api/v1/") else {
         return false;
     };
-    if !client_in_url {
-        return route == resource;
+    if !(root.is_empty() || root.starts_with('/')) {
+        return false;
     }
     // Early texts write `devices` (rc1-and-pre-draft.md ambiguity 41).
     match *route.split('/').collect::<Vec<_>>() {

@@ -259,7 +259,7 @@ impl Validate for TagList {
 const DESCRIPTION_FILE: &str = "margo.yaml";
 
 rule_table! {
-    SCHEMA_VERSION: Error, "package.schema-version", "rc3.md 8, P13",
+    SCHEMA_VERSION: Error in schema, "package.schema-version", "rc3.md 8, P13",
         "the schema version of an image manifest is 2";
     MEDIA_TYPE: Error, "package.media-type", "rc3.md 8, P13",
         "the media type is that of an OCI image manifest";

@@ -200,7 +200,7 @@ rule_table! {
         "the operator is one of the eight";
     VALUES: Error, "selector.values", "rc3.md 1.5, P11",
         "In, NotIn, Gt and Lt have values";
-    VALUE_TYPES: Error, "selector.value-types", "rc3.md 1.5, P11, ambiguity 46",
+    VALUE_TYPES: Error in schema, "selector.value-types", "rc3.md 1.5, P11, ambiguity 46",
         "the values of In and NotIn are strings or numbers of one type, or one boolean";
     BOUND: Error, "selector.bound", "rc3.md 1.5, P11",
         "Gt and Lt have exactly one value, which is a number";

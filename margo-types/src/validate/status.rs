@@ -117,6 +117,7 @@ fn aggregation(at: &Place<'_>, report: &DeploymentStatus) {
 
 /// An error of the whole deployment, or of the component with this name.
 fn error(at: &Place<'_>, error: &StatusError, report: &DeploymentStatus, component: Option<&str>) {
+    members::open(at, &error.extra);
     if error.is_empty() || !at.switches().error_sources {
         return;
     }

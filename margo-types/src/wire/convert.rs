@@ -20,6 +20,15 @@ pub(crate) trait OlderForm: Serialize + DeserializeOwned {
 
     /// Says the same in this generation.
     fn from_model(model: &Self::Model) -> Result<Self, Unrepresentable>;
+
+    /// The JSON Schema of what is read.
+    #[cfg(feature = "schema")]
+    fn schema(generation: SpecVersion) -> schemars::Schema
+    where
+        Self: schemars::JsonSchema,
+    {
+        crate::schema::older::of::<Self>(generation)
+    }
 }
 
 /// Why a document of an older generation says nothing that the model could say.

@@ -7,6 +7,8 @@ use crate::onboarding::{CaCertificate, OnboardingRequest, OnboardingResponse};
 use crate::problem::Problem;
 use crate::read::deserializer::{Misfit, from_node};
 use crate::read::node::Node;
+#[cfg(feature = "schema")]
+use crate::schema::older;
 use crate::status::DeploymentStatus;
 use crate::version::SpecVersion;
 use crate::wire::{Versioned, pre_draft, rc1};
@@ -30,6 +32,15 @@ impl Versioned for DeviceCapabilities {
             SpecVersion::Rc3 => to_text(self, format),
         }
     }
+
+    #[cfg(feature = "schema")]
+    fn schema(generation: SpecVersion) -> Option<schemars::Schema> {
+        Some(match generation {
+            SpecVersion::PreDraft => older::of::<pre_draft::capabilities::Manifest>(generation),
+            SpecVersion::Rc1 => older::of::<rc1::capabilities::Manifest>(generation),
+            SpecVersion::Rc3 => crate::schema::of::<Self>(),
+        })
+    }
 }
 
 impl Versioned for DeploymentStatus {
@@ -47,6 +58,16 @@ impl Versioned for DeploymentStatus {
             SpecVersion::Rc1 => to_text(&rc1::status::write(self)?, format),
             SpecVersion::Rc3 => to_text(self, format),
         }
+    }
+
+    #[cfg(feature = "schema")]
+    fn schema(generation: SpecVersion) -> Option<schemars::Schema> {
+        Some(match generation {
+            SpecVersion::PreDraft | SpecVersion::Rc1 => {
+                older::of::<rc1::status::Report>(generation)
+            }
+            SpecVersion::Rc3 => crate::schema::of::<Self>(),
+        })
     }
 }
 
@@ -68,6 +89,15 @@ impl Versioned for StateManifest {
         }
         to_text(self, format)
     }
+
+    #[cfg(feature = "schema")]
+    fn schema(generation: SpecVersion) -> Option<schemars::Schema> {
+        match generation {
+            SpecVersion::PreDraft => None,
+            SpecVersion::Rc1 => Some(older::of::<rc1::manifest::Rc1Manifest>(generation)),
+            SpecVersion::Rc3 => Some(crate::schema::of::<Self>()),
+        }
+    }
 }
 
 impl Versioned for OnboardingRequest {
@@ -78,6 +108,11 @@ impl Versioned for OnboardingRequest {
     fn to_text(&self, generation: SpecVersion, format: Format) -> Result<String, WriteError> {
         rc1::onboarding::must_exist_in(generation, "certificate")?;
         to_text(&rc1::onboarding::write(self)?, format)
+    }
+
+    #[cfg(feature = "schema")]
+    fn schema(generation: SpecVersion) -> Option<schemars::Schema> {
+        (generation == SpecVersion::Rc1).then(|| older::of::<rc1::onboarding::Request>(generation))
     }
 }
 
@@ -90,10 +125,20 @@ impl Versioned for OnboardingResponse {
         rc1::onboarding::must_exist_in(generation, "clientId")?;
         to_text(self, format)
     }
+
+    #[cfg(feature = "schema")]
+    fn schema(generation: SpecVersion) -> Option<schemars::Schema> {
+        (generation == SpecVersion::Rc1).then(|| older::of::<rc1::onboarding::Response>(generation))
+    }
 }
 
 /// The pre-draft and rc.1 have the same; the newest generation has none, and reading one does no harm.
-impl Versioned for CaCertificate {}
+impl Versioned for CaCertificate {
+    #[cfg(feature = "schema")]
+    fn schema(generation: SpecVersion) -> Option<schemars::Schema> {
+        (generation != SpecVersion::Rc3).then(|| older::of::<Self>(generation))
+    }
+}
 
 impl Versioned for Problem {
     /// Every generation may meet the problem URIs of another: they stay valid for two major versions.
@@ -105,6 +150,15 @@ impl Versioned for Problem {
         match generation {
             SpecVersion::PreDraft | SpecVersion::Rc1 => to_text(&rc1::problem::write(self), format),
             SpecVersion::Rc3 => to_text(self, format),
+        }
+    }
+
+    #[cfg(feature = "schema")]
+    fn schema(generation: SpecVersion) -> Option<schemars::Schema> {
+        match generation {
+            SpecVersion::PreDraft => None,
+            SpecVersion::Rc1 => Some(older::of::<Self>(generation)),
+            SpecVersion::Rc3 => Some(crate::schema::of::<Self>()),
         }
     }
 }

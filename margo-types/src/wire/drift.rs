@@ -75,6 +75,24 @@ impl<T> Enveloped<T> {
 #[serde(transparent)]
 pub(super) struct OneInList<T>(pub(super) T);
 
+#[cfg(feature = "schema")]
+impl<T: schemars::JsonSchema> schemars::JsonSchema for OneInList<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        format!("OneInList_{}", T::schema_name()).into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let one = generator.subschema_for::<T>();
+        let list =
+            schemars::json_schema!({ "type": "array", "items": one, "minItems": 1, "maxItems": 1 });
+        schemars::json_schema!({ "anyOf": [one, list] })
+    }
+}
+
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneInList<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct OneVisitor<T>(PhantomData<T>);
@@ -117,6 +135,22 @@ impl<T: Serialize> Serialize for OneOrMany<T> {
     }
 }
 
+#[cfg(feature = "schema")]
+impl<T: schemars::JsonSchema> schemars::JsonSchema for OneOrMany<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        format!("OneOrMany_{}", T::schema_name()).into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let one = generator.subschema_for::<T>();
+        schemars::json_schema!({ "anyOf": [one, { "type": "array", "items": one }] })
+    }
+}
+
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct ManyVisitor<T>(PhantomData<T>);
@@ -151,10 +185,12 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
 
 /// A communication interface, or several that one published example lists under a single `type`.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(super) struct Interfaces {
     #[serde(rename = "type")]
     types: OneOrMany<InterfaceType>,
     #[serde(flatten)]
+    #[cfg_attr(feature = "schema", schemars(skip))]
     extra: Extra,
 }
 

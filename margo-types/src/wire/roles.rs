@@ -194,6 +194,39 @@ impl Serialize for Role {
     }
 }
 
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Role {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Role".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schema_of(&Self::ALL)
+    }
+}
+
+/// A role in the pre-draft, which has no gateways.
+#[cfg(feature = "schema")]
+pub(super) struct PreDraftRole;
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for PreDraftRole {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Role".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let is_known = |role: &Role| *role != Role::Gateway;
+        schema_of(&Role::ALL.into_iter().filter(is_known).collect::<Vec<_>>())
+    }
+}
+
+#[cfg(feature = "schema")]
+fn schema_of(roles: &[Role]) -> schemars::Schema {
+    let names = roles.iter().map(|role| role.as_str());
+    crate::schema::older::in_any_case(names, &["cluster lead"])
+}
+
 impl<'de> Deserialize<'de> for Role {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct RoleVisitor;

@@ -1,4 +1,7 @@
 //! The documents in `tests/golden/<generation>/`, all written for these tests.
+//!
+//! `rc3-from-older` is no generation: there is what older documents say in words of the newest, which demands
+//! members that they never had.
 
 use std::fs;
 use std::path::Path;
@@ -13,6 +16,10 @@ pub(crate) struct Golden {
     pub(crate) kind: Kind,
     pub(crate) generation: SpecVersion,
     /// The document without types.
+    #[cfg_attr(
+        not(feature = "schema"),
+        expect(dead_code, reason = "only for a comparison with its schema")
+    )]
     pub(crate) value: Value,
 }
 
@@ -29,9 +36,7 @@ pub(crate) fn all() -> Vec<Golden> {
             let file = entry.unwrap().path();
             let name = format!("{folder}/{}", file.file_name().unwrap().to_string_lossy());
             let text = fs::read_to_string(&file).unwrap();
-            let kind = Kind::ALL
-                .iter()
-                .find(|kind| name.contains(&in_kebab_case(**kind)));
+            let kind = Kind::ALL.iter().find(|kind| is_of_kind(&name, **kind));
             documents.push(Golden {
                 kind: *kind.unwrap_or_else(|| panic!("{name} does not start with a kind")),
                 generation,
@@ -44,17 +49,18 @@ pub(crate) fn all() -> Vec<Golden> {
     documents
 }
 
-/// `state-manifest` for a state manifest: what the file names start with.
-fn in_kebab_case(kind: Kind) -> String {
-    let mut name = String::from("/");
+/// Whether the file is called `state-manifest.json` or `state-manifest-….json`, for a state manifest.
+fn is_of_kind(name: &str, kind: Kind) -> bool {
+    let mut start = String::new();
     for letter in kind.as_str().chars() {
-        if letter.is_uppercase() && name.len() > 1 {
-            name.push('-');
+        let separator = if start.is_empty() { '/' } else { '-' };
+        if letter.is_uppercase() {
+            start.push(separator);
         }
-        name.push(letter.to_ascii_lowercase());
+        start.push(letter.to_ascii_lowercase());
     }
-    name.push('-');
-    name
+    let rest = name.find(&start).map(|found| &name[found + start.len()..]);
+    rest.is_some_and(|rest| rest.starts_with(['-', '.']))
 }
 
 /// Reads a document of a kind and validates it strictly.
@@ -92,19 +98,26 @@ fn golden_documents_are_valid_and_recognised() {
         "only {} golden documents",
         documents.len()
     );
+    let mut invalid = Vec::new();
     for document in &documents {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
         let bytes = fs::read(root.join(&document.name)).unwrap();
-        let read = read_any(&bytes).unwrap();
-        // A request for enrolment and a root certificate may look the same.
-        if document.kind != Kind::OnboardingRequest {
-            assert_eq!(read.kind(), document.kind, "{}", document.name);
+        if !UNRECOGNISABLE.contains(&document.name.as_str()) {
+            let read = read_any(&bytes).unwrap();
+            // A request for enrolment and a root certificate may look the same.
+            if document.kind != Kind::OnboardingRequest {
+                assert_eq!(read.kind(), document.kind, "{}", document.name);
+            }
+            assert_eq!(read.generation(), document.generation, "{}", document.name);
         }
-        assert_eq!(read.generation(), document.generation, "{}", document.name);
-        let report = self::read(document.kind, Reader::new(), &bytes)
+        let reader = Reader::new().generation(document.generation);
+        let report = self::read(document.kind, reader, &bytes)
             .unwrap_or_else(|error| panic!("{}: {error}", document.name));
-        assert!(report.is_valid(), "{}: {report}", document.name);
+        if !report.is_valid() {
+            invalid.push(format!("{}:\n{report}", document.name));
+        }
     }
+    assert!(invalid.is_empty(), "{}", invalid.join("\n"));
     for kind in Kind::ALL {
         assert!(
             documents.iter().any(|document| document.kind == *kind),
@@ -112,3 +125,9 @@ fn golden_documents_are_valid_and_recognised() {
         );
     }
 }
+
+/// Documents whose shape does not tell kind and generation; a reader is told both.
+const UNRECOGNISABLE: [&str; 1] = [
+    // Without URLs nothing shows that an absent bundle is meant to be null.
+    "rc1/state-manifest-empty-without-bundle.json",
+];

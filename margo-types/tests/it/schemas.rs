@@ -3,8 +3,9 @@
 //!
 //! A document that breaks its schema must be refused by the reader or by strict validation. A document that
 //! the reader refuses must break its schema, and so must one with a finding whose rule a schema can express.
+//! [`EXCEPTIONS`] lists where that is not so, and why.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jsonschema::Validator;
 use margo_types::schema::{schema, schemas};
@@ -39,12 +40,46 @@ fn every_schema_is_a_schema_and_names_itself() {
     );
 }
 
+/// Which generation has which documents (rc1-and-pre-draft.md sections 6 to 10 and 16 to 18).
+#[test]
+fn every_generation_has_the_schemas_of_its_documents_and_no_others() {
+    use Kind::{
+        ApplicationDeployment, ApplicationDescription, CaCertificate, DeploymentStatus,
+        DeviceCapabilities, OnboardingRequest, OnboardingResponse, Problem, StateManifest,
+    };
+    let kinds = |generation| {
+        let of_generation = schemas().filter(move |(it, ..)| *it == generation);
+        of_generation.map(|(_, kind, _)| kind).collect::<Vec<_>>()
+    };
+    let everywhere = [ApplicationDescription, ApplicationDeployment];
+    let pre_draft = [DeviceCapabilities, DeploymentStatus, CaCertificate];
+    let rc1 = [
+        StateManifest,
+        DeviceCapabilities,
+        DeploymentStatus,
+        Problem,
+        OnboardingRequest,
+        OnboardingResponse,
+        CaCertificate,
+    ];
+    assert_eq!(
+        kinds(SpecVersion::PreDraft),
+        [&everywhere[..], &pre_draft].concat()
+    );
+    assert_eq!(kinds(SpecVersion::Rc1), [&everywhere[..], &rc1].concat());
+    let signed_only = [OnboardingRequest, OnboardingResponse, CaCertificate];
+    let newest: Vec<_> = Kind::ALL
+        .iter()
+        .copied()
+        .filter(|kind| !signed_only.contains(kind))
+        .collect();
+    assert_eq!(kinds(SpecVersion::Rc3), newest);
+}
+
 #[test]
 fn golden_documents_obey_their_schema() {
     for golden in golden::all() {
-        let Some(validator) = validator(golden.kind, golden.generation) else {
-            continue;
-        };
+        let validator = validator(&golden);
         let errors: Vec<_> = validator
             .iter_errors(&golden.value)
             .map(|e| e.to_string())
@@ -56,11 +91,10 @@ fn golden_documents_obey_their_schema() {
 #[test]
 fn schema_and_types_agree_on_every_mutation() {
     let mut disagreements = BTreeMap::new();
+    let mut met = BTreeSet::new();
     let mut checked = 0;
     for golden in golden::all() {
-        let Some(validator) = validator(golden.kind, golden.generation) else {
-            continue;
-        };
+        let validator = validator(&golden);
         for (what, mutant) in mutations(&golden.value) {
             checked += 1;
             let schema = validator
@@ -68,20 +102,59 @@ fn schema_and_types_agree_on_every_mutation() {
                 .next()
                 .map(|error| error.to_string());
             let typed = verdict(&golden, &mutant);
-            if let Some(why) = disagreement(schema.as_deref(), &typed) {
-                disagreements
-                    .entry(format!("{} {what}", golden.name))
-                    .or_insert(why);
+            let Some(why) = disagreement(schema.as_deref(), &typed) else {
+                continue;
+            };
+            let mutation = format!("{} {what}", golden.name);
+            match EXCEPTIONS.iter().find(|it| it.covers(&mutation, &why)) {
+                Some(exception) => drop(met.insert(exception.reason)),
+                None => drop(disagreements.insert(mutation, why)),
             }
         }
     }
-    assert!(checked > 2000, "only {checked} mutations were checked");
+    assert!(checked > 20_000, "only {checked} mutations were checked");
     assert!(
         disagreements.is_empty(),
         "{} of {checked} mutations: {disagreements:#?}",
         disagreements.len()
     );
+    let needed = EXCEPTIONS.iter().map(|exception| exception.reason);
+    assert_eq!(met, needed.collect(), "the exceptions that are needed");
 }
+
+/// A disagreement between schema and types that is meant.
+struct Exception {
+    /// How the golden document's name starts.
+    document: &'static str,
+    /// What is in the description of the disagreement.
+    disagreement: &'static str,
+    reason: &'static str,
+}
+
+impl Exception {
+    fn covers(&self, mutation: &str, disagreement: &str) -> bool {
+        mutation.starts_with(self.document) && disagreement.contains(self.disagreement)
+    }
+}
+
+/// What a schema cannot say, all of it about members of older generations that have to suit each other.
+const EXCEPTIONS: &[Exception] = &[
+    Exception {
+        document: "rc1/onboarding-request-both",
+        disagreement: "only the reader refuses it: not an onboarding request of rc.1: public_certificate",
+        reason: "a schema cannot compare the two spellings of one member",
+    },
+    Exception {
+        document: "rc1/device-capabilities-",
+        disagreement: "the roles promise",
+        reason: "a schema cannot compare the roles with the deployment types that they promise",
+    },
+    Exception {
+        document: "rc1/device-capabilities-gateway",
+        disagreement: "only the schema refuses it",
+        reason: "strict validation passes over what a gateway without hosting role offers",
+    },
+];
 
 /// What the types say about a document.
 enum Verdict {
@@ -113,8 +186,10 @@ fn disagreement(schema: Option<&str>, typed: &Verdict) -> Option<String> {
     }
 }
 
-fn validator(kind: Kind, generation: SpecVersion) -> Option<Validator> {
-    Some(jsonschema::draft202012::new(&schema(kind, generation)?).unwrap())
+fn validator(golden: &Golden) -> Validator {
+    let schema = schema(golden.kind, golden.generation);
+    let schema = schema.unwrap_or_else(|| panic!("{} has no schema", golden.name));
+    jsonschema::draft202012::new(&schema).unwrap()
 }
 
 /// Documents that differ from this one in one place, each with the place and the change.

@@ -194,7 +194,11 @@ pub(crate) fn status_of(generation: SpecVersion) -> impl Strategy<Value = Deploy
     }
     let error = of(("[A-Z0-9]{0,4}", "[a-z]{0,4}", "[^\0]{0,10}"));
     let error = error.prop_map(|error| {
-        error.map(|(code, source, message)| StatusError::new(code, source, message))
+        error.map(|(code, source, message)| {
+            let mut error = StatusError::new(code, source, message);
+            error.extra.0.insert("attempt".into(), json!(3));
+            error
+        })
     });
     let component = ("[a-z0-9-]{1,8}", select(states), error.clone());
     let component = component.prop_map(|(name, state, error)| {

@@ -22,23 +22,37 @@ use crate::write::Unrepresentable;
 /// The document.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(extend("patternProperties" = crate::schema::extensions()), transform = crate::schema::older::absent(&REFUSED))
+)]
 pub(in crate::wire) struct Manifest {
     #[serde(rename = "apiVersion", default, skip_serializing)]
+    #[cfg_attr(feature = "schema", schemars(skip))]
     _api_version: IgnoredAny,
     #[serde(rename = "kind", default, skip_serializing)]
+    #[cfg_attr(feature = "schema", schemars(skip))]
     _kind: IgnoredAny,
     properties: Properties,
     #[serde(flatten)]
+    #[cfg_attr(feature = "schema", schemars(skip))]
     extra: Extra,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(transform = crate::schema::older::absent(&NEWER_PROPERTIES))
+)]
 struct Properties {
     id: DeviceId,
     vendor: String,
     model_number: String,
     serial_number: String,
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<roles::PreDraftRole>"))]
     roles: Vec<Role>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     resources: Option<OneInList<Resources>>,
@@ -47,10 +61,16 @@ struct Properties {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     interfaces: Option<Vec<Interfaces>>,
     #[serde(flatten)]
+    #[cfg_attr(feature = "schema", schemars(skip))]
     extra: Extra,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(transform = crate::schema::older::alias("cpus", "cpu"))
+)]
 struct Resources {
     #[serde(default, alias = "cpu", skip_serializing_if = "Option::is_none")]
     cpus: Option<Vec<OldCpu>>,
@@ -59,26 +79,43 @@ struct Resources {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     storage: Option<Gigabytes>,
     #[serde(flatten)]
+    #[cfg_attr(feature = "schema", schemars(skip))]
     extra: Extra,
 }
 
 /// A processor. The table calls its architecture `cpuArchitecture`, the example `architecture`.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename = "Cpu", transform = crate::schema::older::alias("cpuArchitecture", "architecture"))
+)]
 struct OldCpu {
+    #[cfg_attr(feature = "schema", schemars(range(min = 0)))]
     cores: Number,
     #[serde(
         default,
         alias = "architecture",
         skip_serializing_if = "Option::is_none"
     )]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "Option<crate::schema::ReportedArchitecture>")
+    )]
     cpu_architecture: Option<Architecture>,
     #[serde(flatten)]
+    #[cfg_attr(feature = "schema", schemars(skip))]
     extra: Extra,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename = "Peripheral", transform = crate::schema::older::alias("modelNumber", "model"))
+)]
 struct OldPeripheral {
     #[serde(rename = "type")]
     peripheral_type: PeripheralType,
@@ -87,6 +124,7 @@ struct OldPeripheral {
     #[serde(default, skip_serializing)]
     manufacturer: Option<String>,
     #[serde(flatten)]
+    #[cfg_attr(feature = "schema", schemars(skip))]
     extra: Extra,
 }
 
@@ -304,3 +342,6 @@ const RESOURCES: [&str; 6] = [
     "peripherals",
     "interfaces",
 ];
+/// Members of the document that are refused.
+#[cfg(feature = "schema")]
+const REFUSED: [&str; 2] = ["labels", Kept::KEY];

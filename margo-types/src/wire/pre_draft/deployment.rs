@@ -22,6 +22,7 @@ use crate::write::Unrepresentable;
 /// An application deployment.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(transparent)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(crate) struct Deployment(rc1::Deployment);
 
 impl OlderForm for Deployment {

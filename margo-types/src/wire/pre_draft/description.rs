@@ -19,6 +19,7 @@ use crate::write::Unrepresentable;
 /// An application description.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(transparent)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(crate) struct Description(rc1::Description);
 
 impl OlderForm for Description {

@@ -69,6 +69,24 @@ impl Serialize for Gigabytes {
     }
 }
 
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Gigabytes {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Gigabytes".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let binary = generator.subschema_for::<crate::schema::LooseQuantity>();
+        schemars::json_schema!({
+            "anyOf": [
+                { "type": "number", "minimum": 0, "maximum": u64::MAX / Self::BYTES },
+                { "type": "string", "pattern": r"^[0-9]+(\.[0-9]*)? ?(kB|KB|MB|GB|TB)$" },
+                binary,
+            ],
+        })
+    }
+}
+
 impl<'de> Deserialize<'de> for Gigabytes {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct AmountVisitor;

@@ -30,20 +30,33 @@ use crate::write::{Unrepresentable, to_text};
 /// The document. Labels do not exist in this generation, but a sender that mixes shapes may have some.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(extend("patternProperties" = crate::schema::extensions()), transform = crate::schema::older::absent(&REFUSED))
+)]
 pub(in crate::wire) struct Manifest {
     #[serde(rename = "apiVersion", default, skip_serializing)]
+    #[cfg_attr(feature = "schema", schemars(skip))]
     _api_version: IgnoredAny,
     #[serde(rename = "kind", default, skip_serializing)]
+    #[cfg_attr(feature = "schema", schemars(skip))]
     _kind: IgnoredAny,
     properties: Properties,
     #[serde(default, skip_serializing)]
     labels: BTreeMap<String, LabelValue>,
     #[serde(flatten)]
+    #[cfg_attr(feature = "schema", schemars(skip))]
     extra: Extra,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(transform = crate::schema::older::alias("cpu", "cpus"))
+)]
 struct Properties {
     id: DeviceId,
     vendor: String,
@@ -56,8 +69,16 @@ struct Properties {
     #[serde(default, alias = "cpus", skip_serializing)]
     cpu: Option<OneOrMany<Cpu>>,
     #[serde(default, skip_serializing)]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "Option<crate::schema::LooseQuantity>")
+    )]
     memory: Option<Quantity>,
     #[serde(default, skip_serializing)]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "Option<crate::schema::LooseQuantity>")
+    )]
     storage: Option<Quantity>,
     #[serde(default, skip_serializing)]
     peripherals: Option<Vec<Peripheral>>,
@@ -66,26 +87,43 @@ struct Properties {
     #[serde(default, skip_serializing)]
     otel_collector: Option<bool>,
     #[serde(default, skip_serializing)]
+    #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
     supported_runtimes: Option<Vec<Runtime>>,
     #[serde(default, skip_serializing)]
+    #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
     supported_deployment_types: Option<Vec<DeploymentType>>,
     #[serde(flatten)]
+    #[cfg_attr(feature = "schema", schemars(skip))]
     extra: Extra,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(transform = crate::schema::older::alias("cpu", "cpus"))
+)]
 struct Resources {
     #[serde(default, alias = "cpus", skip_serializing_if = "Option::is_none")]
     cpu: Option<OneOrMany<Cpu>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "Option<crate::schema::LooseQuantity>")
+    )]
     memory: Option<Quantity>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "Option<crate::schema::LooseQuantity>")
+    )]
     storage: Option<Quantity>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     peripherals: Option<Vec<Peripheral>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     interfaces: Option<Vec<Interfaces>>,
     #[serde(flatten)]
+    #[cfg_attr(feature = "schema", schemars(skip))]
     extra: Extra,
 }
 
@@ -302,3 +340,6 @@ pub(in crate::wire) fn respell_architecture(cpu: &mut Cpu) {
 
 const API_VERSION: &str = "device.margo.org/v1alpha1";
 const KIND: &str = "DeviceCapabilitiesManifest";
+/// Members of the document that are refused.
+#[cfg(feature = "schema")]
+const REFUSED: [&str; 1] = [Kept::KEY];

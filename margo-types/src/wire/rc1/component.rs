@@ -15,16 +15,23 @@ use crate::write::Unrepresentable;
 
 /// A component.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(extend("patternProperties" = crate::schema::extensions()))
+)]
 pub(crate) struct Component {
     name: ComponentName,
     properties: Properties,
     #[serde(flatten)]
+    #[cfg_attr(feature = "schema", schemars(skip))]
     extra: Extra,
 }
 
 /// Where a component's artefact is and how it is installed.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct Properties {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     repository: Option<Repository>,
@@ -39,6 +46,7 @@ struct Properties {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     timeout: Option<Timeout>,
     #[serde(flatten)]
+    #[cfg_attr(feature = "schema", schemars(skip))]
     extra: Extra,
 }
 
@@ -141,6 +149,21 @@ impl Serialize for Wait {
             (WaitSpelling::Text, true) => serializer.serialize_str("true"),
             (WaitSpelling::Text, false) => serializer.serialize_str("false"),
         }
+    }
+}
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Wait {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Wait".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "enum": [true, false, "true", "false"] })
     }
 }
 

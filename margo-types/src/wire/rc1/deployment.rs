@@ -33,6 +33,11 @@ use crate::write::Unrepresentable;
 /// An application deployment.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(transform = crate::schema::older::any_present("id metadata.id metadata.annotations.id"))
+)]
 pub(crate) struct Deployment {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     api_version: Option<String>,
@@ -43,11 +48,13 @@ pub(crate) struct Deployment {
     pub(crate) metadata: Metadata,
     pub(crate) spec: Spec,
     #[serde(flatten)]
+    #[cfg_attr(feature = "schema", schemars(skip))]
     extra: Extra,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(crate) struct Metadata {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     annotations: Option<Annotations>,
@@ -65,11 +72,13 @@ pub(crate) struct Metadata {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     labels: BTreeMap<String, String>,
     #[serde(flatten)]
+    #[cfg_attr(feature = "schema", schemars(skip))]
     extra: Extra,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct Annotations {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     id: Option<DeploymentId>,
@@ -78,6 +87,7 @@ struct Annotations {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     device_id: Option<DeviceTarget>,
     #[serde(flatten)]
+    #[cfg_attr(feature = "schema", schemars(skip))]
     extra: Extra,
 }
 
@@ -85,6 +95,11 @@ struct Annotations {
 /// among the unknown members.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(extend("patternProperties" = crate::schema::extensions()))
+)]
 pub(crate) struct Spec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     application_id: Option<ApplicationId>,
@@ -92,13 +107,23 @@ pub(crate) struct Spec {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) parameters: BTreeMap<String, ParameterValue>,
     #[serde(flatten)]
+    #[cfg_attr(feature = "schema", schemars(skip))]
     extra: Extra,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(extend("patternProperties" = crate::schema::extensions()), transform = crate::schema::older::not_both("requiredResources", "deviceConstraints"))
+)]
 pub(crate) struct Profile {
     #[serde(rename = "type")]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "crate::schema::older::ProfileType")
+    )]
     pub(crate) deployment_type: String,
     components: Vec<Component>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -106,6 +131,7 @@ pub(crate) struct Profile {
     #[serde(default, skip_serializing)]
     device_constraints: Option<DeviceConstraints>,
     #[serde(flatten)]
+    #[cfg_attr(feature = "schema", schemars(skip))]
     extra: Extra,
 }
 
@@ -138,6 +164,14 @@ impl OlderForm for Deployment {
 
     fn from_model(model: &ApplicationDeployment) -> Result<Self, Unrepresentable> {
         Self::from_model_for(model, SpecVersion::Rc1)
+    }
+
+    /// Only the pre-draft, which shares the type, gets along without a name.
+    #[cfg(feature = "schema")]
+    fn schema(generation: SpecVersion) -> schemars::Schema {
+        let mut schema = crate::schema::older::of::<Self>(generation);
+        crate::schema::older::any_present("metadata.name")(&mut schema);
+        schema
     }
 }
 

@@ -33,6 +33,12 @@ use crate::write::Unrepresentable;
 /// An application description.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(extend("patternProperties" = crate::schema::extensions()),
+        transform = crate::schema::older::any_present("id metadata.id metadata.annotations.id"))
+)]
 pub(crate) struct Description {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     api_version: Option<String>,
@@ -47,10 +53,12 @@ pub(crate) struct Description {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     configuration: Option<Configuration>,
     #[serde(flatten)]
+    #[cfg_attr(feature = "schema", schemars(skip))]
     extra: Extra,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct Metadata {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     id: Option<ApplicationId>,
@@ -62,21 +70,33 @@ struct Metadata {
     version: String,
     catalog: Catalog,
     #[serde(flatten)]
+    #[cfg_attr(feature = "schema", schemars(skip))]
     extra: Extra,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct Annotations {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     id: Option<ApplicationId>,
     #[serde(flatten)]
+    #[cfg_attr(feature = "schema", schemars(skip))]
     extra: Extra,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(extend("patternProperties" = crate::schema::extensions()), transform = crate::schema::older::not_both("requiredResources", "deviceConstraints"))
+)]
 pub(crate) struct Profile {
     #[serde(rename = "type")]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "crate::schema::older::ProfileType")
+    )]
     pub(crate) deployment_type: String,
     /// Not in the earlier copies, nor in the pre-draft, which shares the type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -89,6 +109,7 @@ pub(crate) struct Profile {
     #[serde(default, skip_serializing)]
     device_constraints: Option<DeviceConstraints>,
     #[serde(flatten)]
+    #[cfg_attr(feature = "schema", schemars(skip))]
     extra: Extra,
 }
 

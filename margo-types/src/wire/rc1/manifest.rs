@@ -9,12 +9,14 @@ use crate::manifest::{BundleReference, DeploymentReference, ManifestVersion, Sta
 /// The document. Written like the model: always with `bundle`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(in crate::wire) struct Rc1Manifest {
     manifest_version: ManifestVersion,
     #[serde(default)]
     bundle: Option<BundleReference>,
     deployments: Vec<DeploymentReference>,
     #[serde(flatten)]
+    #[cfg_attr(feature = "schema", schemars(skip))]
     extra: Extra,
 }
 

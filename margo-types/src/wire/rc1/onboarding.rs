@@ -16,25 +16,39 @@ use crate::write::Unrepresentable;
 
 /// A request in either spelling.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(transform = crate::schema::older::any_present("certificate public_certificate"))
+)]
 pub(in crate::wire) struct Request {
     #[serde(rename = "apiVersion", default)]
+    #[cfg_attr(feature = "schema", schemars(skip))]
     _api_version: IgnoredAny,
     #[serde(rename = "kind", default)]
+    #[cfg_attr(feature = "schema", schemars(skip))]
     _kind: IgnoredAny,
     certificate: Option<Certificate>,
     public_certificate: Option<Certificate>,
     #[serde(flatten)]
+    #[cfg_attr(feature = "schema", schemars(skip))]
     extra: Extra,
 }
 
 /// A response in either spelling.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(transform = crate::schema::older::any_present("clientId client_id"))
+)]
 pub(in crate::wire) struct Response {
     #[serde(rename = "clientId")]
     new_spelling: Option<ClientId>,
     #[serde(rename = "client_id")]
     old_spelling: Option<ClientId>,
     #[serde(flatten)]
+    #[cfg_attr(feature = "schema", schemars(skip))]
     extra: Extra,
 }
 

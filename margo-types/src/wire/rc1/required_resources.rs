@@ -20,10 +20,16 @@ use crate::write::Unrepresentable;
 
 /// What a device must offer.
 #[derive(Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(crate) struct RequiredResources {
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "Option<crate::schema::older::RequiredCpu>")
+    )]
     cpu: Option<CpuRequirement>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(extend("pattern" = "^[0-9]+(Mi|Gi|Ki)$")))]
     memory: Option<Quantity>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     storage: Option<Quantity>,
@@ -32,10 +38,12 @@ pub(crate) struct RequiredResources {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     interfaces: Vec<Interface>,
     #[serde(flatten)]
+    #[cfg_attr(feature = "schema", schemars(skip))]
     extra: Extra,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct Peripheral {
     #[serde(rename = "type")]
     kind: String,
@@ -44,14 +52,17 @@ struct Peripheral {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     model: Option<String>,
     #[serde(flatten)]
+    #[cfg_attr(feature = "schema", schemars(skip))]
     extra: Extra,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct Interface {
     #[serde(rename = "type")]
     kind: String,
     #[serde(flatten)]
+    #[cfg_attr(feature = "schema", schemars(skip))]
     extra: Extra,
 }
 

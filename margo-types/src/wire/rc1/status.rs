@@ -25,10 +25,13 @@ use crate::write::Unrepresentable;
 /// The document.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(in crate::wire) struct Report {
     #[serde(rename = "apiVersion", default, skip_serializing)]
+    #[cfg_attr(feature = "schema", schemars(skip))]
     _api_version: IgnoredAny,
     #[serde(rename = "kind", default, skip_serializing)]
+    #[cfg_attr(feature = "schema", schemars(skip))]
     _kind: IgnoredAny,
     deployment_id: DeploymentId,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -38,30 +41,36 @@ pub(in crate::wire) struct Report {
     status: OneInList<Overall>,
     components: Vec<Component>,
     #[serde(flatten)]
+    #[cfg_attr(feature = "schema", schemars(skip))]
     extra: Extra,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct Overall {
     state: DeploymentState,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     error: Option<Failure>,
     #[serde(flatten)]
+    #[cfg_attr(feature = "schema", schemars(skip))]
     extra: Extra,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct Component {
     name: ComponentName,
     state: DeploymentState,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     error: Option<Failure>,
     #[serde(flatten)]
+    #[cfg_attr(feature = "schema", schemars(skip))]
     extra: Extra,
 }
 
 /// An error. Late snapshots add `source`; without one the member is left out.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct Failure {
     #[serde(default)]
     code: String,
@@ -69,6 +78,9 @@ struct Failure {
     source: String,
     #[serde(default)]
     message: String,
+    #[serde(flatten)]
+    #[cfg_attr(feature = "schema", schemars(skip))]
+    extra: Extra,
 }
 
 /// The document as the model has it.
@@ -164,7 +176,12 @@ pub(in crate::wire) fn write_with(
 
 impl From<Failure> for StatusError {
     fn from(failure: Failure) -> Self {
-        Self::new(failure.code, failure.source, failure.message)
+        Self {
+            code: failure.code,
+            source: failure.source,
+            message: failure.message,
+            extra: failure.extra,
+        }
     }
 }
 
@@ -174,6 +191,7 @@ impl From<StatusError> for Failure {
             code: error.code,
             source: error.source,
             message: error.message,
+            extra: error.extra,
         }
     }
 }

@@ -169,6 +169,14 @@ fn a_choice_may_have_several_values_and_an_empty_value_may_be_allowed() {
     );
     assert!(report_on(&document).findings().is_empty());
 
+    // The type may also be that of the list (rc3.md ambiguity 57).
+    set(
+        &mut document,
+        "/configuration/schema/0/dataType",
+        "array[string]",
+    );
+    assert!(report_on(&document).findings().is_empty());
+
     set(&mut document, "/parameters/interval/value", "");
     set(
         &mut document,

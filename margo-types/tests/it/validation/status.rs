@@ -207,6 +207,18 @@ fn gateways_are_sources() {
     assert!(report_on(&document).is_valid());
 }
 
+/// What the specification does not define is kept, and warned of, in errors as everywhere else.
+#[test]
+fn unknown_members_of_errors_are_reported() {
+    let mut document = valid();
+    let error = json!({ "code": "E7", "source": "cell-2", "message": "m", "attempt": 3 });
+    set(&mut document, "/components/1/error", error);
+    let report = report_on(&document);
+    assert!(report.is_valid(), "{report}");
+    let paths = report.findings().iter().map(|it| it.path.to_string());
+    assert_eq!(paths.collect::<Vec<_>>(), ["components[1].error.attempt"]);
+}
+
 /// rc3.md ambiguity 22.
 #[test]
 fn errors_of_empty_texts_are_no_errors() {

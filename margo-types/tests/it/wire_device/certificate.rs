@@ -12,8 +12,8 @@ fn der(length: usize) -> Vec<u8> {
         Ok(short @ 0..=0x7f) => der.push(short),
         Ok(long) => der.extend([0x81, long]),
         Err(_) => {
-            der.push(0x83);
-            der.extend(&u32::try_from(length).unwrap().to_be_bytes()[1..]);
+            der.push(0x82);
+            der.extend(u16::try_from(length).unwrap().to_be_bytes());
         }
     }
     der.extend((0..length).map(|index| u8::try_from(index % 251).unwrap()));

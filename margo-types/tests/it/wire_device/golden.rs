@@ -40,7 +40,7 @@ fn bytes(name: &str) -> Vec<u8> {
 
 fn generation(name: &str) -> SpecVersion {
     match name.split('/').next() {
-        Some("pre_draft") => SpecVersion::PreDraft,
+        Some("pre-draft") => SpecVersion::PreDraft,
         Some("rc1") => SpecVersion::Rc1,
         _ => SpecVersion::Rc3,
     }
@@ -49,21 +49,21 @@ fn generation(name: &str) -> SpecVersion {
 #[test]
 fn capabilities_of_rc1_mean_the_same_in_all_their_drift() {
     means_and_is_written::<DeviceCapabilities>(
-        "rc3/capabilities-cluster",
+        "rc3/device-capabilities-cluster",
         &[
-            "rc1/capabilities-cluster",
-            "rc1/capabilities-cluster-text-example",
-            "rc1/capabilities-cluster-flat-cpu",
-            "rc1/capabilities-cluster-flat-cpus",
-            "rc1/capabilities-cluster-mixed",
-            "rc1/capabilities-cluster-before-rc1",
+            "rc1/device-capabilities-cluster",
+            "rc1/device-capabilities-cluster-text-example",
+            "rc1/device-capabilities-cluster-flat-cpu",
+            "rc1/device-capabilities-cluster-flat-cpus",
+            "rc1/device-capabilities-cluster-mixed",
+            "rc1/device-capabilities-cluster-before-rc1",
         ],
     );
     means_and_is_written::<DeviceCapabilities>(
-        "rc3/capabilities-reference",
+        "rc3-from-older/device-capabilities-reference",
         &[
-            "rc1/capabilities-reference",
-            "rc1/capabilities-reference-2025",
+            "rc1/device-capabilities-reference",
+            "rc1/device-capabilities-reference-2025",
         ],
     );
 }
@@ -71,10 +71,10 @@ fn capabilities_of_rc1_mean_the_same_in_all_their_drift() {
 #[test]
 fn roles_that_capabilities_do_not_lead_back_to_survive() {
     means_and_is_written::<DeviceCapabilities>(
-        "rc3/capabilities-leader",
+        "rc3/device-capabilities-leader",
         &[
-            "rc1/capabilities-leader",
-            "rc1/capabilities-leader-text-example",
+            "rc1/device-capabilities-leader",
+            "rc1/device-capabilities-leader-text-example",
         ],
     );
 }
@@ -82,41 +82,47 @@ fn roles_that_capabilities_do_not_lead_back_to_survive() {
 #[test]
 fn a_gateway_alone_hosts_nothing_and_keeps_its_resources() {
     means_and_is_written::<DeviceCapabilities>(
-        "rc3/capabilities-gateway",
-        &["rc1/capabilities-gateway", "rc1/capabilities-gateway-flat"],
+        "rc3/device-capabilities-gateway",
+        &[
+            "rc1/device-capabilities-gateway",
+            "rc1/device-capabilities-gateway-flat",
+        ],
     );
     means_and_is_written::<DeviceCapabilities>(
-        "rc3/capabilities-gateway-with-resources",
-        &["rc1/capabilities-gateway-with-resources"],
+        "rc3/device-capabilities-gateway-with-resources",
+        &["rc1/device-capabilities-gateway-with-resources"],
     );
-    let gateway = golden::<DeviceCapabilities>("rc1/capabilities-gateway-with-resources");
+    let gateway = golden::<DeviceCapabilities>("rc1/device-capabilities-gateway-with-resources");
     assert!(!gateway.value().properties.hosts_workloads());
 }
 
 #[test]
 fn capabilities_of_the_pre_draft_count_gigabytes() {
     means_and_is_written::<DeviceCapabilities>(
-        "rc3/capabilities-pre-draft",
+        "rc3/device-capabilities-pre-draft",
         &[
-            "pre_draft/capabilities",
-            "pre_draft/capabilities-text-example",
-            "pre_draft/capabilities-cpu-list",
+            "pre-draft/device-capabilities",
+            "pre-draft/device-capabilities-text-example",
+            "pre-draft/device-capabilities-cpu-list",
         ],
     );
-    let device = golden::<DeviceCapabilities>("pre_draft/capabilities").into_value();
+    let device = golden::<DeviceCapabilities>("pre-draft/device-capabilities").into_value();
     let memory = device.properties.memory.unwrap();
     assert_eq!(memory.bytes(), 64_000_000_000);
 }
 
 #[test]
 fn statuses_of_rc1_mean_the_same_in_all_their_drift() {
-    means_and_is_written::<DeploymentStatus>("rc3/status-failed", &["rc1/status-failed"]);
     means_and_is_written::<DeploymentStatus>(
-        "rc3/status-installed",
+        "rc3/deployment-status-failed",
+        &["rc1/deployment-status-failed"],
+    );
+    means_and_is_written::<DeploymentStatus>(
+        "rc3-from-older/deployment-status-installed",
         &[
-            "rc1/status-installed",
-            "rc1/status-installed-title-case",
-            "rc1/status-installed-list",
+            "rc1/deployment-status-installed",
+            "rc1/deployment-status-installed-title-case",
+            "rc1/deployment-status-installed-list",
         ],
     );
 }
@@ -124,18 +130,18 @@ fn statuses_of_rc1_mean_the_same_in_all_their_drift() {
 #[test]
 fn statuses_of_the_pre_draft_use_either_vocabulary() {
     means_and_is_written::<DeploymentStatus>(
-        "rc3/status-pre-draft",
+        "rc3-from-older/deployment-status-pre-draft",
         &[
-            "pre_draft/status",
-            "pre_draft/status-lifecycle-words",
-            "pre_draft/status-text-example",
+            "pre-draft/deployment-status",
+            "pre-draft/deployment-status-lifecycle-words",
+            "pre-draft/deployment-status-text-example",
         ],
     );
 }
 
 #[test]
 fn the_manifest_version_a_status_adopted_is_written_for_rc1_too() {
-    let status = golden::<DeploymentStatus>("rc3/status-failed").into_value();
+    let status = golden::<DeploymentStatus>("rc3/deployment-status-failed").into_value();
     let written = json(&write(&status, SpecVersion::Rc1).unwrap());
     assert_eq!(written["adoptedManifestVersion"], u64::MAX);
     assert_eq!(written["kind"], "DeploymentStatusManifest");
@@ -144,17 +150,17 @@ fn the_manifest_version_a_status_adopted_is_written_for_rc1_too() {
 #[test]
 fn manifests_are_told_apart_by_their_urls() {
     for name in [
-        "rc3/manifest",
-        "rc3/manifest-empty",
-        "rc1/manifest",
-        "rc1/manifest-by-device",
-        "rc1/manifest-behind-a-prefix",
+        "rc3/state-manifest",
+        "rc3/state-manifest-empty",
+        "rc1/state-manifest",
+        "rc1/state-manifest-by-device",
+        "rc1/state-manifest-behind-a-prefix",
     ] {
         let manifest = golden::<StateManifest>(name);
         let written = write(manifest.value(), generation(name)).unwrap();
         assert_eq!(json(&written), json(&bytes(name)), "{name}");
     }
-    let manifest = golden::<StateManifest>("rc1/manifest");
+    let manifest = golden::<StateManifest>("rc1/state-manifest");
     assert_eq!(manifest.value().manifest_version.get(), (1 << 53) + 1);
     let written = write(manifest.value(), SpecVersion::Rc1).unwrap();
     let text = String::from_utf8(written).unwrap();
@@ -171,7 +177,7 @@ fn manifests_are_told_apart_by_their_urls() {
 
 #[test]
 fn only_rc1_may_leave_the_bundle_out() {
-    let bytes = bytes("rc1/manifest-empty-without-bundle");
+    let bytes = bytes("rc1/state-manifest-empty-without-bundle");
     let rc1 = Reader::new().generation(SpecVersion::Rc1);
     let manifest: Exact<StateManifest> = rc1.read(&bytes).unwrap();
     assert_eq!(manifest.value().bundle, None);
@@ -214,7 +220,7 @@ fn enrolment_is_read_in_every_spelling_and_written_in_one() {
 fn every_golden_document_is_recognised_without_being_told_its_kind() {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
     let mut seen = 0;
-    for folder in ["pre_draft", "rc1", "rc3"] {
+    for folder in ["pre-draft", "rc1", "rc3", "rc3-from-older"] {
         for entry in std::fs::read_dir(root.join(folder)).unwrap() {
             let path = entry.unwrap().path();
             if path
@@ -224,7 +230,7 @@ fn every_golden_document_is_recognised_without_being_told_its_kind() {
                 let document = read_any(&std::fs::read(&path).unwrap());
                 let stem = path.file_stem().unwrap().to_string_lossy().into_owned();
                 // Without URLs nothing shows that an absent bundle is meant to be null.
-                let is_known = stem != "manifest-empty-without-bundle";
+                let is_known = stem != "state-manifest-empty-without-bundle";
                 assert_eq!(
                     document.is_ok(),
                     is_known,
