@@ -6,6 +6,7 @@ use super::check::Rules;
 use super::fault::{ValueFault, ValueRule};
 use crate::application::ApplicationDescription;
 use crate::path::DocumentPath;
+use crate::pattern::Patterns;
 use crate::text::shorten;
 
 /// A default that breaks a rule of its schema, or a schema that cannot be used.
@@ -29,9 +30,10 @@ pub fn check_defaults(description: &ApplicationDescription) -> Vec<DefaultFault>
         return Vec::new();
     };
     let mut faults = Vec::new();
+    let mut patterns = Patterns::default();
     let schemas = DocumentPath::root().key("configuration").key("schema");
     for (index, schema) in configuration.schema.iter().enumerate() {
-        let rules = Rules::compile(schema);
+        let rules = Rules::compile(schema, &mut patterns);
         if let Some(fault) = rules.schema_fault() {
             let attribute = if rules.shape.is_none() {
                 "dataType"
@@ -58,7 +60,7 @@ pub fn check_defaults(description: &ApplicationDescription) -> Vec<DefaultFault>
         };
         let parameters = DocumentPath::root().key("parameters");
         let value = parameters.key(&setting.parameter).key("value");
-        for fault in Rules::compile(schema).faults(default) {
+        for fault in Rules::compile(schema, &mut patterns).faults(default) {
             if fault.rule == ValueRule::UsableSchema {
                 continue;
             }

@@ -167,6 +167,18 @@ pub(super) const CASES: &[Case] = &[
         "configuration.schema[1].regexMatch",
     ),
     case(
+        "1.7: more patterns than can be checked",
+        |d| {
+            let schemas = d["configuration"]["schema"].as_array_mut().unwrap();
+            schemas.extend((0..256).map(|number| {
+                let name = format!("more {number}");
+                json!({ "name": name, "dataType": "string", "regexMatch": format!("^{number}$") })
+            }));
+        },
+        "configuration.regex-many",
+        "configuration.schema[259].regexMatch",
+    ),
+    case(
         "1.7: selection without options",
         |d| set(d, "/configuration/schema/3/options", json!([])),
         "configuration.no-options",
