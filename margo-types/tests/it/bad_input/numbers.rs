@@ -54,7 +54,7 @@ fn a_manifest_version_is_a_whole_number_from_1() {
             &json_manifest(version),
             "manifestVersion",
             place,
-            "expected a nonzero u64",
+            "expected a whole number from 1 to",
         );
     }
 
@@ -74,7 +74,7 @@ fn a_manifest_version_is_a_whole_number_from_1() {
             &yaml_manifest(version),
             "manifestVersion",
             place,
-            "expected a nonzero u64",
+            "expected a whole number from 1 to",
         );
     }
 }
@@ -98,13 +98,13 @@ fn a_number_beyond_a_smaller_type_is_refused() {
         "title: t\nstatus: 65536\n",
         "status",
         Some((2, 9)),
-        "expected u16",
+        "expected a whole number from 0 to 65535",
     );
     refused::<Problem>(
         r#"{"title":"t","status":-1}"#,
         "status",
         Some((1, 23)),
-        "expected u16",
+        "expected a whole number from 0 to 65535",
     );
 }
 
