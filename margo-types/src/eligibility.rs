@@ -75,7 +75,7 @@ use self::expression::{Expression, Keys};
 use self::lookup::Subject;
 use crate::application::{
     CapacityRequirements, DeploymentProfile, DeploymentType, DeviceConstraints, EligibilityRule,
-    Selector,
+    MatchExpression, Selector,
 };
 use crate::capabilities::{DeviceCapabilities, DeviceProperties};
 use crate::deployment::{ApplicationDeployment, DeployedProfile};
@@ -89,10 +89,16 @@ pub struct Constraints {
     deployment_type: Option<DeploymentType>,
     capacity: Option<CapacityRequirements>,
     rules: Vec<Rule>,
+    /// How many expressions there are, if that is more than anybody needs: then no device fits.
+    excess: Option<usize>,
     paths: Paths,
 }
 
 impl Constraints {
+    /// The most match expressions, over all rules and item selectors, with which a device can fit. The
+    /// specification sets no bound; without one, a hostile document could keep a device busy for long.
+    pub const MAX_EXPRESSIONS: usize = 1000;
+
     /// Compiles constraints. The deployment type is not looked at; see [`of_profile`](Self::of_profile).
     ///
     /// Never fails: an expression that cannot be understood is never true, and its [`Reason`] says why.
@@ -141,7 +147,8 @@ impl Constraints {
     /// Whether the device fits. Allocates nothing.
     pub fn matches(&self, device: &DeviceCapabilities) -> bool {
         let properties = &device.properties;
-        properties.hosts_workloads()
+        self.excess.is_none()
+            && properties.hosts_workloads()
             && self.target_admits(properties)
             && self.type_is_supported(properties)
             && self
@@ -159,6 +166,15 @@ impl Constraints {
             let path = &self.paths.capacity;
             capacity::explain(required, &device.properties, path, &mut reasons);
         }
+        if let Some(count) = self.excess {
+            let most = Self::MAX_EXPRESSIONS;
+            reasons.push(Reason {
+                path: self.paths.rules.clone(),
+                expression: format!("{count} match expressions"),
+                found: format!("more than {most} are not evaluated; write fewer"),
+                outcome: Outcome::Malformed,
+            });
+        }
         for (index, rule) in self.rules.iter().enumerate() {
             rule.explain(device, &self.paths.rules.index(index), &mut reasons);
         }
@@ -175,15 +191,18 @@ impl Constraints {
         paths: Paths,
     ) -> Self {
         let rules = constraints.and_then(|constraints| constraints.eligibility_rules.as_deref());
+        let rules = rules.unwrap_or_default();
+        let count = rules.iter().map(count_expressions).sum();
+        let excess = (count > Self::MAX_EXPRESSIONS).then_some(count);
         Self {
             target: None,
             deployment_type: deployment_type.cloned(),
             capacity: constraints.and_then(|constraints| constraints.capacity_requirements.clone()),
-            rules: rules
-                .unwrap_or_default()
-                .iter()
-                .map(Rule::compile)
-                .collect(),
+            rules: match excess {
+                None => rules.iter().map(Rule::compile).collect(),
+                Some(_) => Vec::new(),
+            },
+            excess,
             paths,
         }
     }
@@ -248,6 +267,24 @@ impl Constraints {
             });
         }
     }
+}
+
+fn count_expressions(rule: &EligibilityRule) -> usize {
+    fn of(selector: &Selector) -> usize {
+        let items =
+            |expression: &MatchExpression| expression.item_selector.as_deref().map_or(0, of);
+        selector
+            .match_expressions
+            .iter()
+            .map(|expression| 1 + items(expression))
+            .sum()
+    }
+    rule.property_selector
+        .iter()
+        .chain(&rule.label_selector)
+        .map(of)
+        .sum::<usize>()
+        .max(1)
 }
 
 /// An eligibility rule; an omitted selector has no expressions and so is true.

@@ -80,17 +80,26 @@ impl fmt::Display for Finding {
 #[must_use]
 pub struct Report {
     findings: Vec<Finding>,
+    omitted: usize,
 }
 
 impl Report {
     /// A report of these findings.
     pub fn new(findings: Vec<Finding>) -> Self {
-        Self { findings }
+        Self {
+            findings,
+            omitted: 0,
+        }
     }
 
     /// The findings, in the order of the document.
     pub fn findings(&self) -> &[Finding] {
         &self.findings
+    }
+
+    /// How many findings there were beyond the 100 errors and 100 warnings that a report holds.
+    pub fn omitted(&self) -> usize {
+        self.omitted
     }
 
     /// The findings that make the document invalid.
@@ -112,6 +121,11 @@ impl Report {
         self.errors().next().is_none()
     }
 
+    pub(crate) fn omitting(mut self, omitted: usize) -> Self {
+        self.omitted = omitted;
+        self
+    }
+
     pub(crate) fn findings_mut(&mut self) -> &mut [Finding] {
         &mut self.findings
     }
@@ -124,6 +138,9 @@ impl fmt::Display for Report {
                 formatter.write_str("\n")?;
             }
             finding.fmt(formatter)?;
+        }
+        if self.omitted > 0 {
+            write!(formatter, "\nand {} more findings", self.omitted)?;
         }
         Ok(())
     }

@@ -23,6 +23,7 @@ pub mod oci;
 pub mod onboarding;
 mod open_enum;
 mod path;
+mod pattern;
 pub mod problem;
 mod read;
 pub mod scalar;

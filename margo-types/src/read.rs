@@ -114,8 +114,14 @@ impl Reader {
         match json::parse(text, &self.limits) {
             Ok(root) => Ok((Format::Json, root)),
             Err(unreadable) if unreadable.is_syntax => {
-                let no_json = |_| ReadError::malformed(unreadable, Format::Json);
-                yaml().map(|root| (Format::Yaml, root)).map_err(no_json)
+                let no_document = |no_yaml| {
+                    if is_flow_style(text) {
+                        ReadError::malformed(no_yaml, Format::Yaml)
+                    } else {
+                        ReadError::malformed(unreadable, Format::Json)
+                    }
+                };
+                yaml().map(|root| (Format::Yaml, root)).map_err(no_document)
             }
             Err(unreadable) => Err(ReadError::malformed(unreadable, Format::Json)),
         }
@@ -275,6 +281,12 @@ impl Tree<'_> {
             _ => false,
         }
     }
+}
+
+/// Whether text with brackets is meant as YAML: the first key or value has no double quotes.
+fn is_flow_style(text: &str) -> bool {
+    let first = text.trim_start_matches(|c: char| c.is_ascii_whitespace() || "{[".contains(c));
+    first.starts_with(|c: char| c.is_alphabetic() || "'_<&*".contains(c))
 }
 
 const MAX_FAULTS: usize = 100;

@@ -41,7 +41,7 @@
 
 mod answers;
 mod check;
-mod defaults;
+pub(crate) mod defaults;
 mod fault;
 mod shape;
 

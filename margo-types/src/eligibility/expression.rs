@@ -1,5 +1,6 @@
 //! Match expressions, checked once and evaluated often.
 
+use std::cmp::Ordering;
 use std::fmt::Write as _;
 
 use serde_json::Value;
@@ -48,6 +49,7 @@ enum Test {
 
 #[derive(Clone, Debug)]
 enum Operands {
+    /// Sorted, as numbers are: a device may report a list as long as that of the operands.
     Texts(Box<[TextOperand]>),
     Numbers(Box<[Exactly]>),
     Boolean(bool),
@@ -190,18 +192,25 @@ impl Operands {
 
     fn include_scalar(&self, scalar: Scalar<'_>) -> bool {
         match (self, scalar) {
-            (Self::Texts(texts), Scalar::Text(text)) => {
-                texts.iter().any(|operand| &*operand.text == text)
-            }
+            (Self::Texts(texts), Scalar::Text(text)) => texts
+                .binary_search_by(|operand| (*operand.text).cmp(text))
+                .is_ok(),
             (Self::Texts(texts), Scalar::Quantity(quantity)) => texts.iter().any(|operand| {
                 let operand = operand.quantity.as_ref();
                 operand.is_some_and(|operand| is_same_spelling(operand, quantity))
             }),
-            (Self::Numbers(numbers), Scalar::Number(number)) => numbers.contains(&number),
+            (Self::Numbers(numbers), Scalar::Number(number)) => numbers
+                .binary_search_by(|operand| in_order(operand, &number))
+                .is_ok(),
             (Self::Boolean(operand), Scalar::Boolean(value)) => *operand == value,
             _ => false,
         }
     }
+}
+
+/// The numbers of documents are finite, so they always have an order.
+fn in_order(left: &Exactly, right: &Exactly) -> Ordering {
+    left.partial_cmp(right).unwrap_or(Ordering::Equal)
 }
 
 /// Quantities are texts to a selector, except that the blank in `59 Gi` was not kept.
@@ -282,11 +291,15 @@ fn operands(values: &[Value]) -> Result<Operands, String> {
                     text: text.into(),
                     quantity: Quantity::parse(text).ok(),
                 };
-                return Ok(Operands::Texts(texts.into_iter().map(operand).collect()));
+                let mut operands: Vec<_> = texts.into_iter().map(operand).collect();
+                operands.sort_by(|left, right| left.text.cmp(&right.text));
+                return Ok(Operands::Texts(operands.into()));
             }
-            numbers().map(Operands::Numbers).ok_or_else(|| {
+            let mut numbers: Vec<Exactly> = numbers().ok_or_else(|| {
                 "its values are not all texts, nor all numbers, nor one truth value".to_owned()
-            })
+            })?;
+            numbers.sort_by(in_order);
+            Ok(Operands::Numbers(numbers.into()))
         }
     }
 }

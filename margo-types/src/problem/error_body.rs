@@ -50,7 +50,7 @@ impl Problem {
 fn blank(status: u16) -> Problem {
     Problem {
         problem_type: ProblemType::AboutBlank,
-        title: phrase(status),
+        title: super::phrase(status).to_owned(),
         status,
         detail: None,
         instance: None,
@@ -86,7 +86,7 @@ fn from_members(status: u16, mut members: Map<String, Value>, body: &[u8]) -> Pr
         ..blank(status)
     };
     if problem.title.is_empty() {
-        problem.title = phrase(status);
+        problem.title = super::phrase(status).to_owned();
     }
     if any_misfit && problem.detail.is_none() {
         problem.detail = excerpt(&String::from_utf8_lossy(body));
@@ -149,36 +149,6 @@ fn excerpt(text: &str) -> Option<String> {
         end -= 1;
     }
     (end > 0).then(|| text[..end].to_owned())
-}
-
-/// The phrase of a status code (RFC 9110 section 15, RFC 6585).
-fn phrase(status: u16) -> String {
-    match status {
-        400 => "Bad Request",
-        401 => "Unauthorized",
-        403 => "Forbidden",
-        404 => "Not Found",
-        405 => "Method Not Allowed",
-        406 => "Not Acceptable",
-        408 => "Request Timeout",
-        409 => "Conflict",
-        410 => "Gone",
-        411 => "Length Required",
-        412 => "Precondition Failed",
-        413 => "Content Too Large",
-        414 => "URI Too Long",
-        415 => "Unsupported Media Type",
-        422 => "Unprocessable Content",
-        429 => "Too Many Requests",
-        431 => "Request Header Fields Too Large",
-        500 => "Internal Server Error",
-        501 => "Not Implemented",
-        502 => "Bad Gateway",
-        503 => "Service Unavailable",
-        504 => "Gateway Timeout",
-        other => return format!("HTTP status {other}"),
-    }
-    .to_owned()
 }
 
 /// No error body worth keeping whole is longer.

@@ -77,8 +77,11 @@ impl<'de> Deserializer<'de> for Cursor<'de, '_> {
             NodeValue::Number(NumberValue::Float(value), _) if value.is_finite() => {
                 visitor.visit_f64(*value)
             }
-            NodeValue::Number(..) => Err(de::Error::custom(
-                "the number does not fit 64 bits; write it as a quoted text",
+            NodeValue::Number(NumberValue::Float(_), _) => Err(de::Error::custom(
+                "the number is not finite; write one that is",
+            )),
+            NodeValue::Number(NumberValue::OutOfRange, _) => Err(de::Error::custom(
+                "the number does not fit 64 bits; write a smaller one, or a quoted text where one is allowed",
             )),
             NodeValue::Text(text) => visitor.visit_borrowed_str(text),
             NodeValue::List(elements) => visitor.visit_seq(Elements {
@@ -253,15 +256,23 @@ impl de::Error for Misfit {
     }
 
     fn invalid_type(found: Unexpected, expected: &dyn Expected) -> Self {
-        Self::custom(format_args!("expected {expected}, found {}", Found(found)))
+        Self::custom(format_args!(
+            "expected {}, found {}",
+            Wanted(expected),
+            Found(found)
+        ))
     }
 
     fn invalid_value(found: Unexpected, expected: &dyn Expected) -> Self {
-        Self::custom(format_args!("expected {expected}, found {}", Found(found)))
+        Self::custom(format_args!(
+            "expected {}, found {}",
+            Wanted(expected),
+            Found(found)
+        ))
     }
 
     fn missing_field(field: &'static str) -> Self {
-        Self::custom(format_args!("`{field}` is missing"))
+        Self::custom(format_args!("`{field}` is missing; write it"))
     }
 
     fn duplicate_field(field: &'static str) -> Self {
@@ -278,6 +289,29 @@ impl fmt::Display for Misfit {
 }
 
 impl std::error::Error for Misfit {}
+
+/// What was expected, in words of documents rather than of Rust.
+struct Wanted<'a>(&'a dyn Expected);
+
+impl fmt::Display for Wanted<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        let whole = |formatter: &mut fmt::Formatter, least: u64, most: u64| {
+            write!(formatter, "a whole number from {least} to {most}")
+        };
+        match self.0.to_string().as_str() {
+            "u16" => whole(formatter, 0, u16::MAX.into()),
+            "u32" => whole(formatter, 0, u32::MAX.into()),
+            "u64" => whole(formatter, 0, u64::MAX),
+            "a nonzero u64" => whole(formatter, 1, u64::MAX),
+            "f64" => formatter.write_str("a number"),
+            "a boolean" => formatter.write_str("true or false"),
+            "a sequence" => formatter.write_str("a list"),
+            "a map" => formatter.write_str("an object"),
+            named if named.starts_with("struct ") => formatter.write_str("an object"),
+            other => formatter.write_str(other),
+        }
+    }
+}
 
 /// What was found, in words of documents rather than of Rust.
 struct Found<'a>(Unexpected<'a>);

@@ -102,7 +102,6 @@ fn description_generation(root: &Node) -> SpecVersion {
     } else if root.has("kind")
         || metadata.is_some_and(|metadata| metadata.has("id"))
         || annotations.is_some_and(|annotations| annotations.has("id"))
-        || has_profile_type(root, "helm.v3")
         || profiles(root).any(|profile| profile.has("requiredResources"))
     {
         SpecVersion::Rc1

@@ -336,7 +336,8 @@ impl<'de> serde::Deserialize<'de> for Members<'de> {
     }
 }
 
-const BEYOND_64_BITS: &str = "the number does not fit 64 bits; write it as a string";
+const BEYOND_64_BITS: &str =
+    "the number does not fit 64 bits; write a smaller one, or a string where one is allowed";
 const TWO_TO_63: f64 = 9_223_372_036_854_775_808.0;
 
 /// The offset of a whole number outside strings that fits neither `u64` nor `i64`, in well-formed JSON.

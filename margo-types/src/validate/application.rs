@@ -6,6 +6,7 @@ use super::{Validate, component, configuration, constraints, defaults, members, 
 use crate::application::{
     ApplicationDescription, Catalog, DeploymentProfile, DeploymentType, Metadata,
 };
+use crate::pattern::Patterns;
 use crate::text::shorten;
 
 impl Validate for ApplicationDescription {
@@ -22,10 +23,12 @@ impl Validate for ApplicationDescription {
         metadata(&at.key("metadata"), &self.metadata);
         profiles(&at.key("deploymentProfiles"), &self.deployment_profiles);
         parameters::of_description(at, self);
+        let mut patterns = Patterns::default();
         if let Some(configuration) = &self.configuration {
-            configuration::check(&at.key("configuration"), configuration, &self.parameters);
+            let at = at.key("configuration");
+            configuration::check(&at, configuration, &self.parameters, &mut patterns);
         }
-        defaults::check(at, self);
+        defaults::check(at, self, &mut patterns);
         members::extensible(at, &self.extra);
     }
 }

@@ -2,23 +2,26 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use regex::RegexBuilder;
 use serde_json::Number;
 
 use super::place::{Place, repeated};
-use super::rule::{Rule, rule_table};
+use super::rule::rule_table;
 use super::{defaults, members};
 use crate::application::{Configuration, DataType, Parameter, Schema, SchemaClass, Section};
+use crate::pattern::{Patterns, UnusablePattern};
 use crate::text::shorten;
 
 /// The configuration of the description that has these parameters.
-pub(super) fn check(
+pub(super) fn check<'a>(
     at: &Place<'_>,
-    configuration: &Configuration,
+    configuration: &'a Configuration,
     parameters: &BTreeMap<String, Parameter>,
+    patterns: &mut Patterns<'a>,
 ) {
     sections(&at.key("sections"), configuration, parameters);
-    at.key("schema").each(&configuration.schema, schema);
+    at.key("schema").each(&configuration.schema, |at, it| {
+        schema(at, it, patterns);
+    });
     let names = configuration.schema.iter().map(|schema| &schema.name);
     for (position, name) in repeated(names) {
         at.key("schema").index(position).key("name").report(
@@ -90,7 +93,7 @@ fn settings<'a>(
     });
 }
 
-fn schema(at: &Place<'_>, schema: &Schema) {
+fn schema<'a>(at: &Place<'_>, schema: &'a Schema, patterns: &mut Patterns<'a>) {
     if !schema.data_type.is_known() {
         at.key("dataType").report(
             &DATA_TYPE,
@@ -103,7 +106,7 @@ fn schema(at: &Place<'_>, schema: &Schema) {
     }
     bounds(at, schema);
     if let Some(pattern) = &schema.regex_match {
-        regex(&at.key("regexMatch"), pattern);
+        regex(&at.key("regexMatch"), pattern, patterns);
     }
     options(&at.key("options"), schema);
     members::open(at, &schema.extra);
@@ -178,37 +181,18 @@ fn bounds(at: &Place<'_>, schema: &Schema) {
 
 /// The specification names no dialect (rc3.md ambiguity 55). A pattern that only another dialect has is
 /// a warning, for nobody can tell whether the other side has it.
-fn regex(at: &Place<'_>, pattern: &str) {
-    let Some(fault) = regex_fault(pattern) else {
-        return;
+fn regex<'a>(at: &Place<'_>, pattern: &'a str, patterns: &mut Patterns<'a>) {
+    let (rule, fix) = match patterns.compile(pattern) {
+        Ok(_) => return,
+        Err(UnusablePattern::Syntax(_)) => (&REGEX, FIX_REGEX),
+        Err(UnusablePattern::TooMany) => (&REGEX_MANY, FIX_REGEX_MANY),
+        Err(_) => (&REGEX_DIALECT, FIX_REGEX),
     };
-    at.report(
-        fault,
-        format!(
-            "{:?} cannot be used as a regular expression here",
-            shorten(pattern)
-        ),
-        "write a regular expression without look-around and back-references",
+    let message = format!(
+        "{:?} cannot be used as a regular expression here",
+        shorten(pattern)
     );
-}
-
-fn regex_fault(pattern: &str) -> Option<&'static Rule> {
-    let compiled = RegexBuilder::new(pattern)
-        .size_limit(MAX_REGEX_BYTES)
-        .dfa_size_limit(MAX_REGEX_BYTES)
-        .build();
-    match compiled {
-        Ok(_) => None,
-        Err(regex::Error::Syntax(why)) if !is_other_dialect(&why) => Some(&REGEX),
-        Err(_) => Some(&REGEX_DIALECT),
-    }
-}
-
-/// The library gives its reason as text only. Were the text to change, the warning would become an error.
-fn is_other_dialect(why: &str) -> bool {
-    ["look-around", "backreferences"]
-        .iter()
-        .any(|it| why.contains(it))
+    at.report(rule, message, fix);
 }
 
 fn options(at: &Place<'_>, schema: &Schema) {
@@ -234,8 +218,9 @@ fn options(at: &Place<'_>, schema: &Schema) {
     });
 }
 
-/// A regular expression of a peer may need so much memory: 1 MiB.
-const MAX_REGEX_BYTES: usize = 1 << 20;
+const FIX_REGEX: &str = "write a regular expression without look-around and back-references";
+
+const FIX_REGEX_MANY: &str = "share the schemas whose rules are alike";
 
 rule_table! {
     SECTION_NAME: Warning, "configuration.section-name", "rc3.md 1.7",
@@ -260,6 +245,8 @@ rule_table! {
         "`regexMatch` is a regular expression";
     REGEX_DIALECT: Warning, "configuration.regex-dialect", "rc3.md 1.7, ambiguity 55",
         "`regexMatch` is a small regular expression that every dialect has";
+    REGEX_MANY: Warning, "configuration.regex-many", "rc3.md 1.7",
+        "a configuration has at most 256 different regular expressions";
     NO_OPTIONS: Warning, "configuration.no-options", "rc3.md 1.7",
         "a selection has options";
     OPTION_TYPE: Error, "configuration.option-type", "rc3.md 1.7, ambiguity 57",

@@ -40,8 +40,8 @@ fn capacity_requirements(at: &Place<'_>, capacity: &CapacityRequirements) {
     {
         at.key("memory").report(
             &MEMORY,
-            format!("the memory is not a whole number and Ki, Mi or Gi: {memory}"),
-            "write it without a blank, such as 1024Mi",
+            format!("{memory} is written with a blank or a fraction, or not in Ki, Mi or Gi"),
+            "write a whole number and Ki, Mi or Gi without a blank, such as 1024Mi",
         );
     }
     if let Some(storage) = &capacity.storage
@@ -49,8 +49,8 @@ fn capacity_requirements(at: &Place<'_>, capacity: &CapacityRequirements) {
     {
         at.key("storage").report(
             &STORAGE,
-            format!("the storage is not a whole number and a unit: {storage}"),
-            "write it without a blank, such as 10Gi",
+            format!("{storage} is written with a blank or a fraction"),
+            "write a whole number and Ki to Ei without a blank, such as 10Gi",
         );
     }
     members::open(at, &capacity.extra);

@@ -1,57 +1,56 @@
 //! Rules of the default values of parameters (rc3.md sections 1.6 and 1.7).
-//!
-//! Only the type is looked at here. Whether a value obeys every rule of its schema is asked of the function that
-//! checks the values a person gives.
-
-use std::collections::BTreeMap;
 
 use serde_json::{Number, Value};
 
 use super::place::Place;
 use super::rule::rule_table;
-use crate::application::{ApplicationDescription, DataType, Schema};
+use crate::application::{ApplicationDescription, DataType};
+use crate::pattern::Patterns;
+use crate::values::defaults::broken_defaults;
+use crate::values::{ValueFault, ValueRule};
 
 /// The default values of a description, which is at this place.
-pub(super) fn check(at: &Place<'_>, description: &ApplicationDescription) {
-    let schemas = schemas_of_parameters(description);
+pub(super) fn check<'a>(
+    at: &Place<'_>,
+    description: &'a ApplicationDescription,
+    patterns: &mut Patterns<'a>,
+) {
     let parameters = at.key("parameters");
     for (name, parameter) in &description.parameters {
-        let Some(value) = &parameter.value else {
-            continue;
-        };
-        let at = parameters.key(name);
-        if !is_value(value) {
-            at.key("value").report(
+        if parameter
+            .value
+            .as_ref()
+            .is_some_and(|value| !is_value(value))
+        {
+            parameters.key(name).key("value").report(
                 &FORM,
                 "the value is neither a string, a number, a boolean nor a list of one of these",
                 "write a simple value, or one parameter for each of its parts",
             );
-        } else if let Some(schema) = schemas.get(name.as_str())
-            && !has_type_of(value, schema)
-        {
-            at.key("value").report(
-                &TYPE,
-                format!("the value is not of the type {}", schema.data_type),
-                "write a value of that type, or change the dataType of its schema",
-            );
         }
     }
-}
-
-/// The schema of each parameter that has a setting.
-fn schemas_of_parameters(description: &ApplicationDescription) -> BTreeMap<&str, &Schema> {
-    let Some(configuration) = &description.configuration else {
-        return BTreeMap::new();
-    };
-    let schemas: BTreeMap<_, _> = configuration
-        .schema
-        .iter()
-        .map(|schema| (schema.name.as_str(), schema))
-        .collect();
-    let settings = configuration.sections.iter().flat_map(|it| &it.settings);
-    settings
-        .filter_map(|it| Some((it.parameter.as_str(), *schemas.get(it.schema.as_str())?)))
-        .collect()
+    for broken in broken_defaults(description, patterns) {
+        let value = description.parameters.get(broken.parameter);
+        if !value.and_then(|it| it.value.as_ref()).is_some_and(is_value) {
+            continue;
+        }
+        let rule = match broken.fault.rule {
+            ValueRule::DataType => &TYPE,
+            _ => &DEFAULT,
+        };
+        let at = parameters.key(broken.parameter);
+        let at = at.key("value");
+        let ValueFault {
+            element,
+            message,
+            fix,
+            ..
+        } = broken.fault;
+        match element {
+            Some(element) => at.index(element).report(rule, message, fix),
+            None => at.report(rule, message, fix),
+        }
+    }
 }
 
 /// Whether this is a value that a parameter can have at all.
@@ -62,19 +61,6 @@ fn is_value(value: &Value) -> bool {
         Value::Array(elements) => [Value::is_string, Value::is_number, Value::is_boolean]
             .iter()
             .any(|is_one_type| elements.iter().all(is_one_type)),
-    }
-}
-
-fn has_type_of(value: &Value, schema: &Schema) -> bool {
-    if schema.allow_empty == Some(true) && value.as_str() == Some("") {
-        return true;
-    }
-    let is_chosen_from_several = schema.options.is_some() && schema.multiselect == Some(true);
-    match value {
-        Value::Array(elements) if is_chosen_from_several => elements
-            .iter()
-            .all(|element| is_of_type(element, element_of(&schema.data_type))),
-        _ => is_of_type(value, &schema.data_type),
     }
 }
 
@@ -123,4 +109,6 @@ rule_table! {
         "a value is a string, number or boolean, or a list of one of these";
     TYPE: Error, "parameter.value-type", "rc3.md 1.7, W52",
         "the value of a parameter has the type that its schema names";
+    DEFAULT: Error, "parameter.default", "rc3.md 1.7, W52",
+        "the default of a parameter obeys every rule of its schema";
 }

@@ -1,6 +1,6 @@
 //! Where validation is in a document, and what it has found there.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use super::rule::Rule;
 use super::switches::Switches;
@@ -66,6 +66,7 @@ impl Place<'_> {
 pub(crate) struct Check {
     switches: &'static Switches,
     findings: RefCell<Vec<Finding>>,
+    omitted: Cell<usize>,
 }
 
 impl Check {
@@ -74,12 +75,13 @@ impl Check {
         let this = Self {
             switches: Switches::of(generation),
             findings: RefCell::default(),
+            omitted: Cell::new(0),
         };
         check(&Place {
             trail: Trail::Root,
             check: &this,
         });
-        Report::new(this.findings.into_inner())
+        Report::new(this.findings.into_inner()).omitting(this.omitted.get())
     }
 
     /// Errors and warnings are counted apart, so that many warnings cannot hide an error.
@@ -88,6 +90,8 @@ impl Check {
         let is_like = |other: &&Finding| other.severity == finding.severity;
         if findings.len() < MAX_FINDINGS || findings.iter().filter(is_like).count() < MAX_FINDINGS {
             findings.push(finding);
+        } else {
+            self.omitted.set(self.omitted.get() + 1);
         }
     }
 }

@@ -11,6 +11,7 @@ use super::shape::{Kind, are_equal};
 use crate::application::{ApplicationDescription, DeploymentProfile, Parameter, Setting};
 use crate::deployment::ParameterValue;
 use crate::id::ComponentName;
+use crate::pattern::Patterns;
 use crate::text::shorten;
 
 /// What a person answers to the settings of an application, on top of its defaults and, for an update, of
@@ -66,6 +67,7 @@ impl<'a> Answers<'a> {
     /// [`InvalidAnswers`] with everything that is wrong.
     pub fn resolve(&self) -> Result<ResolvedValues<'a>, InvalidAnswers> {
         let mut faults = Vec::new();
+        let mut patterns = Patterns::default();
         let mut values = BTreeMap::new();
         for name in self.given.keys() {
             if !self.description.parameters.contains_key(name) {
@@ -77,7 +79,7 @@ impl<'a> Answers<'a> {
             }
         }
         for (name, parameter) in &self.description.parameters {
-            if let Some(value) = self.resolve_one(name, parameter, &mut faults) {
+            if let Some(value) = self.resolve_one(name, parameter, &mut patterns, &mut faults) {
                 values.insert(name.clone(), value);
             }
         }
@@ -95,9 +97,10 @@ impl<'a> Answers<'a> {
         &self,
         name: &str,
         parameter: &Parameter,
+        patterns: &mut Patterns<'a>,
         faults: &mut Vec<AnswerFault>,
     ) -> Option<Value> {
-        let settings = self.settings_of(name, faults);
+        let settings = self.settings_of(name, patterns, faults);
         let value = self.candidate(name, parameter, settings.first().map(|(_, rules)| rules));
         let Some(value) = value else {
             let required = settings.iter().find(|(_, rules)| !rules.allows_empty());
@@ -129,6 +132,7 @@ impl<'a> Answers<'a> {
     fn settings_of(
         &self,
         parameter: &str,
+        patterns: &mut Patterns<'a>,
         faults: &mut Vec<AnswerFault>,
     ) -> Vec<(&'a Setting, Rules<'a>)> {
         let mut found = Vec::new();
@@ -139,7 +143,7 @@ impl<'a> Answers<'a> {
         let settings = sections.flat_map(|section| &section.settings);
         for setting in settings.filter(|setting| setting.parameter == parameter) {
             if let Some(schema) = configuration.schema_named(&setting.schema) {
-                found.push((setting, Rules::compile(schema)));
+                found.push((setting, Rules::compile(schema, patterns)));
             } else {
                 let problem = AnswerProblem::UnknownSchema(shorten(&setting.schema));
                 faults.push(AnswerFault::new(parameter, Some(setting), problem));

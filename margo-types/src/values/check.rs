@@ -1,12 +1,13 @@
 //! One value against one schema.
 
-use regex::{Regex, RegexBuilder};
+use regex::Regex;
 use serde_json::{Number, Value};
 
 use super::fault::{ValueFault, ValueRule};
 use super::shape::{Kind, Shape, are_equal, decimal_places, is_empty};
 use crate::application::Schema;
 use crate::number::Exactly;
+use crate::pattern::{Patterns, UnusablePattern};
 use crate::text::shorten;
 
 impl Schema {
@@ -19,7 +20,7 @@ impl Schema {
     /// Everything that is wrong with the value; also when the schema cannot be used
     /// ([`ValueRule::UsableSchema`]).
     pub fn check(&self, value: &Value) -> Result<(), Vec<ValueFault>> {
-        let faults = Rules::compile(self).faults(value);
+        let faults = Rules::compile(self, &mut Patterns::default()).faults(value);
         if faults.is_empty() {
             Ok(())
         } else {
@@ -54,16 +55,13 @@ pub(super) struct Rules<'a> {
 }
 
 impl<'a> Rules<'a> {
-    pub(super) fn compile(schema: &'a Schema) -> Self {
+    pub(super) fn compile(schema: &'a Schema, patterns: &mut Patterns<'a>) -> Self {
         let shape = Shape::of(schema);
         let is_text = shape.is_some_and(|shape| shape.kind == Kind::Text);
         let pattern = schema.regex_match.as_deref().filter(|_| is_text);
         let compile = |pattern| {
-            RegexBuilder::new(pattern)
-                .size_limit(MAX_PATTERN_BYTES)
-                .dfa_size_limit(MAX_PATTERN_BYTES)
-                .build()
-                .map_err(|error| unusable_pattern(schema, &error))
+            let compiled = patterns.compile(pattern);
+            compiled.map_err(|unusable| unusable_pattern(schema, &unusable))
         };
         Self {
             schema,
@@ -245,29 +243,23 @@ impl<'a> Rules<'a> {
     }
 }
 
-fn unusable_pattern(schema: &Schema, error: &regex::Error) -> ValueFault {
-    let why = match error {
-        regex::Error::CompiledTooBig(_) => "it is too large once compiled".to_owned(),
-        // The engine's message is a drawing of several lines; the last says what is wrong.
-        other => {
-            let drawing = other.to_string();
-            let last = drawing.lines().last().unwrap_or_default();
-            last.strip_prefix("error: ").unwrap_or(last).to_owned()
-        }
-    };
+fn unusable_pattern(schema: &Schema, unusable: &UnusablePattern) -> ValueFault {
     ValueFault::new(
         ValueRule::UsableSchema,
         format!(
-            "the regexMatch of schema {:?} cannot be used: {why}",
-            shorten(&schema.name)
+            "the regexMatch of schema {:?} cannot be used: {}",
+            shorten(&schema.name),
+            unusable.why()
         ),
-        "ask the supplier for a pattern without look-around, back-references and large repetitions",
+        match unusable {
+            UnusablePattern::TooMany => "ask the supplier for fewer patterns",
+            _ => {
+                "ask the supplier for a pattern without look-around, back-references and large repetitions"
+            }
+        },
     )
 }
 
 fn in_words(value: &Value) -> String {
     shorten(&value.to_string())
 }
-
-/// Memory that a pattern of a supplier may take.
-const MAX_PATTERN_BYTES: usize = 4 << 20;

@@ -6,6 +6,7 @@ use super::check::Rules;
 use super::fault::{ValueFault, ValueRule};
 use crate::application::ApplicationDescription;
 use crate::path::DocumentPath;
+use crate::pattern::Patterns;
 use crate::text::shorten;
 
 /// A default that breaks a rule of its schema, or a schema that cannot be used.
@@ -25,13 +26,25 @@ pub struct DefaultFault {
 /// A default must have the data type itself: the quoted numbers of deployments are no excuse here. Settings
 /// that name an unknown parameter or schema are not looked at.
 pub fn check_defaults(description: &ApplicationDescription) -> Vec<DefaultFault> {
+    let mut patterns = Patterns::default();
+    let mut faults = unusable_schemas(description, &mut patterns);
+    let broken = broken_defaults(description, &mut patterns);
+    faults.extend(broken.into_iter().map(DefaultFault::from));
+    faults
+}
+
+/// The schemas that no value can be checked by.
+fn unusable_schemas<'a>(
+    description: &'a ApplicationDescription,
+    patterns: &mut Patterns<'a>,
+) -> Vec<DefaultFault> {
     let Some(configuration) = &description.configuration else {
         return Vec::new();
     };
     let mut faults = Vec::new();
     let schemas = DocumentPath::root().key("configuration").key("schema");
     for (index, schema) in configuration.schema.iter().enumerate() {
-        let rules = Rules::compile(schema);
+        let rules = Rules::compile(schema, patterns);
         if let Some(fault) = rules.schema_fault() {
             let attribute = if rules.shape.is_none() {
                 "dataType"
@@ -45,6 +58,18 @@ pub fn check_defaults(description: &ApplicationDescription) -> Vec<DefaultFault>
             });
         }
     }
+    faults
+}
+
+/// The defaults that break a rule of their schema.
+pub(crate) fn broken_defaults<'a>(
+    description: &'a ApplicationDescription,
+    patterns: &mut Patterns<'a>,
+) -> Vec<BrokenDefault<'a>> {
+    let Some(configuration) = &description.configuration else {
+        return Vec::new();
+    };
+    let mut broken = Vec::new();
     let settings = configuration
         .sections
         .iter()
@@ -56,21 +81,37 @@ pub fn check_defaults(description: &ApplicationDescription) -> Vec<DefaultFault>
         let (Some(default), Some(schema)) = (default, schema) else {
             continue;
         };
-        let parameters = DocumentPath::root().key("parameters");
-        let value = parameters.key(&setting.parameter).key("value");
-        for fault in Rules::compile(schema).faults(default) {
-            if fault.rule == ValueRule::UsableSchema {
-                continue;
+        for fault in Rules::compile(schema, patterns).faults(default) {
+            if fault.rule != ValueRule::UsableSchema {
+                broken.push(BrokenDefault {
+                    parameter: &setting.parameter,
+                    setting: &setting.name,
+                    fault,
+                });
             }
-            let path = fault.element.map(|element| value.index(element));
-            faults.push(DefaultFault {
-                path: path.unwrap_or_else(|| value.clone()),
-                setting: Some(setting.name.clone()),
-                fault,
-            });
         }
     }
-    faults
+    broken
+}
+
+/// A default that breaks a rule of its schema.
+pub(crate) struct BrokenDefault<'a> {
+    pub(crate) parameter: &'a str,
+    pub(crate) setting: &'a str,
+    pub(crate) fault: ValueFault,
+}
+
+impl From<BrokenDefault<'_>> for DefaultFault {
+    fn from(broken: BrokenDefault<'_>) -> Self {
+        let parameters = DocumentPath::root().key("parameters");
+        let value = parameters.key(broken.parameter).key("value");
+        let element = broken.fault.element.map(|element| value.index(element));
+        Self {
+            path: element.unwrap_or(value),
+            setting: Some(broken.setting.to_owned()),
+            fault: broken.fault,
+        }
+    }
 }
 
 impl fmt::Display for DefaultFault {

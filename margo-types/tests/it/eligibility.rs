@@ -273,3 +273,48 @@ fn an_explanation_names_every_rule_and_place() {
         ]
     );
 }
+
+#[test]
+fn long_lists_are_compared_in_little_time() {
+    let tags = |prefix| (0..40_000).map(move |number| format!("{prefix}{number}"));
+    let numbers = |offset: f64| (0..40_000).map(move |number| f64::from(number) + offset);
+    let mut device = press_line();
+    let reported =
+        json!({ "tags": tags("a").collect::<Vec<_>>(), "sizes": numbers(0.5).collect::<Vec<_>>() });
+    device.labels = serde_json::from_value(reported).unwrap();
+    let fits = |key: &str, values: Vec<Value>| {
+        let expression = MatchExpression::new(key, Operator::In).with_values(values);
+        let mut rule = EligibilityRule::default();
+        rule.label_selector = Some(Selector::new(vec![expression]));
+        let mut constraints = DeviceConstraints::default();
+        constraints.eligibility_rules = Some(vec![rule]);
+        Constraints::compile(&constraints).matches(&device)
+    };
+    let start = std::time::Instant::now();
+    assert!(!fits("tags", tags("b").map(Value::from).collect()));
+    assert!(!fits("sizes", numbers(0.0).map(Value::from).collect()));
+    assert!(fits("tags", vec!["c".into(), "a39999".into(), "b".into()]));
+    assert!(fits("sizes", vec![7.into(), 0.5.into(), (-1).into()]));
+    assert!(start.elapsed().as_secs() < 5);
+}
+
+/// A document of a peer must not keep a device busy for long.
+#[test]
+fn constraints_beyond_all_reason_fit_no_device_and_say_so() {
+    let expression = || MatchExpression::new("/vendor", Operator::Exists);
+    let constraints = |count: usize| {
+        let mut rule = EligibilityRule::default();
+        rule.property_selector = Some(Selector::new((0..count).map(|_| expression()).collect()));
+        let mut constraints = DeviceConstraints::default();
+        constraints.eligibility_rules = Some(vec![rule]);
+        Constraints::compile(&constraints)
+    };
+    let most = Constraints::MAX_EXPRESSIONS;
+    assert!(constraints(most).matches(&press_line()));
+    let verdict = constraints(most + 1).explain(&press_line());
+    assert!(!verdict.placeable);
+    assert!(
+        verdict.to_string().contains("1001 match expressions"),
+        "{verdict}"
+    );
+}

@@ -15,7 +15,7 @@ use crate::scalar::Quantity;
 use crate::version::SpecVersion;
 use crate::wire::drift::{Enveloped, Interfaces, OneInList, Rejected, no_clash, respell};
 use crate::wire::pre_draft::gigabytes::Gigabytes;
-use crate::wire::rc1::capabilities::respell_architecture;
+use crate::wire::rc1::capabilities::{respell_architecture, respell_offers};
 use crate::wire::roles::{self, Kept, Role};
 use crate::write::Unrepresentable;
 
@@ -180,10 +180,11 @@ pub(in crate::wire) fn write(
     capabilities: &DeviceCapabilities,
 ) -> Result<Enveloped<Manifest>, Unrepresentable> {
     let DeviceCapabilities {
-        properties,
+        mut properties,
         labels,
         mut extra,
     } = capabilities.clone();
+    respell_offers(&mut properties);
     if !labels.is_empty() {
         let why = "labels came with rc.2; leave them out";
         return Err(unrepresentable("labels", why));

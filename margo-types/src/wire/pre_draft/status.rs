@@ -13,13 +13,7 @@ use crate::write::Unrepresentable;
 
 /// The document as the model has it.
 pub(in crate::wire) fn read(report: Report) -> DeploymentStatus {
-    read_with(
-        report,
-        &[
-            ("success", DeploymentState::Installed),
-            ("failure", DeploymentState::Failed),
-        ],
-    )
+    read_with(report, &SYNONYMS)
 }
 
 /// The document as the pre-draft has it.
@@ -28,13 +22,19 @@ pub(in crate::wire) fn write(
 ) -> Result<Enveloped<Report>, Unrepresentable> {
     let names = ["apiVersion", "kind"];
     no_clash(&status.extra, "", &names, SpecVersion::PreDraft)?;
-    let written = write_with(status, spell)?;
+    let written = write_with(status, &SYNONYMS, spell)?;
     Ok(Enveloped::new(
         "deployment.margo/v1",
         "DeploymentStatus",
         written,
     ))
 }
+
+/// How the lifecycle page calls two states.
+const SYNONYMS: [(&str, DeploymentState); 2] = [
+    ("success", DeploymentState::Installed),
+    ("failure", DeploymentState::Failed),
+];
 
 /// States are written with a capital, which no state of the model has.
 fn spell(state: &DeploymentState, field: &str) -> Result<DeploymentState, Unrepresentable> {

@@ -14,7 +14,8 @@ use serde_json::{Map, Value};
 
 use crate::application::{Architecture, DeploymentType};
 use crate::capabilities::{
-    Cpu, DeviceCapabilities, DeviceProperties, LabelValue, Peripheral, PeripheralType, Runtime,
+    Cpu, DeviceCapabilities, DeviceProperties, InterfaceType, LabelValue, Peripheral,
+    PeripheralType, Runtime,
 };
 use crate::document::Format;
 use crate::extra::Extra;
@@ -199,10 +200,11 @@ pub(in crate::wire) fn write(
 ) -> Result<Enveloped<Manifest>, Unrepresentable> {
     let generation = SpecVersion::Rc1;
     let DeviceCapabilities {
-        properties,
+        mut properties,
         labels,
         mut extra,
     } = capabilities.clone();
+    respell_offers(&mut properties);
     if !labels.is_empty() {
         let why = "labels came with rc.2; leave them out";
         return Err(Unrepresentable::new("labels", generation, why));
@@ -327,6 +329,21 @@ fn respell_hosting(properties: &mut DeviceProperties) {
     for hosted in properties.supported_deployment_types.iter_mut().flatten() {
         respell(hosted, DeploymentType::KNOWN, &older_names);
     }
+}
+
+/// What a device offers, in the words of the model. Letter case does not matter in the older generations, so a
+/// value that they read as a known one is written as that.
+pub(in crate::wire) fn respell_offers(properties: &mut DeviceProperties) {
+    for cpu in properties.cpus.iter_mut().flatten() {
+        respell_architecture(cpu);
+    }
+    for peripheral in properties.peripherals.iter_mut().flatten() {
+        respell(&mut peripheral.peripheral_type, PeripheralType::KNOWN, &[]);
+    }
+    for interface in properties.interfaces.iter_mut().flatten() {
+        respell(&mut interface.interface_type, InterfaceType::KNOWN, &[]);
+    }
+    respell_hosting(properties);
 }
 
 /// An architecture in any letter case; the text of rc.1 also lists `x86_64` (rc1-and-pre-draft.md ambiguity

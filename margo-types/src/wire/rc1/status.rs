@@ -85,14 +85,14 @@ struct Failure {
 
 /// The document as the model has it.
 pub(in crate::wire) fn read(report: Report) -> DeploymentStatus {
-    read_with(
-        report,
-        &[
-            ("updating", DeploymentState::Installing),
-            ("updated", DeploymentState::Installed),
-        ],
-    )
+    read_with(report, &SYNONYMS)
 }
+
+/// States of early rc.1 that say of an update what the later ones say of an installation.
+const SYNONYMS: [(&str, DeploymentState); 2] = [
+    ("updating", DeploymentState::Installing),
+    ("updated", DeploymentState::Installed),
+];
 
 /// The document as the model has it, where these lower-case words are states as well.
 pub(in crate::wire) fn read_with(
@@ -132,7 +132,7 @@ pub(in crate::wire) fn write(
     status: &DeploymentStatus,
 ) -> Result<Enveloped<Report>, Unrepresentable> {
     no_clash(&status.extra, "", &["apiVersion", "kind"], SpecVersion::Rc1)?;
-    let written = write_with(status, |state, _| Ok(state.clone()))?;
+    let written = write_with(status, &SYNONYMS, |state, _| Ok(state.clone()))?;
     Ok(Enveloped::new(
         "deployment.margo.org/v1alpha1",
         "DeploymentStatusManifest",
@@ -140,11 +140,18 @@ pub(in crate::wire) fn write(
     ))
 }
 
-/// The document with each state spelled by `spell`, which is told the state's field.
+/// The document with each state spelled by `spell`, which is told the state's field. A state in another
+/// spelling that the generation reads as a known one is that state.
 pub(in crate::wire) fn write_with(
     status: &DeploymentStatus,
+    synonyms: &[(&str, DeploymentState)],
     spell: impl Fn(&DeploymentState, &str) -> Result<DeploymentState, Unrepresentable>,
 ) -> Result<Report, Unrepresentable> {
+    let spell = |state: &DeploymentState, field: &str| {
+        let mut state = state.clone();
+        respell(&mut state, DeploymentState::KNOWN, synonyms);
+        spell(&state, field)
+    };
     let component = |(index, component): (usize, &ComponentStatus)| {
         Ok(Component {
             name: component.name.clone(),

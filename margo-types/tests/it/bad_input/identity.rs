@@ -50,7 +50,7 @@ fn a_missing_or_null_value_is_refused_where_it_is_required() {
         "{\"name\": \"n\",\n \"tags\": null}",
         "tags",
         Some((2, 10)),
-        "expected a sequence, found nothing",
+        "expected a list, found nothing",
     );
     for null in ["null", "~", "Null", "NULL", ""] {
         let error = version_of(null).unwrap_err();
@@ -160,4 +160,22 @@ fn a_document_in_the_wrong_encoding_is_refused() {
         .collect();
     let error = margo_types::read::<TagList>(&utf16).unwrap_err();
     assert!(matches!(error, ReadError::Malformed { .. }), "{error}");
+}
+
+#[test]
+fn what_is_expected_is_said_in_words_of_documents() {
+    let expected = |bundle: &str, deployments: &str| {
+        let text = format!("manifestVersion: 1\nbundle: {bundle}\ndeployments: {deployments}\n");
+        margo_types::read::<StateManifest>(text.as_bytes())
+            .unwrap_err()
+            .faults()[0]
+            .message
+            .clone()
+    };
+    assert_eq!(
+        expected("x", "[]"),
+        r#"expected an object, found the text "x""#
+    );
+    assert_eq!(expected("[]", "[]"), "expected an object, found a list");
+    assert_eq!(expected("null", "{}"), "expected a list, found an object");
 }

@@ -54,7 +54,7 @@ fn a_manifest_version_is_a_whole_number_from_1() {
             &json_manifest(version),
             "manifestVersion",
             place,
-            "expected a nonzero u64",
+            "expected a whole number from 1 to",
         );
     }
 
@@ -66,29 +66,41 @@ fn a_manifest_version_is_a_whole_number_from_1() {
         ".inf",
         ".nan",
     ] {
-        let message = "the number does not fit 64 bits";
-        refused::<StateManifest>(&yaml_manifest(version), "manifestVersion", place, message);
+        refused::<StateManifest>(
+            &yaml_manifest(version),
+            "manifestVersion",
+            place,
+            fault_of(version),
+        );
     }
     for version in ["0", "-1", "1.5", "\"1\"", "1_000", "~"] {
         refused::<StateManifest>(
             &yaml_manifest(version),
             "manifestVersion",
             place,
-            "expected a nonzero u64",
+            "expected a whole number from 1 to",
         );
     }
 }
 
 #[test]
 fn a_number_beyond_64_bits_is_refused_in_an_unknown_member_too() {
-    let beyond = "does not fit 64 bits; write it as a";
+    let beyond = "does not fit 64 bits; write a smaller one";
     let json = r#"{"title":"t","status":400,"a":["18446744073709551616",18446744073709551616]}"#;
     refused::<Problem>(json, "a[1]", Some((1, 55)), beyond);
     let json = r#"{"title":"t","status":400,"a":1e400}"#;
     refused::<Problem>(json, "a", Some((1, 35)), beyond);
     for number in ["18446744073709551616", "1e400", ".inf", "-.Inf", ".NaN"] {
         let yaml = format!("title: t\nstatus: 400\na:\n- {number}\n");
-        refused::<Problem>(&yaml, "a[0]", Some((4, 3)), beyond);
+        refused::<Problem>(&yaml, "a[0]", Some((4, 3)), fault_of(number));
+    }
+}
+
+fn fault_of(yaml_number: &str) -> &'static str {
+    if yaml_number.contains(['.', 'e']) {
+        "the number is not finite"
+    } else {
+        "the number does not fit 64 bits; write a smaller one"
     }
 }
 
@@ -98,13 +110,13 @@ fn a_number_beyond_a_smaller_type_is_refused() {
         "title: t\nstatus: 65536\n",
         "status",
         Some((2, 9)),
-        "expected u16",
+        "expected a whole number from 0 to 65535",
     );
     refused::<Problem>(
         r#"{"title":"t","status":-1}"#,
         "status",
         Some((1, 23)),
-        "expected u16",
+        "expected a whole number from 0 to 65535",
     );
 }
 

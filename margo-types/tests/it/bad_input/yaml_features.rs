@@ -127,3 +127,13 @@ fn anchors_and_aliases_are_read() {
     assert_eq!(problem.detail.as_deref(), Some("again"));
     refused::<Problem>("title: *none\nstatus: 400\n", "title", Some((1, 8)), "");
 }
+
+#[test]
+fn what_is_wrong_with_flow_style_is_said_of_the_yaml() {
+    let repeated = "{name: n, tags: [a], name: m}";
+    refused::<TagList>(repeated, "name", Some((1, 22)), "more than once");
+    let merge = "{name: n, <<: {tags: [a]}}";
+    refused::<TagList>(merge, "document", Some((1, 11)), "merge keys");
+    let json = r#"{"name": "n", "tags" ["a"]}"#;
+    refused::<TagList>(json, "tags", Some((1, 22)), "expected `:`");
+}

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::application::valid;
-use super::case::{Case, case, check, set};
+use super::case::{Case, case, check, remove, set};
 
 /// Puts a schema in place of one that no setting uses.
 fn schema(document: &mut Value, schema: Value) {
@@ -120,7 +120,10 @@ pub(super) const CASES: &[Case] = &[
     ),
     case(
         "1.7: least value above the greatest",
-        |d| set(d, "/configuration/schema/0/minValue", 601),
+        |d| {
+            set(d, "/configuration/schema/0/minValue", 601);
+            remove(d, "/parameters/interval/value");
+        },
         "configuration.bounds",
         "configuration.schema[0].minValue",
     ),
@@ -165,6 +168,18 @@ pub(super) const CASES: &[Case] = &[
         },
         "configuration.regex-dialect",
         "configuration.schema[1].regexMatch",
+    ),
+    case(
+        "1.7: more patterns than can be checked",
+        |d| {
+            let schemas = d["configuration"]["schema"].as_array_mut().unwrap();
+            schemas.extend((0..256).map(|number| {
+                let name = format!("more {number}");
+                json!({ "name": name, "dataType": "string", "regexMatch": format!("^{number}$") })
+            }));
+        },
+        "configuration.regex-many",
+        "configuration.schema[259].regexMatch",
     ),
     case(
         "1.7: selection without options",

@@ -103,6 +103,12 @@ pub(super) const CASES: &[Case] = &[
         "parameters.site.value",
     ),
     case(
+        "W52: default below the least value of its schema",
+        |d| set(d, "/parameters/interval/value", 1),
+        "parameter.default",
+        "parameters.interval.value",
+    ),
+    case(
         "9: unknown member of a parameter",
         |d| set(d, "/parameters/site/colour", "red"),
         "member.unknown",
@@ -127,14 +133,13 @@ fn values_of_their_type_are_valid() {
     for (data_type, value) in [
         ("string", json!("a")),
         ("integer", json!(-4)),
-        ("integer", json!(4.0)),
         ("double", json!(4)),
         ("double", json!(4.5)),
         ("boolean", json!(false)),
         ("array[string]", json!(["a"])),
         ("array[integer]", json!([1, 2])),
         ("array[double]", json!([1, 2.5])),
-        ("array[boolean]", json!([])),
+        ("array[boolean]", json!([true])),
     ] {
         let mut document = valid();
         set(&mut document, "/parameters/interval/value", value.clone());

@@ -293,3 +293,25 @@ fn the_suppliers_own_defaults_are_checked_with_their_place() {
         ]
     );
 }
+
+#[test]
+fn only_so_many_patterns_are_compiled() {
+    let schemas: Vec<_> = (0..300)
+        .map(|number| {
+            let pattern = format!("^{number}$");
+            json!({ "name": format!("s{number}"), "dataType": "string", "regexMatch": pattern })
+        })
+        .collect();
+    let description = json!({
+        "apiVersion": "v1", "id": "app",
+        "metadata": { "name": "A", "version": "1.0", "catalog": { "organization": [{ "name": "O" }] } },
+        "deploymentProfiles": [],
+        "configuration": { "sections": [], "schema": schemas },
+    });
+    let bytes = serde_json::to_vec(&description).unwrap();
+    let description = margo_types::read::<ApplicationDescription>(&bytes).unwrap();
+    let faults = margo_types::values::check_defaults(description.value());
+    assert_eq!(faults.len(), 300 - 256);
+    let last = &faults[43].fault.message;
+    assert!(last.contains("more than 256 different"), "{last}");
+}

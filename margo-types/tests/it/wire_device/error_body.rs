@@ -88,7 +88,7 @@ fn a_member_of_the_wrong_type_counts_as_missing_and_the_body_is_kept() {
     let body = r#"{"type": 3, "title": "", "retryable": "yes", "code": 5}"#;
     let problem = of(418, "application/problem+json", body);
     assert_eq!(problem.problem_type, ProblemType::AboutBlank);
-    assert_eq!(problem.title, "HTTP status 418");
+    assert_eq!(problem.title, "Client Error");
     assert_eq!(problem.retryable, None);
     assert_eq!(problem.detail.as_deref(), Some(body));
     assert_eq!(problem.extra.0["code"], 5);

@@ -146,7 +146,7 @@ fn a_reader_told_the_newest_generation_uses_its_shape() {
     let bytes = golden!("rc1/application-deployment-reference.yaml");
     let reader = Reader::new().generation(SpecVersion::Rc3);
     let error = reader.read::<ApplicationDeployment>(bytes).unwrap_err();
-    assert_eq!(error.faults()[0].message, "`id` is missing");
+    assert_eq!(error.faults()[0].message, "`id` is missing; write it");
 
     let late = golden!("rc1/application-deployment-late.yaml");
     let model = reader

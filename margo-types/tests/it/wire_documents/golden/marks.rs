@@ -86,7 +86,7 @@ fn of_a_description() {
         ("id:", "kind: ApplicationDescription\nid:", Rc1),
         ("metadata:\n", &annotated, Rc1),
         ("metadata:\n", &with_id, Rc1),
-        ("type: compose", "type: helm.v3", Rc1),
+        ("type: compose", "type: helm.v3", Rc3),
         (
             "type: compose",
             "requiredResources: {}\n    type: compose",
