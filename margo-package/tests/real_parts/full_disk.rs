@@ -36,7 +36,8 @@ fn test() {
     assert_eq!(left, 0, "nothing is left");
     // It is as empty as it was.
     let mut file = fs::File::create(small.path().join("again")).expect("a file");
-    file.write_all(&[7; 48 << 10]).expect("the space is free");
+    file.write_all(&vec![7; 48 << 10])
+        .expect("the space is free");
 }
 
 /// A file system of 64 KiB, until it is dropped.

@@ -54,12 +54,12 @@ fn trial_unless(
     let in_ci = std::env::var("CI").is_ok_and(|value| value == "true");
     let is_ignored = obstacle.is_some() && !in_ci;
     let kind = obstacle.clone().unwrap_or_default();
-    let trial = Trial::test(name, move || match obstacle {
-        Some(reason) => Err(Failed::from(reason)),
-        None => {
-            test();
-            Ok(())
+    let trial = Trial::test(name, move || {
+        if let Some(reason) = obstacle {
+            return Err(Failed::from(reason));
         }
+        test();
+        Ok(())
     });
     trial.with_kind(kind).with_ignored_flag(is_ignored)
 }

@@ -20,12 +20,10 @@ fn archive() -> Vec<u8> {
 
 fn serve(seen: &Seen) -> Reply {
     match seen.path() {
-        "/web.tar.gz" => Reply::new(200, archive()),
         "/compose.yaml" => Reply::new(200, COMPOSE),
         "/moved" => Reply::new(302, "").header("location", "/web.tar.gz"),
         "/circle" => Reply::new(302, "").header("location", "/circle"),
         "/once" if seen.number == 0 => Reply::new(503, ""),
-        "/once" => Reply::new(200, archive()),
         "/cut" if seen.number == 0 => Reply::with(
             200,
             Body::Cut {
@@ -33,7 +31,7 @@ fn serve(seen: &Seen) -> Reply {
                 announced: 1000,
             },
         ),
-        "/cut" => Reply::new(200, archive()),
+        "/web.tar.gz" | "/once" | "/cut" => Reply::new(200, archive()),
         "/busy" => Reply::new(503, ""),
         "/endless" => Reply::with(200, Body::Endless),
         "/drip" => Reply::with(200, Body::Drip(std::time::Duration::from_millis(50))),

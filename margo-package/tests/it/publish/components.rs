@@ -245,8 +245,7 @@ async fn documented_readings_are_accepted() {
 #[tokio::test]
 async fn manifests_that_break_the_rules_are_refused() {
     let store = Store::new().await;
-    type Change = fn(&mut Value);
-    let cases: [(Change, &str); 4] = [
+    let cases: [(fn(&mut Value), &str); 4] = [
         (
             |m| m["annotations"] = json!({"org.margo.component.version": "3.0.0"}),
             "version \"3.0.0\"",

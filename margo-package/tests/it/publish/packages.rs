@@ -129,14 +129,14 @@ async fn progress_reaches_the_size_of_every_blob() {
     let target = reference("registry.example/kilns/app");
     let pushed = push_package(&observed, &target, &package()).await.unwrap();
     let limits = PackageLimits::default();
-    let check = |manifest: &Manifest, from: usize| {
+    let check = |manifest: &Manifest, at_least: usize| {
         for blob in manifest.blobs() {
             let seen = seen.lock().unwrap();
             let of_blob: Vec<_> = seen
                 .iter()
                 .filter(|(digest, ..)| *digest == blob.digest)
                 .collect();
-            assert_eq!(of_blob.len() >= from, true, "{of_blob:?}");
+            assert!(of_blob.len() >= at_least, "{of_blob:?}");
             assert_eq!(of_blob.last().unwrap().2, blob.size);
             assert!(of_blob.is_sorted_by_key(|(.., done)| done), "{of_blob:?}");
         }
