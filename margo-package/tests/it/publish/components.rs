@@ -242,10 +242,13 @@ async fn documented_readings_are_accepted() {
     }
 }
 
+/// Changes a manifest.
+type Change = fn(&mut Value);
+
 #[tokio::test]
 async fn manifests_that_break_the_rules_are_refused() {
     let store = Store::new().await;
-    let cases: [(fn(&mut Value), &str); 4] = [
+    let cases: [(Change, &str); 4] = [
         (
             |m| m["annotations"] = json!({"org.margo.component.version": "3.0.0"}),
             "version \"3.0.0\"",
