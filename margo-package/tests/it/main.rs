@@ -13,5 +13,7 @@ mod lint;
 mod oci;
 mod package;
 mod properties;
+#[cfg(feature = "oci")]
+mod publish;
 mod replay;
 mod support;

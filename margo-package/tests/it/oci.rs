@@ -3,6 +3,7 @@
 mod auth;
 mod credentials;
 mod fake;
+mod fetch;
 mod layouts;
 mod memory;
 mod proxy_and_redirects;
