@@ -120,23 +120,18 @@ impl Problems {
         }
     }
 
-    /// Adds what a chart must not have. `file` is what the person calls the chart.
-    pub(crate) fn chart(&mut self, file: &str, findings: &[ChartFinding]) {
-        for finding in findings {
-            let location = (finding.line > 0).then_some(Location {
-                line: finding.line,
-                column: 1,
-            });
-            self.push(Problem {
-                location,
-                rule: Some(finding.rule.name().to_owned()),
-                source: Some("rc3.md 1.3".to_owned()),
-                ..Problem::new(
-                    &format!("{file}: {}", finding.file),
-                    finding.rule.to_string(),
-                )
-            });
-        }
+    /// Adds something that a chart must not have, in a file as the person knows it.
+    pub(crate) fn chart(&mut self, file: &str, finding: &ChartFinding) {
+        let line = finding.line;
+        let text = finding.rule.to_string();
+        let (message, fix) = text.split_once("; ").unwrap_or((&text, ""));
+        self.push(Problem {
+            location: (line > 0).then_some(Location { line, column: 1 }),
+            rule: Some(finding.rule.name().to_owned()),
+            source: Some("rc3.md 1.3".to_owned()),
+            fix: fix.to_owned(),
+            ..Problem::new(file, message)
+        });
     }
 
     /// Remembers the text of a file, to show its lines.
@@ -206,6 +201,8 @@ impl Problems {
                     .char_indices()
                     .nth(column - 1)
                     .map_or(line.len(), |(start, _)| start);
+                // What is known by its line alone starts where the text does.
+                let start = start.max(line.len() - line.trim_start().len());
                 let mut mark = AnnotationKind::Primary.span(start..line.len());
                 if let Some(path) = &problem.path {
                     mark = mark.label(path.as_str());
