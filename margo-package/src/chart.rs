@@ -12,10 +12,12 @@ mod error;
 mod finding;
 mod lint;
 mod metadata;
+mod pack;
 mod read;
 mod template;
 
 pub use self::error::ChartError;
 pub use self::finding::{CapabilityCheck, ChartFinding, ChartRule};
 pub use self::metadata::{ChartDependency, ChartMetadata, ChartType};
+pub use self::pack::{METADATA_FILE, pack};
 pub use self::read::Chart;

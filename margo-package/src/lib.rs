@@ -11,7 +11,8 @@
 //! - [`bundle`]: all deployments of a state manifest in one archive;
 //! - [`compose`]: the archive of a Compose component;
 //! - [`chart`]: Helm charts, and what in them the specification forbids;
-//! - `oci` and `signature` (feature `oci`): registries, layouts and signatures.
+//! - `oci`, `publish` and `signature` (feature `oci`): registries and layouts, whole packages and components in them,
+//!   signatures.
 //!
 //! The APIs are synchronous over [`std::io`]: run them on a blocking thread of an asynchronous program.
 //!
@@ -44,6 +45,8 @@ pub mod lint;
 #[cfg(feature = "oci")]
 pub mod oci;
 pub mod package;
+#[cfg(feature = "oci")]
+pub mod publish;
 #[cfg(feature = "oci")]
 pub mod signature;
 

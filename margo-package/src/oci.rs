@@ -7,6 +7,7 @@
 //! | [`Client`] | registries, over the OCI distribution API 1.1 |
 //! | [`LayoutDirectory`], [`LayoutArchive`] | an OCI image layout in a folder or one tar file, for sites without a network |
 //! | [`Manifest`] | a manifest with its exact bytes |
+//! | [`Observed`] | a store that says how far its transfers are |
 //! | [`transfer`] | copies between stores, downloads to files |
 //!
 //! Only SHA-256 digests are supported, as the specification requires no other (rc3.md section 3.3).
@@ -20,6 +21,7 @@ mod index;
 mod layout;
 mod layout_archive;
 mod manifest;
+mod progress;
 mod reference;
 mod retry;
 mod secret;
@@ -34,6 +36,7 @@ pub use self::error::{Failure, Misbehaviour, OciError, Place, Refusal};
 pub use self::layout::LayoutDirectory;
 pub use self::layout_archive::LayoutArchive;
 pub use self::manifest::{Manifest, ManifestError};
+pub use self::progress::{Observed, Progress};
 pub use self::reference::{InvalidReference, Reference};
 pub use self::retry::RetryPolicy;
 pub use self::secret::Secret;

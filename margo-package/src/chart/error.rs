@@ -1,7 +1,7 @@
 //! Why a chart is not read.
 
 use crate::Blame;
-use crate::archive::ArchiveError;
+use crate::archive::{ArchiveError, BuildError};
 use crate::compose::YamlError;
 
 /// Why a chart was not read.
@@ -11,6 +11,9 @@ pub enum ChartError {
     /// The archive is damaged, hostile or too large, or it could not be read: see the source.
     #[error("the archive of the chart was not read")]
     Archive(#[from] ArchiveError),
+    /// The directory could not be packed: see the source.
+    #[error("the chart was not packed")]
+    Build(#[from] BuildError),
     /// The author's fault: a directory of a chart has no `Chart.yaml`.
     #[error("there is no {0}/Chart.yaml; write one")]
     NoMetadata(String),
@@ -67,6 +70,7 @@ impl ChartError {
     pub fn blame(&self) -> Blame {
         match self {
             Self::Archive(error) => error.blame(),
+            Self::Build(error) => error.blame(),
             Self::Nested { source, .. } => source.blame(),
             _ => Blame::Content,
         }

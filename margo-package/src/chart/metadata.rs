@@ -19,6 +19,8 @@ pub struct ChartMetadata {
     pub app_version: Option<String>,
     /// The charts it needs.
     pub dependencies: Vec<ChartDependency>,
+    /// The whole `Chart.yaml`.
+    pub document: Value,
 }
 
 /// Whether a chart can be installed.
@@ -53,7 +55,7 @@ impl ChartMetadata {
     }
 
     /// Reads a `Chart.yaml`.
-    pub(super) fn read(file: &str, bytes: &[u8]) -> Result<Self, ChartError> {
+    pub(crate) fn read(file: &str, bytes: &[u8]) -> Result<Self, ChartError> {
         let value = yaml::parse(bytes).map_err(|why| ChartError::Yaml {
             file: file.to_owned(),
             why,
@@ -80,6 +82,7 @@ impl ChartMetadata {
             chart_type,
             app_version: reader.optional(members, "appVersion")?,
             dependencies: reader.dependencies(members)?,
+            document: value.clone(),
         })
     }
 }

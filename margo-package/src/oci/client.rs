@@ -3,6 +3,7 @@
 mod auth;
 mod body;
 mod builder;
+mod download;
 mod manifests;
 mod pull;
 mod push;

@@ -130,6 +130,42 @@ impl Client {
     }
 }
 
+/// Takes the pieces of a long body and notices a peer that stops or only drips.
+pub(super) struct Pace {
+    idle: Duration,
+    /// Since when too little came.
+    period: Instant,
+    in_period: usize,
+}
+
+impl Pace {
+    pub(super) fn new(idle: Duration) -> Self {
+        Self {
+            idle,
+            period: Instant::now(),
+            in_period: 0,
+        }
+    }
+
+    pub(super) async fn next(
+        &mut self,
+        response: &mut Response,
+        place: &Place,
+    ) -> Result<Option<Bytes>, OciError> {
+        let chunk = tokio::time::timeout(self.idle, response.chunk())
+            .await
+            .map_err(|_| stalled(self.idle, place))?
+            .map_err(|error| connection(error, place))?;
+        self.in_period += chunk.as_ref().map_or(SLOWEST, Bytes::len);
+        if self.in_period >= SLOWEST {
+            (self.period, self.in_period) = (Instant::now(), 0);
+        } else if self.period.elapsed() > self.idle {
+            return Err(stalled(self.idle, place));
+        }
+        Ok(chunk)
+    }
+}
+
 pub(super) fn stalled(after: Duration, place: &Place) -> OciError {
     OciError::misbehaved(place, Misbehaviour::Stalled { after })
 }
@@ -148,5 +184,7 @@ struct Reason {
     message: String,
 }
 
+/// Bytes that must come within the idle time.
+const SLOWEST: usize = 1 << 10;
 const MAX_DETAIL: usize = 16 << 10;
 const DETAIL_TIME: Duration = Duration::from_secs(5);

@@ -4,10 +4,9 @@ use margo_types::oci::Descriptor;
 use reqwest::header::{CONTENT_RANGE, HeaderValue, RANGE};
 use reqwest::{Response, StatusCode};
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
-use tokio::time::Instant;
 
-use super::body::stalled;
-use super::transport::{Call, connection};
+use super::body::Pace;
+use super::transport::Call;
 use super::{Client, place_of};
 use crate::oci::blob::Checked;
 use crate::oci::error::{Failure, OciError, Place};
@@ -81,23 +80,8 @@ impl Client {
                 .announced(start + length)
                 .map_err(|fault| OciError::misbehaved(place, fault))?;
         }
-        let idle = self.shared.timeouts.idle;
-        let mut period = Instant::now();
-        let mut in_period = 0;
-        loop {
-            let chunk = tokio::time::timeout(idle, response.chunk())
-                .await
-                .map_err(|_| stalled(idle, place))?
-                .map_err(|error| connection(error, place))?;
-            let Some(mut chunk) = chunk else {
-                return Ok(());
-            };
-            in_period += chunk.len();
-            if in_period >= SLOWEST {
-                (period, in_period) = (Instant::now(), 0);
-            } else if period.elapsed() > idle {
-                return Err(stalled(idle, place));
-            }
+        let mut pace = Pace::new(self.shared.timeouts.idle);
+        while let Some(mut chunk) = pace.next(&mut response, place).await? {
             let skipped = usize::try_from(known)
                 .unwrap_or(usize::MAX)
                 .min(chunk.len());
@@ -110,6 +94,7 @@ impl Client {
                 .await
                 .map_err(|error| local(error, place))?;
         }
+        Ok(())
     }
 }
 
@@ -129,7 +114,5 @@ fn local(error: std::io::Error, place: &Place) -> OciError {
     OciError::environment(place, Failure::LocalEnd, error)
 }
 
-/// Bytes that must come within the idle time.
-const SLOWEST: usize = 1 << 10;
 /// Bytes in one attempt that count as progress; so the attempts end with the blob at the latest.
 const WORTHWHILE: u64 = 64 << 10;

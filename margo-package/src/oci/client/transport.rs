@@ -229,4 +229,4 @@ pub(super) fn astray(what: &'static str, url: &Url, why: &'static str, place: &P
     OciError::misbehaved(place, Misbehaviour::Astray { what, target, why })
 }
 
-const MAX_REDIRECTS: usize = 5;
+pub(super) const MAX_REDIRECTS: usize = 5;
