@@ -165,12 +165,14 @@ pub fn read_answers<'a>(
     let value = yaml::parse(text).map_err(|error| InvalidAnswersFile(error.to_string()))?;
     match value {
         Value::Null => Ok(answers),
-        Value::Object(members) => Ok(members.into_iter().fold(answers, |answers, member| {
-            match member {
-                (name, Value::String(text)) => answers.text(name, text),
-                (name, value) => answers.value(name, value),
-            }
-        })),
+        Value::Object(members) => {
+            Ok(members
+                .into_iter()
+                .fold(answers, |answers, member| match member {
+                    (name, Value::String(text)) => answers.text(name, text),
+                    (name, value) => answers.value(name, value),
+                }))
+        }
         _ => Err(InvalidAnswersFile("it is no mapping".to_owned())),
     }
 }

@@ -67,8 +67,8 @@ impl Checked {
 
     /// The outcome of a command that only looks. Warnings count as errors if they are denied.
     pub(crate) fn into_outcome(self, denies_warnings: bool) -> Outcome {
-        let is_good = self.problems.errors() == 0
-            && (self.problems.warnings() == 0 || !denies_warnings);
+        let is_good =
+            self.problems.errors() == 0 && (self.problems.warnings() == 0 || !denies_warnings);
         Outcome::judged(is_good, self.to_text(), self.to_json())
     }
 

@@ -1,6 +1,9 @@
 //! What a command came to.
 
-use serde_json::Value;
+use margo_package::oci::Reference;
+use margo_package::publish::Pushed;
+use margo_types::Digest;
+use serde_json::{Value, json};
 
 /// The result of a command that could do its work, also when what it looked at is not good.
 #[derive(Debug)]
@@ -28,6 +31,31 @@ impl Outcome {
             text: text.into(),
             document,
             code: u8::from(!is_good),
+        }
+    }
+}
+
+/// An artefact that was written somewhere.
+#[derive(Debug)]
+pub(crate) struct Part {
+    pub(crate) reference: Reference,
+    pub(crate) digest: Digest,
+}
+
+impl Part {
+    pub(crate) fn to_json(&self) -> Value {
+        json!({
+            "reference": format!("oci://{}", self.reference),
+            "digest": self.digest.to_string(),
+        })
+    }
+}
+
+impl From<Pushed> for Part {
+    fn from(pushed: Pushed) -> Self {
+        Self {
+            reference: pushed.reference,
+            digest: pushed.digest,
         }
     }
 }

@@ -144,7 +144,8 @@ impl Subject {
 }
 
 impl Artefact {
-    async fn into_package(self) -> Result<Loaded, Failure> {
+    /// Pulls the package that this is.
+    pub(crate) async fn into_package(self) -> Result<Loaded, Failure> {
         let limits = PackageLimits::default();
         let pulled = pull_package(&*self.store, &self.reference, &limits).await?;
         Ok(Loaded {
@@ -173,7 +174,9 @@ impl Layout {
                 reference,
             }),
             Err(packages) if packages.is_empty() => {
-                let message = format!("{shown} holds no application package; build one with `margo-package build`");
+                let message = format!(
+                    "{shown} holds no application package; build one with `margo-package build`"
+                );
                 Err(Failure::new(Kind::Invalid, message))
             }
             Err(packages) => {
@@ -206,7 +209,11 @@ fn kind_of(path: &Path) -> Result<FileKind, Failure> {
         return Ok(FileKind::Other);
     }
     // A layout may hold blobs of any size, so its files are not read here.
-    if is_tar && (head.starts_with(b"oci-layout\0") || head.starts_with(b"./oci-layout\0") || head.starts_with(b"blobs/")) {
+    if is_tar
+        && (head.starts_with(b"oci-layout\0")
+            || head.starts_with(b"./oci-layout\0")
+            || head.starts_with(b"blobs/"))
+    {
         return Ok(FileKind::Layout);
     }
     let policy = Policy::default().limits(Chart::default_limits());

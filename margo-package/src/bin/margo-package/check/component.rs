@@ -30,11 +30,10 @@ pub(super) async fn stored(artefact: &Artefact) -> Result<Checked, Failure> {
     let unusable = |error: margo_types::InvalidText| {
         Failure::of(Kind::Usage, &error).about(format_args!("oci://{reference}"))
     };
-    let repository =
-        Repository::parse(&format!("oci://{}", reference.name())).map_err(unusable)?;
+    let repository = Repository::parse(&format!("oci://{}", reference.name())).map_err(unusable)?;
     let revision = Revision::parse(reference.tag().unwrap_or_default()).map_err(unusable)?;
-    let folder = tempfile::tempdir()
-        .map_err(|error| Failure::file(&std::env::temp_dir(), error))?;
+    let folder =
+        tempfile::tempdir().map_err(|error| Failure::file(&std::env::temp_dir(), error))?;
     let file = folder.path().join("component");
     let pulled = pull_component(&*artefact.store, &repository, &revision, &file).await?;
     let name = format!("oci://{reference}");
@@ -168,12 +167,7 @@ fn chart_failed(error: ChartError, shown: &str, problems: &mut Problems) -> Resu
 
 /// What a person calls a member of an archive: the file it was packed from, whose text is remembered, or the
 /// archive with the member.
-fn named(
-    member: &str,
-    shown: &str,
-    directory: Option<&Path>,
-    problems: &mut Problems,
-) -> String {
+fn named(member: &str, shown: &str, directory: Option<&Path>, problems: &mut Problems) -> String {
     let packed_from = directory
         .zip(member.split_once('/'))
         .map(|(directory, (_, inside))| directory.join(inside));

@@ -3,9 +3,7 @@
 use std::path::Path;
 
 use margo_package::lint::lint_description;
-use margo_package::package::{
-    ApplicationPackage, DESCRIPTION_FILE, PackageError, PackageLimits,
-};
+use margo_package::package::{ApplicationPackage, DESCRIPTION_FILE, PackageError, PackageLimits};
 use margo_package::publish::{PublishError, find_components, pull_package};
 use margo_types::DocumentPath;
 use margo_types::application::ApplicationDescription;
@@ -96,7 +94,9 @@ fn unusable(
 ) -> Result<(), Failure> {
     match &error {
         PackageError::Description { source, .. } => problems.unreadable(file, source),
-        PackageError::Resource { member, path, why, .. } => {
+        PackageError::Resource {
+            member, path, why, ..
+        } => {
             let place = ["metadata", "catalog", "application", member]
                 .iter()
                 .fold(DocumentPath::root(), |path, key| path.key(*key));

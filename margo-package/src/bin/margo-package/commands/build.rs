@@ -1,15 +1,16 @@
 //! `build`: a package and its components as an image layout.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use margo_package::oci::{ArtifactStore, LayoutArchive, LayoutDirectory, Reference};
 use margo_package::package::{ApplicationPackage, PackageLimits};
-use margo_package::publish::{Pushed, find_components, push_component, push_package};
+use margo_package::publish::{find_components, push_component, push_package};
 use serde_json::{Value, json};
 
 use crate::check::{self, Depth};
 use crate::failure::{Failure, Kind};
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, Part};
 use crate::staging::{StagedDirectory, refuse_occupied};
 
 pub(crate) const EXAMPLES: &str = "\
@@ -45,7 +46,10 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Outcome, Failure> {
         .unwrap_or_else(|| format!("{name}.oci").into());
 
     refuse_occupied(&output)?;
-    let written = if output.extension().is_some_and(|extension| extension == "tar") {
+    let written = if output
+        .extension()
+        .is_some_and(|extension| extension == "tar")
+    {
         let layout = LayoutArchive::edit(&output).await?;
         let written = fill(&layout, directory, &package).await?;
         layout.commit().await?;
@@ -60,11 +64,13 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Outcome, Failure> {
 
     let mut text = String::new();
     for part in &written {
-        text.push_str(&format!("{}@{}\n", part.reference, part.digest));
+        let _ = writeln!(text, "{}@{}", part.reference, part.digest);
     }
-    text.push_str(&format!("wrote {}\n", output.display()));
-    let parts: Vec<_> = written.iter().map(to_json).collect();
-    let (package, components) = parts.split_last().map_or((&Value::Null, &[][..]), |parts| parts);
+    let _ = writeln!(text, "wrote {}", output.display());
+    let parts: Vec<_> = written.iter().map(Part::to_json).collect();
+    let (package, components) = parts
+        .split_last()
+        .map_or((&Value::Null, &[][..]), |parts| parts);
     let document = json!({
         "layout": output.display().to_string(),
         "package": package,
@@ -79,13 +85,18 @@ async fn fill(
     layout: &dyn ArtifactStore,
     directory: &Path,
     package: &ApplicationPackage,
-) -> Result<Vec<Pushed>, Failure> {
+) -> Result<Vec<Part>, Failure> {
     let description = package.description().value();
     let mut written = Vec::new();
     for found in find_components(directory, description)? {
-        written.extend(push_component(layout, &found, description).await?);
+        written.extend(
+            push_component(layout, &found, description)
+                .await?
+                .map(Part::from),
+        );
     }
-    written.push(push_package(layout, &own_reference(package)?, package).await?);
+    let pushed = push_package(layout, &own_reference(package)?, package).await?;
+    written.push(pushed.into());
     Ok(written)
 }
 
@@ -94,13 +105,5 @@ fn own_reference(package: &ApplicationPackage) -> Result<Reference, Failure> {
     let id = &package.description().value().id;
     Reference::parse(&format!("localhost/{id}")).map_err(|error| {
         Failure::of(Kind::Invalid, &error).about("the id cannot be the name of a repository")
-    })
-}
-
-/// What was pushed, for programs.
-pub(crate) fn to_json(pushed: &Pushed) -> Value {
-    json!({
-        "reference": format!("oci://{}", pushed.reference),
-        "digest": pushed.digest.to_string(),
     })
 }

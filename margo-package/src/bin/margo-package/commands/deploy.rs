@@ -74,7 +74,11 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<Outcome, Failure> {
-    let subject = arguments.package.clone().open(&arguments.connection).await?;
+    let subject = arguments
+        .package
+        .clone()
+        .open(&arguments.connection)
+        .await?;
     let package = subject.into_package().await?.package;
     let description = package.description().value();
     let deployment = render(&arguments, description)?;
@@ -87,8 +91,16 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Outcome, Failure> {
     problems.report(DEPLOYMENT, &written.validate());
     if problems.errors() > 0 {
         problems.text(DEPLOYMENT, bytes);
-        let text = format!("{}the deployment is not valid: {}\n", problems.to_text(), problems.summary());
-        return Ok(Outcome::judged(false, text, json!({ "findings": problems.to_json() })));
+        let text = format!(
+            "{}the deployment is not valid: {}\n",
+            problems.to_text(),
+            problems.summary()
+        );
+        return Ok(Outcome::judged(
+            false,
+            text,
+            json!({ "findings": problems.to_json() }),
+        ));
     }
     let json_text = margo_types::write_as(&deployment, SpecVersion::NEWEST, Format::Json)
         .map_err(|error| Failure::of(Kind::Invalid, &error))?;
@@ -121,7 +133,10 @@ fn render(
         return Ok(instantiation.update(deployed.value(), answers)?);
     }
     // The parser made sure that there is one.
-    let device = arguments.device.clone().ok_or_else(|| Failure::new(Kind::Usage, "give --device"))?;
+    let device = arguments
+        .device
+        .clone()
+        .ok_or_else(|| Failure::new(Kind::Usage, "give --device"))?;
     let id = match arguments.id {
         Some(id) => id,
         None => random_id()?,
@@ -139,7 +154,10 @@ fn profile<'a>(
         (None, [only]) => Ok(&only.id),
         (None, profiles) => {
             let ids: Vec<_> = profiles.iter().map(|profile| profile.id.as_str()).collect();
-            let message = format!("there are several deployment profiles; add --profile with one of: {}", ids.join(", "));
+            let message = format!(
+                "there are several deployment profiles; add --profile with one of: {}",
+                ids.join(", ")
+            );
             Err(Failure::new(Kind::Usage, message))
         }
     }
@@ -167,7 +185,10 @@ fn read_deployment(file: &Path) -> Result<Exact<ApplicationDeployment>, Failure>
 fn random_id() -> Result<DeploymentId, Failure> {
     let mut bytes = [0; 16];
     rand::fill(&mut bytes).map_err(|_| {
-        Failure::new(Kind::Environment, "the system gives no random numbers; give --id")
+        Failure::new(
+            Kind::Environment,
+            "the system gives no random numbers; give --id",
+        )
     })?;
     bytes[6] = bytes[6] & 0x0f | 0x40;
     bytes[8] = bytes[8] & 0x3f | 0x80;

@@ -1,5 +1,6 @@
 //! `pull`: a package out of a registry or layout.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use margo_package::oci::{ArtifactStore, Reference};
@@ -86,13 +87,13 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Outcome, Failure> {
     let digest = pulled.manifest.digest();
     let mut text = format!("oci://{reference}\ndigest: {digest}\n");
     if let Some(key) = key {
-        text.push_str(&format!("signed: by the key {key}\n"));
+        let _ = writeln!(text, "signed: by the key {key}");
     }
     for component in &components {
         let name = component["name"].as_str().unwrap_or_default();
-        text.push_str(&format!("component: {name}\n"));
+        let _ = writeln!(text, "component: {name}");
     }
-    text.push_str(&format!("wrote {output}\n"));
+    let _ = writeln!(text, "wrote {output}");
     let document = json!({
         "reference": format!("oci://{reference}"),
         "digest": digest.to_string(),
@@ -115,10 +116,7 @@ async fn checked(
         let message = format!("oci://{reference} is not taken: {verdict}");
         return Err(Failure::new(Kind::Invalid, message));
     }
-    Ok((
-        reference.with_digest(verdict.digest()),
-        verdict.signed_by(),
-    ))
+    Ok((reference.with_digest(verdict.digest()), verdict.signed_by()))
 }
 
 fn write_package(package: &ApplicationPackage, staged: &StagedDirectory) -> Result<(), Failure> {
@@ -130,13 +128,17 @@ fn write_package(package: &ApplicationPackage, staged: &StagedDirectory) -> Resu
 }
 
 /// The components of all profiles, each artefact once.
-fn distinct_components(package: &ApplicationPackage) -> Vec<&Component> {
+pub(super) fn distinct_components(package: &ApplicationPackage) -> Vec<&Component> {
     let profiles = &package.description().value().deployment_profiles;
     let mut seen = std::collections::BTreeSet::new();
     let all = profiles.iter().flat_map(|profile| &profile.components);
     all.filter(|component| {
         let properties = &component.properties;
-        seen.insert((&component.name, &properties.repository, &properties.revision))
+        seen.insert((
+            &component.name,
+            &properties.repository,
+            &properties.revision,
+        ))
     })
     .collect()
 }
@@ -186,7 +188,7 @@ async fn write_component(
 }
 
 /// Where a component is kept.
-fn location(component: &Component) -> Result<(&Repository, &Revision), Failure> {
+pub(super) fn location(component: &Component) -> Result<(&Repository, &Revision), Failure> {
     let properties = &component.properties;
     match (&properties.repository, &properties.revision) {
         (Some(repository), Some(revision)) => Ok((repository, revision)),

@@ -3,9 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use margo_package::oci::Reference;
-use margo_package::signature::{
-    PolicyDocument, SignaturePolicy, Verdict, Verifier, VerifyingKey,
-};
+use margo_package::signature::{PolicyDocument, SignaturePolicy, Verdict, Verifier, VerifyingKey};
 use serde_json::{Value, json};
 
 use crate::connection::{self, Connection};
