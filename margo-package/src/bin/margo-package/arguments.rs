@@ -86,4 +86,5 @@ Exit codes:
   1  what was looked at is not good: findings, no package, no valid signature
   2  the arguments make no sense, or something is in the way of the output
   3  the registry (or a layout in its place) was not reached, refused, or gave something wrong
-  4  the disk, a file, the configuration or the system fails";
+  4  the disk, a file, the configuration or the system fails
+  130  interrupted; nothing half-written is left";

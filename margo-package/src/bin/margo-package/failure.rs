@@ -34,6 +34,8 @@ pub(crate) enum Kind {
     Registry,
     /// The disk, the configuration or the system.
     Environment,
+    /// The person stopped it.
+    Interrupted,
 }
 
 impl Kind {
@@ -43,6 +45,8 @@ impl Kind {
             Self::Usage => 2,
             Self::Registry => 3,
             Self::Environment => 4,
+            // As a shell reports a program that the interrupt signal ended.
+            Self::Interrupted => 130,
         }
     }
 
@@ -52,6 +56,7 @@ impl Kind {
             Self::Usage => "usage",
             Self::Registry => "registry",
             Self::Environment => "environment",
+            Self::Interrupted => "interrupted",
         }
     }
 }

@@ -18,6 +18,7 @@ mod subject;
 use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser as _;
 use serde_json::{Value, json};
@@ -64,13 +65,35 @@ fn main() -> ExitCode {
 }
 
 fn run(command: Command) -> Result<Outcome, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
         .enable_all()
         .build()
         .map_err(|error| {
             Failure::caused(Kind::Environment, "the program cannot be set up", error)
         })?;
-    runtime.block_on(command.run())
+    let outcome = runtime.block_on(until_interrupted(command));
+    // Whoever waits for input would hold up the end.
+    runtime.shutdown_background();
+    outcome
+}
+
+/// Runs the command. An interrupt drops it, and with it everything that is half-written.
+async fn until_interrupted(command: Command) -> Result<Outcome, Failure> {
+    let mut running = tokio::spawn(command.run());
+    let ended = tokio::select! {
+        ended = &mut running => ended,
+        Ok(()) = tokio::signal::ctrl_c() => {
+            running.abort();
+            // Work between two waits is brought to its end, unless that takes too long.
+            let _ = tokio::time::timeout(GRACE, running).await;
+            return Err(Failure::new(Kind::Interrupted, "interrupted"));
+        }
+    };
+    ended.unwrap_or_else(|error| match error.try_into_panic() {
+        Ok(panic) => std::panic::resume_unwind(panic),
+        Err(_) => Err(Failure::new(Kind::Interrupted, "interrupted")),
+    })
 }
 
 /// Says why the arguments make no sense, or gives the help that was asked for.
@@ -105,3 +128,6 @@ fn print_json(command: &str, mut document: Value) -> io::Result<()> {
     out.write_all(b"\n")?;
     out.flush()
 }
+
+/// How long an interrupted command may clean up.
+const GRACE: Duration = Duration::from_secs(5);

@@ -47,6 +47,16 @@ impl Problem {
         }
     }
 
+    /// An error whose text also says what to do.
+    pub(crate) fn advised(file: &str, error: &dyn std::fmt::Display) -> Self {
+        let text = error.to_string();
+        let (message, fix) = parted(&text);
+        Self {
+            fix: fix.to_owned(),
+            ..Self::new(file, message)
+        }
+    }
+
     fn of_finding(file: &str, finding: &Finding) -> Self {
         Self {
             severity: finding.severity,
@@ -60,10 +70,12 @@ impl Problem {
     }
 
     fn of_fault(file: &str, fault: &Fault) -> Self {
+        let (message, fix) = parted(&fault.message);
         Self {
             location: fault.location,
             path: Some(fault.path.to_string()),
-            ..Self::new(file, fault.message.as_str())
+            fix: fix.to_owned(),
+            ..Self::new(file, message)
         }
     }
 
@@ -124,7 +136,7 @@ impl Problems {
     pub(crate) fn chart(&mut self, file: &str, finding: &ChartFinding) {
         let line = finding.line;
         let text = finding.rule.to_string();
-        let (message, fix) = text.split_once("; ").unwrap_or((&text, ""));
+        let (message, fix) = parted(&text);
         self.push(Problem {
             location: (line > 0).then_some(Location { line, column: 1 }),
             rule: Some(finding.rule.name().to_owned()),
@@ -245,6 +257,11 @@ impl Problems {
         let is_short = line.len() <= MAX_LINE;
         is_short.then(|| (location.line, line.trim_end(), location.column.max(1)))
     }
+}
+
+/// Every error says what is wrong and, behind the last semicolon, what to do.
+pub(crate) fn parted(text: &str) -> (&str, &str) {
+    text.rsplit_once("; ").unwrap_or((text, ""))
 }
 
 /// Longer lines are not shown, in bytes: they hide what is wrong instead of showing it.

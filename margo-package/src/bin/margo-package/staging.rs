@@ -67,16 +67,16 @@ pub(crate) fn refuse_occupied(target: &Path) -> Result<(), Failure> {
         );
         Err(Failure::new(Kind::Usage, message))
     };
-    match fs::read_dir(target) {
-        Ok(mut entries) => match entries.next() {
-            None => Ok(()),
-            Some(_) => refused("is not empty"),
-        },
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
-            refused("exists and is not a directory")
-        }
-        Err(error) => Err(Failure::file(target, error)),
+    match fs::metadata(target) {
+        Ok(metadata) if !metadata.is_dir() => return refused("exists and is not a directory"),
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(Failure::file(target, error)),
+    }
+    let mut entries = fs::read_dir(target).map_err(|error| Failure::file(target, error))?;
+    match entries.next() {
+        None => Ok(()),
+        Some(_) => refused("is not empty"),
     }
 }
 
@@ -88,6 +88,17 @@ pub(crate) fn write_file(
     access: Access,
 ) -> Result<(), Failure> {
     let failed = |error| Failure::file(path, error);
+    let mut path = path.to_owned();
+    match fs::metadata(&path) {
+        // A device or pipe is written to; a file in its place would be no help.
+        Ok(metadata) if !metadata.is_file() && existing == Existing::Replaced => {
+            return fs::write(&path, bytes).map_err(failed);
+        }
+        // The file behind a link is replaced, not the link.
+        Ok(_) => path = path.canonicalize().map_err(failed)?,
+        Err(_) => {}
+    }
+    let path = path.as_path();
     let mut builder = tempfile::Builder::new();
     builder.prefix(".margo-");
     #[cfg(unix)]

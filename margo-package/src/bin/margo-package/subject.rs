@@ -113,8 +113,6 @@ pub(crate) struct Loaded {
     pub(crate) package: ApplicationPackage,
     /// What messages call it.
     pub(crate) name: String,
-    /// The tag that it was asked for by.
-    pub(crate) tag: Option<String>,
     /// The manifest, of a package in a store.
     pub(crate) manifest: Option<Manifest>,
 }
@@ -127,7 +125,6 @@ impl Subject {
                 return Ok(Loaded {
                     package: ApplicationPackage::open(&path, &PackageLimits::default())?,
                     name: path.display().to_string(),
-                    tag: None,
                     manifest: None,
                 });
             }
@@ -151,7 +148,6 @@ impl Artefact {
         Ok(Loaded {
             package: pulled.package,
             name: format!("oci://{}", self.reference),
-            tag: pulled.tag,
             manifest: Some(pulled.manifest),
         })
     }

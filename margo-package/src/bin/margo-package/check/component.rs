@@ -90,11 +90,11 @@ pub(super) fn failed(
         }
         PublishError::Chart { artefact, source } => chart_failed(source, &artefact, problems),
         PublishError::Misfit { ref artefact, .. } => {
-            problems.push(Problem::new(artefact, error.to_string()));
+            problems.push(Problem::advised(artefact, &error));
             Ok(())
         }
         PublishError::Reference { .. } => {
-            problems.push(Problem::new(file, error.to_string()));
+            problems.push(Problem::advised(file, &error));
             Ok(())
         }
         error => Err(error.into()),
@@ -145,14 +145,14 @@ fn compose_failed(
             let file = named(file, shown, directory, problems);
             problems.push(Problem {
                 location: why.location,
-                ..Problem::new(&file, format!("not readable: {}", why.why))
+                ..Problem::advised(&file, &why.why)
             });
         } else {
-            problems.push(Problem::new(shown, fault.to_string()));
+            problems.push(Problem::advised(shown, fault));
         }
     }
     if error.faults().is_empty() {
-        problems.push(Problem::new(shown, with_sources(&error)));
+        problems.push(Problem::advised(shown, &with_sources(&error)));
     }
     Ok(())
 }
@@ -161,7 +161,7 @@ fn chart_failed(error: ChartError, shown: &str, problems: &mut Problems) -> Resu
     if Kind::from(error.blame()) != Kind::Invalid {
         return Err(Failure::from(error).about(shown));
     }
-    problems.push(Problem::new(shown, with_sources(&error)));
+    problems.push(Problem::advised(shown, &with_sources(&error)));
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use margo_types::application::ApplicationDescription;
 
 use super::{Checked, Depth, component};
 use crate::failure::Failure;
-use crate::problems::{Problem, Problems};
+use crate::problems::{Problem, Problems, parted};
 use crate::subject::Artefact;
 
 const KIND: &str = "application package";
@@ -102,7 +102,7 @@ fn unusable(
                 .fold(DocumentPath::root(), |path, key| path.key(*key));
             let read = margo_types::read::<ApplicationDescription>(description);
             let location = read.ok().and_then(|read| read.locate(&place));
-            let (message, fix) = why.split_once("; ").unwrap_or((why, ""));
+            let (message, fix) = parted(why);
             problems.push(Problem {
                 location,
                 path: Some(place.to_string()),
@@ -111,7 +111,7 @@ fn unusable(
             });
         }
         PackageError::NoDescription { .. } | PackageError::Manifest { .. } => {
-            problems.push(Problem::new(file, error.to_string()));
+            problems.push(Problem::advised(file, &error));
         }
         _ => return Err(error.into()),
     }

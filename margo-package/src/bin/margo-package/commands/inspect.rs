@@ -67,7 +67,7 @@ fn package(loaded: &Loaded) -> Value {
         "id": value.id.as_str(),
         "name": value.metadata.name,
         "version": value.metadata.version,
-        "description": description.digest().to_string(),
+        "descriptionDigest": description.digest().to_string(),
         "generation": description.generation().to_string(),
         "profiles": profiles(value),
         "parameters": value.parameters.keys().collect::<Vec<_>>(),
