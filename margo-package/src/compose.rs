@@ -21,7 +21,7 @@
 mod archive;
 mod check;
 mod error;
-mod interpolate;
+pub(crate) mod interpolate;
 mod pack;
 mod references;
 mod source;
@@ -29,7 +29,7 @@ pub(crate) mod yaml;
 
 pub use self::archive::ComposeArchive;
 pub use self::error::{ComposeError, ComposeFault, Role};
-pub use self::pack::pack;
+pub use self::pack::{pack, validate};
 pub use self::source::ComposeSource;
 pub use self::yaml::YamlError;
 

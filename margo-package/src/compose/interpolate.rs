@@ -3,7 +3,7 @@
 /// The text with every variable replaced by its default; `None` when one has none, so that only the device knows.
 ///
 /// `$$` is a dollar sign; `${NAME:-default}` and `${NAME-default}` have a default, which may hold variables itself.
-pub(super) fn interpolate(text: &str) -> Option<String> {
+pub(crate) fn interpolate(text: &str) -> Option<String> {
     interpolate_within(text, MAX_NESTING)
 }
 

@@ -24,13 +24,32 @@ pub fn pack<W: Write>(
     component: &ComponentName,
     writer: W,
 ) -> Result<Contents, ComposeError> {
+    let top = top_of(component)?;
+    let contents = check_directory(directory, &top)?;
+    pack_measured(directory, Some(&top), &contents, writer)?;
+    Ok(contents)
+}
+
+/// Validates a directory with a `compose.yaml` like [`pack`], without packing it.
+///
+/// # Errors
+/// [`ComposeError`] with all rules that the content breaks.
+pub fn validate(directory: &Path, component: &ComponentName) -> Result<(), ComposeError> {
+    check_directory(directory, &top_of(component)?)?;
+    Ok(())
+}
+
+fn top_of(component: &ComponentName) -> Result<MemberPath, BuildError> {
     // The longest component name is a valid name of a directory.
-    let top = MemberPath::parse(component.as_str()).map_err(|why| BuildError::Path {
+    MemberPath::parse(component.as_str()).map_err(|why| BuildError::Path {
         path: component.as_str().into(),
         why,
-    })?;
+    })
+}
+
+fn check_directory(directory: &Path, top: &MemberPath) -> Result<Contents, ComposeError> {
     let policy = Policy::default().one_top_directory();
-    let contents = measure_directory(directory, Some(&top), &policy)?;
+    let contents = measure_directory(directory, Some(top), &policy)?;
     check(&contents, top.as_str(), &mut |wanted| {
         let mut files = BTreeMap::new();
         for member in wanted {
@@ -46,6 +65,5 @@ pub fn pack<W: Write>(
         }
         Ok(files)
     })?;
-    pack_measured(directory, Some(&top), &contents, writer)?;
     Ok(contents)
 }

@@ -3,9 +3,13 @@
 //! The documents of the specification are read by `margo-types`. Compose files and charts are other people's formats:
 //! they use anchors and merge keys, so they are read here, within a budget that aliases cannot exceed.
 
-use margo_types::Location;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use margo_types::{DocumentPath, Location, Segment};
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
-use serde_saphyr::{DuplicateKeyPolicy, MergeKeyPolicy, Options};
+use serde_saphyr::{DuplicateKeyPolicy, MergeKeyPolicy, Options, Spanned};
 
 /// The longest file, in bytes.
 pub(crate) const MAX_BYTES: usize = 1 << 20;
@@ -39,6 +43,99 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Value, YamlError> {
         });
         error(failure.without_snippet().to_string(), location)
     })
+}
+
+/// Where the value at a path stands, or the nearest value around it that is there.
+pub(crate) fn locate(bytes: &[u8], path: &DocumentPath) -> Option<Location> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    let root: Spanned<Tree> = serde_saphyr::from_str_with_options(text, options()).ok()?;
+    let mut place = &root;
+    for segment in path.segments() {
+        let inner = match (segment, &place.value) {
+            (Segment::Key(key), Tree::Mapping(members)) => members.get(key),
+            (Segment::Index(index), Tree::List(elements)) => elements.get(*index),
+            _ => None,
+        };
+        match inner {
+            Some(inner) => place = inner,
+            None => break,
+        }
+    }
+    Some(Location {
+        line: usize::try_from(place.referenced.line()).ok()?,
+        column: usize::try_from(place.referenced.column()).ok()?,
+    })
+}
+
+/// The shape of a document, of which only the places count.
+enum Tree {
+    Mapping(BTreeMap<String, Spanned<Tree>>),
+    List(Vec<Spanned<Tree>>),
+    Scalar,
+}
+
+impl<'de> Deserialize<'de> for Tree {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(TreeVisitor)
+    }
+}
+
+struct TreeVisitor;
+
+impl<'de> Visitor<'de> for TreeVisitor {
+    type Value = Tree;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter.write_str("any value")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Tree, A::Error> {
+        let mut mapping = BTreeMap::new();
+        while let Some((key, value)) = members.next_entry()? {
+            mapping.insert(key, value);
+        }
+        Ok(Tree::Mapping(mapping))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Tree, A::Error> {
+        let mut list = Vec::new();
+        while let Some(element) = elements.next_element()? {
+            list.push(element);
+        }
+        Ok(Tree::List(list))
+    }
+
+    fn visit_unit<E>(self) -> Result<Tree, E> {
+        Ok(Tree::Scalar)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Tree, E> {
+        Ok(Tree::Scalar)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Tree, E> {
+        Ok(Tree::Scalar)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Tree, E> {
+        Ok(Tree::Scalar)
+    }
+
+    fn visit_i128<E>(self, _: i128) -> Result<Tree, E> {
+        Ok(Tree::Scalar)
+    }
+
+    fn visit_u128<E>(self, _: u128) -> Result<Tree, E> {
+        Ok(Tree::Scalar)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Tree, E> {
+        Ok(Tree::Scalar)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Tree, E> {
+        Ok(Tree::Scalar)
+    }
 }
 
 /// The error for a file longer than [`MAX_BYTES`].

@@ -47,7 +47,7 @@ fn content_finding(role: ResourceRole, resource: &Resource) -> Option<Finding> {
         .key("application")
         .key(role.as_str());
     let found = Content::of(resource.bytes());
-    let (rule, fix) = match role {
+    let (broken, fix) = match role {
         ResourceRole::Icon if found != Content::Image => {
             (&ICON_IS_IMAGE, "use a PNG, JPEG, GIF, WebP or SVG image")
         }
@@ -62,7 +62,7 @@ fn content_finding(role: ResourceRole, resource: &Resource) -> Option<Finding> {
         _ => return None,
     };
     let message = format!("{} is {}", resource.path(), found.in_words());
-    Some(Finding::new(rule, path, message, fix))
+    Some(Finding::new(broken, path, message, fix))
 }
 
 #[derive(Clone, Copy, PartialEq)]

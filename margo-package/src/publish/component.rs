@@ -186,14 +186,11 @@ fn content_layer<'m>(
         .iter()
         .filter(|layer| kind.is_content(layer))
         .collect();
-    let layer = match layers[..] {
-        [layer] => layer,
-        _ => {
-            return Err(wrong(format!(
-                "it has {} layers with a component, not one",
-                layers.len()
-            )));
-        }
+    let [layer] = layers[..] else {
+        let count = layers.len();
+        return Err(wrong(format!(
+            "it has {count} layers with a component, not one"
+        )));
     };
     let limit = kind.limits().max_packed_bytes;
     if layer.size > limit {

@@ -30,7 +30,7 @@ pub enum PublishError {
         artefact: String,
         /// The reason.
         #[source]
-        source: PackageError,
+        source: Box<PackageError>,
     },
     /// The content is no Compose component: see the source.
     #[error("{artefact} is no usable Compose component")]
@@ -134,7 +134,7 @@ impl PublishError {
                 OciError::Misused { .. } => Blame::Caller,
                 OciError::PeerRefused { .. } | OciError::Environment { .. } => Blame::Environment,
             },
-            Self::Package { source, .. } => match source {
+            Self::Package { source, .. } => match **source {
                 PackageError::Io { .. } => Blame::Environment,
                 _ => Blame::Content,
             },

@@ -91,6 +91,6 @@ pub async fn pull_package(
 fn unusable(reference: &Reference, source: PackageError) -> PublishError {
     PublishError::Package {
         artefact: reference.to_string(),
-        source,
+        source: Box::new(source),
     }
 }

@@ -131,14 +131,14 @@ impl Client {
 }
 
 /// Takes the pieces of a long body and notices a peer that stops or only drips.
-pub(super) struct Pace {
+pub(super) struct Pieces {
     idle: Duration,
     /// Since when too little came.
     period: Instant,
     in_period: usize,
 }
 
-impl Pace {
+impl Pieces {
     pub(super) fn new(idle: Duration) -> Self {
         Self {
             idle,

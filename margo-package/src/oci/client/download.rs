@@ -11,7 +11,7 @@ use tokio::io::{AsyncSeekExt as _, AsyncWriteExt as _};
 use url::Url;
 
 use super::Client;
-use super::body::Pace;
+use super::body::Pieces;
 use super::transport::{MAX_REDIRECTS, astray, location};
 use crate::oci::error::{Misbehaviour, OciError, Place};
 use crate::oci::transfer::{publish, temporary_beside, writer};
@@ -76,9 +76,9 @@ impl Client {
         {
             return Err(too_large());
         }
-        let mut pace = Pace::new(self.shared.timeouts.idle);
+        let mut pieces = Pieces::new(self.shared.timeouts.idle);
         let (mut hasher, mut size) = (Sha256::new(), 0);
-        while let Some(chunk) = pace.next(&mut response, place).await? {
+        while let Some(chunk) = pieces.next(&mut response, place).await? {
             size += chunk.len() as u64;
             if size > limit {
                 return Err(too_large());

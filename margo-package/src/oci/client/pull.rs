@@ -5,7 +5,7 @@ use reqwest::header::{CONTENT_RANGE, HeaderValue, RANGE};
 use reqwest::{Response, StatusCode};
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 
-use super::body::Pace;
+use super::body::Pieces;
 use super::transport::Call;
 use super::{Client, place_of};
 use crate::oci::blob::Checked;
@@ -80,8 +80,8 @@ impl Client {
                 .announced(start + length)
                 .map_err(|fault| OciError::misbehaved(place, fault))?;
         }
-        let mut pace = Pace::new(self.shared.timeouts.idle);
-        while let Some(mut chunk) = pace.next(&mut response, place).await? {
+        let mut pieces = Pieces::new(self.shared.timeouts.idle);
+        while let Some(mut chunk) = pieces.next(&mut response, place).await? {
             let skipped = usize::try_from(known)
                 .unwrap_or(usize::MAX)
                 .min(chunk.len());
