@@ -2,9 +2,9 @@
 
 mod auth;
 mod credentials;
-mod fake;
+pub(crate) mod fake;
 mod layouts;
-mod memory;
+pub(crate) mod memory;
 mod proxy_and_redirects;
 mod pull;
 mod push;

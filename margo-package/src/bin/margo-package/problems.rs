@@ -61,7 +61,7 @@ impl Problem {
         Self {
             severity: finding.severity,
             location: finding.location,
-            path: Some(finding.path.to_string()),
+            path: (!finding.path.is_root()).then(|| finding.path.to_string()),
             rule: Some(finding.rule.name.to_owned()),
             source: Some(finding.rule.source.to_owned()),
             fix: finding.fix.clone(),
@@ -227,11 +227,6 @@ impl Problems {
                 )
             }
             None => title.element(Self::origin(problem)),
-        };
-        let source = problem.source.as_ref();
-        let group = match source.filter(|source| source.as_str() != "lint") {
-            Some(source) => group.element(Level::NOTE.message(format!("see {source}"))),
-            None => group,
         };
         if problem.fix.is_empty() {
             group

@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use margo_package::lint::lint_description;
+use margo_package::lint::{lint_components, lint_description, lint_resources};
 use margo_package::package::{ApplicationPackage, DESCRIPTION_FILE, PackageError, PackageLimits};
 use margo_package::publish::{PublishError, find_components, pull_package};
-use margo_types::DocumentPath;
 use margo_types::application::ApplicationDescription;
+use margo_types::{DocumentPath, Report, Severity};
 
-use super::{Checked, Depth, component};
+use super::{Checked, Depth};
 use crate::failure::Failure;
 use crate::problems::{Problem, Problems, parted};
 use crate::subject::Artefact;
@@ -23,7 +23,7 @@ pub(crate) fn directory(path: &Path, depth: Depth) -> Result<Checked, Failure> {
     match ApplicationPackage::open(path, &PackageLimits::default()) {
         Ok(package) => {
             inspect(&package, &file, None, depth, problems);
-            beside(path, package.description().value(), &file, depth, problems)?;
+            beside(path, package.description().value(), depth, problems)?;
         }
         Err(error) => {
             let bytes = std::fs::read(path.join(DESCRIPTION_FILE)).unwrap_or_default();
@@ -46,7 +46,7 @@ pub(super) async fn stored(artefact: Artefact, depth: Depth) -> Result<Checked, 
             let tag = pulled.tag.as_deref();
             inspect(&pulled.package, &file, tag, depth, problems);
         }
-        Err(PublishError::Package { source, .. }) => unusable(source, &file, b"", problems)?,
+        Err(PublishError::Package { source, .. }) => unusable(*source, &file, b"", problems)?,
         Err(error) => return Err(error.into()),
     }
     Ok(checked)
@@ -67,20 +67,39 @@ fn inspect(
     }
 }
 
+/// Looks at what lies beside a description: components that must fit it and, for lint, resources nobody needs.
 fn beside(
     directory: &Path,
     description: &ApplicationDescription,
-    file: &str,
     depth: Depth,
     problems: &mut Problems,
 ) -> Result<(), Failure> {
     match find_components(directory, description) {
-        Ok(found) => {
-            for found in &found {
-                component::beside(found, depth, problems)?;
-            }
+        Ok(_) => {}
+        Err(error @ PublishError::Misfit { .. }) => {
+            problems.push(Problem::advised(error.artefact(), &error));
         }
-        Err(error) => component::failed(error, file, problems)?,
+        // What cannot be read is among the findings.
+        Err(PublishError::Compose { .. } | PublishError::Chart { .. }) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let mut findings = lint_components(directory);
+    if depth == Depth::Lint {
+        findings.extend(lint_resources(directory, description));
+    }
+    for found in findings {
+        if depth == Depth::Rules && found.finding.severity != Severity::Error {
+            continue;
+        }
+        let path = directory.join(&found.file);
+        let file = path.display().to_string();
+        if let Some(bytes) = std::fs::read(path)
+            .ok()
+            .filter(|_| found.finding.location.is_some())
+        {
+            problems.text(&file, bytes);
+        }
+        problems.report(&file, &Report::new(vec![found.finding]));
     }
     Ok(())
 }

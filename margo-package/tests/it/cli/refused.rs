@@ -1,0 +1,290 @@
+//! Registries that are not there, refuse or lie: a clear error and nothing left behind.
+
+use margo_types::Digest;
+use serde_json::json;
+
+use super::Desk;
+use crate::oci::fake::{Fake, Reply};
+use crate::oci::memory::{self, Behaviour};
+
+#[test]
+fn a_registry_that_is_not_there() {
+    let desk = Desk::with_sample("127.0.0.1:1");
+    let words = ["the connection failed", "127.0.0.1:1", "Connection refused"];
+    desk.refuses(
+        3,
+        &[
+            "pull",
+            "oci://127.0.0.1:1/hello:1.0.0",
+            "-o",
+            "new",
+            "--plain-http",
+        ],
+        &words,
+    );
+    desk.refuses(
+        3,
+        &["versions", "oci://127.0.0.1:1/hello", "--plain-http"],
+        &words,
+    );
+    desk.refuses(
+        3,
+        &["push", "hello", "oci://127.0.0.1:1/hello", "--plain-http"],
+        &["was not transferred", words[1], words[2]],
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn encryption_is_not_given_up_silently() {
+    let fake = memory::start(Behaviour::default()).await;
+    let desk = Desk::new();
+    let repository = format!("oci://{}/hello", fake.host());
+    assert_eq!(desk.run(&["versions", &repository]).code, 3);
+    assert!(fake.seen().is_empty(), "nothing was sent in the open");
+    // Allowed for another host only.
+    assert_eq!(
+        desk.run(&["versions", &repository, "--plain-http=other.example"])
+            .code,
+        3
+    );
+    let allowed = format!("--plain-http={}", fake.host());
+    desk.run(&["versions", &repository, &allowed]).succeeded();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_credentials_never_show() {
+    let fake = Fake::start(|seen| match seen.header("authorization") {
+        // somebody:open sesame
+        Some("Basic c29tZWJvZHk6b3BlbiBzZXNhbWU=") => Reply::new(200, r#"{"tags":["1.0.0"]}"#),
+        _ => Reply::new(401, "").header("www-authenticate", "Basic realm=\"fake\""),
+    })
+    .await;
+    let desk = Desk::new();
+    let repository = format!("oci://{}/hello", fake.host());
+    let versions = ["versions", &repository, "--plain-http"];
+    desk.refuses(
+        3,
+        &versions,
+        &["not authenticated", "give valid credentials"],
+    );
+
+    let login = [
+        &versions[..],
+        &["--username", "somebody", "--password-stdin"],
+    ]
+    .concat();
+    let ran = desk.run_with(&login, "open barley\n");
+    assert_eq!(ran.code, 3, "{ran:?}");
+    assert!(
+        !ran.err.contains("barley") && !ran.out.contains("barley"),
+        "{ran:?}"
+    );
+    let ran = desk.run_with(&login, "open sesame\n").succeeded();
+    assert_eq!(ran.out, "1.0.0\n");
+    let ran = desk.run_with(&login, "\n");
+    assert_eq!(ran.code, 2, "an empty password: {ran:?}");
+
+    let entry = json!({ "auths": { fake.host(): { "auth": "c29tZWJvZHk6b3BlbiBzZXNhbWU=" } } });
+    let docker = desk.folder.path().join("home/.docker");
+    std::fs::create_dir(&docker).expect("a folder");
+    std::fs::write(docker.join("config.json"), entry.to_string()).expect("a login");
+    assert_eq!(desk.run(&versions).succeeded().out, "1.0.0\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tag_or_version_that_is_not_there() {
+    let fake = memory::start(Behaviour::default()).await;
+    let desk = Desk::with_sample(&fake.host());
+    let repository = format!("oci://{}/hello/package", fake.host());
+    desk.run(&["push", "hello", &repository, "--plain-http"])
+        .succeeded();
+    let missing = format!("{repository}:9.9.9");
+    for command in [
+        &["pull", &missing, "-o", "new"][..],
+        &["inspect", &missing],
+        &["verify", &missing, "--policy", "p"],
+    ] {
+        desk.write("p", "default: off");
+        desk.refuses(
+            3,
+            &[command, &["--plain-http"]].concat(),
+            &["not found", "9.9.9", "check the name and the tag"],
+        );
+    }
+    desk.refuses(
+        2,
+        &["push", "hello", &missing, "--plain-http"],
+        &["9.9.9", "\"1.0.0\""],
+    );
+    desk.refuses(
+        2,
+        &["versions", &missing, "--plain-http"],
+        &["names one version"],
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_artefact_of_another_type() {
+    let fake = memory::start(Behaviour::default()).await;
+    let desk = Desk::with_sample(&fake.host());
+    let host = fake.host();
+    desk.run(&[
+        "push",
+        "hello",
+        &format!("oci://{host}/hello/package"),
+        "--plain-http",
+    ])
+    .succeeded();
+    let chart = format!("oci://{host}/hello/hello-helm:1.0.0");
+    desk.refuses(
+        1,
+        &["pull", &chart, "-o", "new", "--plain-http"],
+        &["has the type \"application/vnd.cncf.helm.config.v1+json\""],
+    );
+    desk.refuses(
+        1,
+        &[
+            "deploy",
+            &chart,
+            "--profile",
+            "p",
+            "--device",
+            "d",
+            "--plain-http",
+        ],
+        &["has the type"],
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bytes_with_another_digest() {
+    let good = memory::start(Behaviour::default()).await;
+    let desk = Desk::with_sample(&good.host());
+    let repository = format!("oci://{}/hello/package", good.host());
+    desk.run(&["push", "hello", &repository, "--plain-http"])
+        .succeeded();
+    let description = desk.read("hello/margo.yaml");
+    let manifest = {
+        let (_, document) = desk.json(&["inspect", &format!("{repository}:1.0.0"), "--plain-http"]);
+        document["digest"].as_str().expect("a digest").to_owned()
+    };
+    // The same registry, but its description was tampered with.
+    let stored = desk.run(&["build", "hello", "-o", "hello.oci"]).succeeded();
+    drop(stored);
+    let blob =
+        |digest: &str| std::fs::read(desk.path("hello.oci/blobs/sha256").join(&digest[7..])).ok();
+    let contents = std::collections::BTreeMap::from([(
+        manifest.clone(),
+        blob(&manifest).expect("the manifest"),
+    )]);
+    let tampered = description.replace("8080", "9090");
+    let of_description = Digest::of(description.as_bytes()).to_string();
+    let layout = desk.path("hello.oci/blobs/sha256");
+    let liar = Fake::start(move |seen| {
+        let digest = seen.path().rsplit('/').next().unwrap_or_default();
+        if seen.path().contains("/manifests/") {
+            let bytes = contents.values().next().expect("the manifest").clone();
+            return Reply::new(200, bytes)
+                .header("content-type", "application/vnd.oci.image.manifest.v1+json");
+        }
+        if digest == of_description {
+            return Reply::new(200, tampered.clone());
+        }
+        std::fs::read(layout.join(digest.trim_start_matches("sha256:")))
+            .map_or_else(|_| Reply::new(404, ""), |bytes| Reply::new(200, bytes))
+    })
+    .await;
+    let tagged = format!("oci://{}/hello/package:1.0.0", liar.host());
+    let wanted = Digest::of(description.as_bytes()).to_string();
+    desk.refuses(
+        3,
+        &["pull", &tagged, "-o", "new", "--plain-http"],
+        &[
+            "was not transferred",
+            &wanted,
+            "have the digest",
+            "do not use this copy",
+        ],
+    );
+    desk.refuses(
+        3,
+        &["validate", &tagged, "--plain-http"],
+        &["was not transferred", "have the digest"],
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_artefact_without_a_description() {
+    let manifest = json!({
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "artifactType": "application/vnd.margo.app.v1+json",
+        "config": { "mediaType": "application/vnd.oci.empty.v1+json", "size": 2, "digest": Digest::of(b"{}") },
+        "layers": [],
+    });
+    let fake = Fake::start(move |_| {
+        Reply::new(200, manifest.to_string())
+            .header("content-type", "application/vnd.oci.image.manifest.v1+json")
+    })
+    .await;
+    let desk = Desk::new();
+    let tagged = format!("oci://{}/hello:1.0.0", fake.host());
+    desk.refuses(
+        1,
+        &["pull", &tagged, "-o", "new", "--plain-http"],
+        &["no application description"],
+    );
+    let (code, document) = desk.json(&["validate", &tagged, "--plain-http"]);
+    assert_eq!((code, &document["errors"]), (1, &1.into()), "{document}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_that_cannot_be_used_show_before_anything_is_pushed() {
+    let fake = memory::start(Behaviour::default()).await;
+    let desk = Desk::with_sample(&fake.host());
+    let repository = format!("oci://{}/hello/package", fake.host());
+    desk.write(
+        "bad.key",
+        "-----BEGIN PRIVATE KEY-----\nc2VjcmV0IHNhdWNl\n-----END PRIVATE KEY-----\n",
+    );
+    let push = [
+        "push",
+        "hello",
+        &repository,
+        "--plain-http",
+        "--sign",
+        "bad.key",
+    ];
+    desk.refuses(2, &push, &["bad.key: this is no ECDSA key"]);
+    assert!(
+        !desk.run(&push).err.contains("c2VjcmV0"),
+        "the key is not shown"
+    );
+    desk.refuses(
+        4,
+        &[
+            "push",
+            "hello",
+            &repository,
+            "--plain-http",
+            "--ca",
+            "none.pem",
+        ],
+        &["cannot use none.pem"],
+    );
+    assert!(fake.seen().is_empty());
+}
+
+#[test]
+fn what_is_not_valid_is_not_pushed() {
+    let desk = Desk::with_sample("127.0.0.1:1");
+    desk.edit("hello/margo.yaml", "cores: 0.25", "cores: -1");
+    let (code, document) = desk.json(&["push", "hello", "oci://127.0.0.1:1/hello", "--plain-http"]);
+    assert_eq!((code, &document["errors"]), (1, &2.into()), "{document}");
+    desk.write("file.txt", "text");
+    desk.refuses(
+        2,
+        &["push", "file.txt", "oci://127.0.0.1:1/hello"],
+        &["only a package directory or an image layout"],
+    );
+}
