@@ -4,6 +4,8 @@
 //! fail. `.ci/install` installs them all. Everything happens on loopback and in temporary folders.
 
 mod process;
+#[cfg(feature = "cli")]
+mod readme;
 mod registry;
 mod tools;
 
@@ -13,10 +15,10 @@ use libtest_mimic::{Arguments, Failed, Trial};
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let trials = registry::trials()
-        .into_iter()
-        .chain(tools::trials())
-        .collect();
+    let mut trials = registry::trials();
+    trials.extend(tools::trials());
+    #[cfg(feature = "cli")]
+    trials.extend(readme::trials());
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 

@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use margo_package::oci::{
-    Client, CredentialSource, Credentials, DockerConfig, OciError, Reference, Secret,
+    Client, CredentialSource, Credentials, DockerConfig, OciError, Reference, RetryPolicy, Secret,
 };
 
 use crate::failure::{Failure, Kind};
 
 /// Options for registries.
-#[derive(Clone, Debug, Default, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Registry options")]
 pub(crate) struct Connection {
     /// Talk plain HTTP, without encryption, to the registry of the command; or to HOST[:PORT], as often as
@@ -45,6 +45,10 @@ pub(crate) struct Connection {
     /// The private key (PEM) of the client certificate
     #[arg(long, value_name = "FILE", requires = "cert")]
     cert_key: Option<PathBuf>,
+
+    /// How often a request is tried when the connection fails or the registry is busy
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
+    attempts: u32,
 }
 
 impl Connection {
@@ -71,7 +75,9 @@ impl Connection {
             own,
             docker: DockerConfig::of_user(),
         };
-        Ok(builder.credentials(credentials).build()?)
+        let mut retry = RetryPolicy::default();
+        retry.attempts = self.attempts;
+        Ok(builder.credentials(credentials).retry(retry).build()?)
     }
 }
 
