@@ -65,7 +65,7 @@ impl Service<'_> {
                 Value::String(short) => short.split(':').next(),
                 long => long.get("source").and_then(Value::as_str),
             };
-            if source.is_some_and(|source| source.trim_end_matches('/').ends_with(".sock")) {
+            if source.is_some_and(is_socket) {
                 let message = format!(
                     "the service {name} mounts the socket {}, and with it may control what listens there",
                     source.unwrap_or_default()
@@ -118,6 +118,12 @@ impl Service<'_> {
         let start = self.members.get(*first)?;
         rest.iter().try_fold(start, |value, key| value.get(key))
     }
+}
+
+/// Whether a path is that of a socket by its name, such as `/var/run/docker.sock`.
+fn is_socket(path: &str) -> bool {
+    path.rsplit_once('.')
+        .is_some_and(|(_, extension)| extension == "sock")
 }
 
 /// Whether an image has neither a digest nor a tag with a digit, such as `latest` and `stable`.

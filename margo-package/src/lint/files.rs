@@ -54,7 +54,7 @@ pub(super) fn components(directory: &Path) -> Vec<FileFinding> {
     let mut findings = Vec::new();
     for (name, path) in children(&directory.join(COMPONENTS)) {
         let file = format!("{COMPONENTS}/{name}");
-        let is_archive = name.ends_with(".tar.gz") || name.ends_with(".tgz");
+        let is_archive = [".tar.gz", ".tgz"].iter().any(|end| name.ends_with(end));
         if path.join(COMPOSE_FILE).is_file() {
             findings.extend(compose_directory(&file, &name, &path));
         } else if path.join(METADATA_FILE).is_file() {

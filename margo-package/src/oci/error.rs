@@ -93,6 +93,18 @@ impl OciError {
         }
     }
 
+    /// The same error with the number of attempts that ended with it.
+    pub(crate) fn after(mut self, made: u32) -> Self {
+        if let Self::PeerRefused {
+            refusal: Refusal::Busy { attempts, .. },
+            ..
+        } = &mut self
+        {
+            *attempts = made;
+        }
+        self
+    }
+
     pub(crate) fn misbehaved(place: &Place, fault: Misbehaviour) -> Self {
         Self::PeerMisbehaved {
             place: place.clone(),

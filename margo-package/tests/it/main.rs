@@ -15,5 +15,7 @@ mod lint;
 mod oci;
 mod package;
 mod properties;
+#[cfg(feature = "oci")]
+mod publish;
 mod replay;
 mod support;

@@ -1,9 +1,11 @@
-//! Our client against real programs: a registry, Skopeo, Helm.
+//! This crate against real programs (a registry, Skopeo, Helm) and a disk that is really full.
 //!
-//! A program that is missing makes its tests *visibly ignored, with the reason*; with `CI=true` it makes them
-//! fail. `.ci/install` installs them all. Everything happens on loopback and in temporary folders.
+//! What is missing makes its tests *visibly ignored, with the reason*; with `CI=true` it makes them
+//! fail. `.ci/install` installs all programs. Everything happens on loopback and in temporary folders.
 
+mod full_disk;
 mod process;
+mod publish;
 #[cfg(feature = "cli")]
 mod readme;
 mod registry;
@@ -17,6 +19,8 @@ fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let mut trials = registry::trials();
     trials.extend(tools::trials());
+    trials.extend(publish::trials());
+    trials.push(full_disk::trial());
     #[cfg(feature = "cli")]
     trials.extend(readme::trials());
     libtest_mimic::run(&arguments, trials).exit_code()
@@ -33,24 +37,31 @@ where
         .filter(|program| process::find(program).is_none())
         .collect();
     let reason = format!("{} is missing; .ci/install installs it", missing.join(", "));
-    let is_missing = !missing.is_empty();
-    let in_ci = std::env::var("CI").is_ok_and(|value| value == "true");
-    let kind = if is_missing {
-        reason.clone()
-    } else {
-        String::new()
-    };
-    let trial = Trial::test(name, move || {
-        if is_missing {
-            return Err(Failed::from(reason));
-        }
+    let obstacle = Some(reason).filter(|_| !missing.is_empty());
+    trial_unless(name, obstacle, move || {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
-            .build()?;
+            .build()
+            .expect("a runtime");
         runtime.block_on(test());
+    })
+}
+
+/// A test that cannot run if there is an obstacle: ignored with this reason, or failed in CI.
+fn trial_unless(
+    name: &str,
+    obstacle: Option<String>,
+    test: impl FnOnce() + Send + 'static,
+) -> Trial {
+    let in_ci = std::env::var("CI").is_ok_and(|value| value == "true");
+    let is_ignored = obstacle.is_some() && !in_ci;
+    let kind = obstacle.clone().unwrap_or_default();
+    let trial = Trial::test(name, move || {
+        if let Some(reason) = obstacle {
+            return Err(Failed::from(reason));
+        }
+        test();
         Ok(())
     });
-    trial
-        .with_kind(kind)
-        .with_ignored_flag(is_missing && !in_ci)
+    trial.with_kind(kind).with_ignored_flag(is_ignored)
 }

@@ -40,7 +40,7 @@ impl Client {
                 _ => break outcome?,
             };
             if !attempts.again(asked).await {
-                break outcome?;
+                break outcome.map_err(|error| error.after(attempts.made()))?;
             }
             file.set_len(0).await.map_err(failed)?;
             file.seek(SeekFrom::Start(0)).await.map_err(failed)?;
