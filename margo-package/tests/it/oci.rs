@@ -2,12 +2,8 @@
 
 mod auth;
 mod credentials;
-<<<<<<< HEAD
 pub(crate) mod fake;
-=======
-mod fake;
 mod fetch;
->>>>>>> h-publish
 mod layouts;
 pub(crate) mod memory;
 mod proxy_and_redirects;

@@ -30,7 +30,10 @@ async fn newcomer() {
     assert!(read("hello/margo.yaml") == read("copy/margo.yaml"));
     assert!(!read("copy/components/hello-compose.tar.gz").is_empty());
     let package = format!("oci://{}/hello/package", registry.host());
-    let versions = run(folder.path(), &["versions", &package, "--plain-http", "--json"]);
+    let versions = run(
+        folder.path(),
+        &["versions", &package, "--plain-http", "--json"],
+    );
     let versions: Value = serde_json::from_str(&versions).expect("JSON");
     assert_eq!(versions["versions"], serde_json::json!(["1.0.0"]));
     let linted = run(folder.path(), &["lint", "copy", "--deny-warnings"]);
@@ -42,7 +45,9 @@ fn commands() -> Vec<String> {
     let readme = include_str!("../../README.md");
     let block = readme.split("```sh\n").nth(1).expect("a shell block");
     let block = block.split("```").next().expect("its end");
-    let lines = block.lines().filter(|line| line.starts_with("margo-package "));
+    let lines = block
+        .lines()
+        .filter(|line| line.starts_with("margo-package "));
     lines.map(str::to_owned).collect()
 }
 

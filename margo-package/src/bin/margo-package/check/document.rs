@@ -16,7 +16,7 @@ pub(super) fn file(path: &Path, depth: Depth) -> Result<Checked, Failure> {
     let mut checked = Checked::new(&name, "document");
     match margo_types::read_any(&bytes) {
         Ok(document) => {
-            checked.kind = document.kind().as_str().to_owned();
+            document.kind().as_str().clone_into(&mut checked.kind);
             checked.problems.report(&name, &document.validate());
             if let (Depth::Lint, AnyDocument::ApplicationDescription(description)) =
                 (depth, &document)

@@ -75,12 +75,11 @@ fn beside(
     problems: &mut Problems,
 ) -> Result<(), Failure> {
     match find_components(directory, description) {
-        Ok(_) => {}
+        // What cannot be read is among the findings.
+        Ok(_) | Err(PublishError::Compose { .. } | PublishError::Chart { .. }) => {}
         Err(error @ PublishError::Misfit { .. }) => {
             problems.push(Problem::advised(error.artefact(), &error));
         }
-        // What cannot be read is among the findings.
-        Err(PublishError::Compose { .. } | PublishError::Chart { .. }) => {}
         Err(error) => return Err(error.into()),
     }
     let mut findings = lint_components(directory);

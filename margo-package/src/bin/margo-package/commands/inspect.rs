@@ -9,6 +9,7 @@ use margo_package::chart::Chart;
 use margo_package::compose::ComposeArchive;
 use margo_package::oci::Manifest;
 use margo_types::application::ApplicationDescription;
+use margo_types::scalar::{Repository, Revision};
 use margo_types::{Digest, media_type};
 use serde_json::{Value, json};
 
@@ -83,8 +84,8 @@ fn profiles(description: &ApplicationDescription) -> Vec<Value> {
                 let properties = &component.properties;
                 json!({
                     "name": component.name.as_str(),
-                    "repository": properties.repository.as_ref().map(|it| it.as_str()),
-                    "revision": properties.revision.as_ref().map(|it| it.as_str()),
+                    "repository": properties.repository.as_ref().map(Repository::as_str),
+                    "revision": properties.revision.as_ref().map(Revision::as_str),
                 })
             });
             json!({

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use margo_package::oci::{ArtifactStore, Reference};
 use margo_package::package::{ApplicationPackage, DESCRIPTION_FILE, PackageLimits};
-use margo_package::publish::{component_reference, pull_component, pull_package};
+use margo_package::publish::{ComponentKind, component_reference, pull_component, pull_package};
 use margo_package::signature::{SignaturePolicy, Verifier};
 use margo_types::Digest;
 use margo_types::application::Component;
@@ -162,20 +162,19 @@ async fn write_component(
         return Err(Failure::new(Kind::Registry, message));
     }
     // What is not good on a device is not good here.
-    let suffix = match pulled.kind {
-        margo_package::publish::ComponentKind::Helm => {
-            pulled.chart()?;
-            "tgz"
-        }
-        _ => {
-            pulled.compose_archive()?;
-            "tar.gz"
-        }
+    let suffix = if pulled.kind == ComponentKind::Helm {
+        pulled.chart()?;
+        "tgz"
+    } else {
+        pulled.compose_archive()?;
+        "tar.gz"
     };
     let file = format!("components/{name}.{suffix}");
     let target = staged.path().join(&file);
     if target.exists() {
-        let message = format!("there are two components called {name}; fetch them one by one");
+        let message = format!(
+            "there are two components called {name}; fetch the package without --components"
+        );
         return Err(Failure::new(Kind::Invalid, message));
     }
     std::fs::rename(&partial, &target).map_err(|error| Failure::file(&target, error))?;
@@ -190,15 +189,13 @@ async fn write_component(
 /// Where a component is kept.
 pub(super) fn location(component: &Component) -> Result<(&Repository, &Revision), Failure> {
     let properties = &component.properties;
-    match (&properties.repository, &properties.revision) {
-        (Some(repository), Some(revision)) => Ok((repository, revision)),
-        _ => {
-            let message = format!(
-                "the component {} has no repository and revision, as descriptions before 1.0.0-rc.2 may; \
-                 fetch the package without --components",
-                component.name
-            );
-            Err(Failure::new(Kind::Usage, message))
-        }
+    if let (Some(repository), Some(revision)) = (&properties.repository, &properties.revision) {
+        return Ok((repository, revision));
     }
+    let message = format!(
+        "the component {} has no repository and revision, as descriptions of older generations may; \
+         work with the package alone",
+        component.name
+    );
+    Err(Failure::new(Kind::Usage, message))
 }
