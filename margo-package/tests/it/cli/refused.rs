@@ -2,12 +2,14 @@
 
 use std::io::Read as _;
 use std::net::TcpListener;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use margo_types::Digest;
 use serde_json::json;
 
-use super::Desk;
-use crate::oci::fake::{Fake, Reply};
+use super::{Desk, Ran};
+use crate::oci::fake::{Body, Fake, Reply};
 use crate::oci::memory::{self, Behaviour};
 
 #[test]
@@ -156,44 +158,39 @@ async fn an_artefact_of_another_type() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bytes_with_another_digest() {
-    let good = memory::start(Behaviour::default()).await;
-    let desk = Desk::with_sample(&good.host());
-    let repository = format!("oci://{}/hello/package", good.host());
-    desk.run(&["push", "hello", &repository, "--plain-http"])
-        .succeeded();
+    let desk = Desk::with_sample("registry.example");
     let description = desk.read("hello/margo.yaml");
-    let manifest = {
-        let (_, document) = desk.json(&["inspect", &format!("{repository}:1.0.0"), "--plain-http"]);
-        document["digest"].as_str().expect("a digest").to_owned()
-    };
-    // The same registry, but its description was tampered with.
-    let stored = desk.run(&["build", "hello", "-o", "hello.oci"]).succeeded();
-    drop(stored);
-    let blob =
-        |digest: &str| std::fs::read(desk.path("hello.oci/blobs/sha256").join(&digest[7..])).ok();
-    let contents = std::collections::BTreeMap::from([(
-        manifest.clone(),
-        blob(&manifest).expect("the manifest"),
-    )]);
-    let tampered = description.replace("8080", "9090");
-    let of_description = Digest::of(description.as_bytes()).to_string();
-    let layout = desk.path("hello.oci/blobs/sha256");
+    // A registry with the same blobs but another description; the layout has the true ones.
+    let (_, built) = desk.json(&["build", "hello", "-o", "hello.oci"]);
+    let manifest = built["package"]["digest"]
+        .as_str()
+        .expect("a digest")
+        .to_owned();
+    let blobs = desk.path("hello.oci/blobs/sha256");
+    let wanted = Digest::of(description.as_bytes()).to_string();
+    let (described, tampered) = (wanted.clone(), description.replace("8080", "9090"));
+    assert_eq!(description.len(), tampered.len());
     let liar = Fake::start(move |seen| {
-        let digest = seen.path().rsplit('/').next().unwrap_or_default();
-        if seen.path().contains("/manifests/") {
-            let bytes = contents.values().next().expect("the manifest").clone();
-            return Reply::new(200, bytes)
-                .header("content-type", "application/vnd.oci.image.manifest.v1+json");
-        }
-        if digest == of_description {
+        let (kind, name) = {
+            let mut parts = seen.path().rsplit('/');
+            let name = parts.next().unwrap_or_default();
+            (parts.next().unwrap_or_default(), name)
+        };
+        let digest = if kind == "manifests" { &manifest } else { name };
+        if digest == described {
             return Reply::new(200, tampered.clone());
         }
-        std::fs::read(layout.join(digest.trim_start_matches("sha256:")))
-            .map_or_else(|_| Reply::new(404, ""), |bytes| Reply::new(200, bytes))
+        let bytes = std::fs::read(blobs.join(digest.trim_start_matches("sha256:")));
+        bytes.map_or_else(
+            |_| Reply::new(404, ""),
+            |bytes| {
+                Reply::new(200, bytes)
+                    .header("content-type", "application/vnd.oci.image.manifest.v1+json")
+            },
+        )
     })
     .await;
     let tagged = format!("oci://{}/hello/package:1.0.0", liar.host());
-    let wanted = Digest::of(description.as_bytes()).to_string();
     desk.refuses(
         3,
         &["pull", &tagged, "-o", "new", "--plain-http"],
@@ -285,4 +282,36 @@ fn what_is_not_valid_is_not_pushed() {
         &["push", "file.txt", "oci://127.0.0.1:1/hello"],
         &["only a package directory or an image layout"],
     );
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupt_leaves_nothing_behind() {
+    let fake = Fake::start(|_| {
+        let body = Body::Hang {
+            bytes: Vec::new(),
+            announced: 10,
+        };
+        Reply::with(200, body)
+    })
+    .await;
+    let desk = Desk::new();
+    let tagged = format!("oci://{}/hello:1.0.0", fake.host());
+    let mut command = desk.command(&["pull", &tagged, "-o", "new", "--plain-http"]);
+    let child = command
+        .stderr(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it runs");
+    while fake.seen().is_empty() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(desk.tree().len(), 2, "it has begun");
+    let killed = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
+    assert!(killed.expect("kill runs").success());
+    let ran = Ran::from(child.wait_with_output().expect("it ends"));
+    assert_eq!((ran.code, ran.err.as_str()), (130, "error: interrupted\n"));
+    assert!(desk.tree().is_empty());
 }
