@@ -3,11 +3,11 @@
 //! What is missing makes its tests *visibly ignored, with the reason*; with `CI=true` it makes them
 //! fail. `.ci/install` installs all programs. Everything happens on loopback and in temporary folders.
 
+#[cfg(feature = "cli")]
+mod command_line;
 mod full_disk;
 mod process;
 mod publish;
-#[cfg(feature = "cli")]
-mod readme;
 mod registry;
 mod tools;
 
@@ -22,7 +22,7 @@ fn main() -> ExitCode {
     trials.extend(publish::trials());
     trials.push(full_disk::trial());
     #[cfg(feature = "cli")]
-    trials.extend(readme::trials());
+    trials.extend(command_line::trials());
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 

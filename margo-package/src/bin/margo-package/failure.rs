@@ -104,10 +104,10 @@ impl Failure {
     /// The failure in lines, with colours.
     pub(crate) fn to_text(&self) -> String {
         let style = AnsiColor::Red.on_default().bold();
-        let mut text = format!("{style}error:{style:#} {}\n", self.message);
+        let mut text = format!("{style}error:{style:#} {}\n", harmless(&self.message));
         for cause in &self.causes {
             // Writing to a string cannot fail.
-            let _ = writeln!(text, "  caused by: {cause}");
+            let _ = writeln!(text, "  caused by: {}", harmless(cause));
         }
         text
     }
@@ -115,6 +115,12 @@ impl Failure {
     pub(crate) fn to_json(&self) -> Value {
         json!({ "kind": self.kind.name(), "message": self.message, "causes": self.causes })
     }
+}
+
+/// A text without anything that a terminal would obey: registries and authors have a say in messages.
+pub(crate) fn harmless(text: &str) -> String {
+    let is_harmful = |c: char| c.is_control() && c != '\n';
+    text.replace(is_harmful, "\u{fffd}")
 }
 
 /// What is underneath an error, outermost first. Errors that only repeat the one above are left out.

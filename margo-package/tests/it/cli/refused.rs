@@ -284,6 +284,27 @@ fn what_is_not_valid_is_not_pushed() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_others_write_cannot_steer_the_terminal() {
+    let fake = Fake::start(|_| Reply::new(404, "not here\u{1b}[2J\u{1b}]0;gone\u{7}")).await;
+    let desk = Desk::with_sample("registry.example");
+    let tagged = format!("oci://{}/hello:1.0.0", fake.host());
+    let ran = desk.run(&["inspect", &tagged, "--plain-http"]);
+    assert_eq!(ran.code, 3);
+    assert!(
+        ran.err.contains("not here") && !ran.err.contains('\u{1b}'),
+        "{ran:?}"
+    );
+
+    desk.edit("hello/margo.yaml", "name: Hello\n", "name: \"Hel\\elo\"\n");
+    desk.edit("hello/margo.yaml", "cores: 0.25", "cores: -1 # \u{7f}");
+    for command in ["inspect", "validate"] {
+        let ran = desk.run(&[command, "hello"]);
+        let has_control = |text: &str| text.chars().any(|c| c.is_control() && c != '\n');
+        assert!(!has_control(&ran.out) && !has_control(&ran.err), "{ran:?}");
+    }
+}
+
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread")]
 async fn an_interrupt_leaves_nothing_behind() {

@@ -14,7 +14,7 @@ use margo_types::{Digest, media_type};
 use serde_json::{Value, json};
 
 use crate::connection::{self, Connection};
-use crate::failure::{Failure, Kind};
+use crate::failure::{Failure, Kind, harmless};
 use crate::outcome::Outcome;
 use crate::subject::{Address, Artefact, Layout, Loaded, Packed, Subject};
 
@@ -260,9 +260,7 @@ fn plain(value: &Value) -> String {
     let text = value
         .as_str()
         .map_or_else(|| value.to_string(), str::to_owned);
-    text.chars()
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .collect()
+    harmless(&text).replace('\n', " ")
 }
 
 /// The members that tell most, in order; the others follow by name.
