@@ -1,10 +1,12 @@
 //! Packaged charts, with subcharts in both forms.
 
+use std::path::Path;
+
 use margo_package::Blame;
 use margo_package::archive::{ArchiveError, Limit, Limits};
 use margo_package::chart::{Chart, ChartError, ChartRule, ChartType};
 
-use crate::support::Tar;
+use crate::support::{Tar, write_tree};
 
 const METADATA: &str = "
 apiVersion: v2
@@ -237,4 +239,51 @@ fn packed_charts_share_the_limits() {
             ..
         })
     ));
+}
+
+#[test]
+fn a_packed_directory_is_a_chart_and_always_the_same() {
+    let place = tempfile::tempdir().unwrap();
+    let (one, two) = (place.path().join("one"), place.path().join("two"));
+    let files = [("templates/a.yaml", "kind: Pod"), ("Chart.yaml", METADATA)];
+    write_tree(&one, &files);
+    write_tree(&two, &[files[1], files[0]]);
+    let packed = pack(&one).unwrap();
+    assert_eq!(pack(&two).unwrap(), packed);
+    let chart = Chart::read(&*packed, Chart::default_limits()).unwrap();
+    assert_eq!(chart.directory, "press", "called like the chart");
+}
+
+#[test]
+fn what_is_not_packed_as_a_chart() {
+    let with = |metadata: &str| {
+        let place = tempfile::tempdir().unwrap();
+        write_tree(place.path(), &[("Chart.yaml", metadata)]);
+        pack(place.path()).unwrap_err()
+    };
+    for name in ["a/b", "..", "/a"] {
+        let error = with(&format!("{{apiVersion: v2, name: {name}, version: 1.0.0}}"));
+        assert!(matches!(error, ChartError::Build(_)), "{error:?}");
+    }
+    assert!(matches!(with("{"), ChartError::Yaml { .. }));
+    let empty = tempfile::tempdir().unwrap();
+    let missing = pack(empty.path()).unwrap_err();
+    assert!(matches!(missing, ChartError::NoMetadata(_)), "{missing:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn links_are_not_packed() {
+    let place = tempfile::tempdir().unwrap();
+    write_tree(place.path(), &[("Chart.yaml", METADATA)]);
+    std::os::unix::fs::symlink("Chart.yaml", place.path().join("link")).unwrap();
+    let error = pack(place.path()).unwrap_err();
+    assert!(matches!(error, ChartError::Build(_)), "{error:?}");
+    assert_eq!(error.blame(), Blame::Caller);
+}
+
+fn pack(directory: &Path) -> Result<Vec<u8>, ChartError> {
+    let mut packed = Vec::new();
+    margo_package::chart::pack(directory, &mut packed)?;
+    Ok(packed)
 }

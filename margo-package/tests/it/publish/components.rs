@@ -248,7 +248,7 @@ type Change = fn(&mut Value);
 #[tokio::test]
 async fn manifests_that_break_the_rules_are_refused() {
     let store = Store::new().await;
-    let cases: [(Change, &str); 4] = [
+    let cases: [(Change, &str); 5] = [
         (
             |m| m["annotations"] = json!({"org.margo.component.version": "3.0.0"}),
             "version \"3.0.0\"",
@@ -256,6 +256,10 @@ async fn manifests_that_break_the_rules_are_refused() {
         (
             |m| m["layers"][0]["annotations"] = json!({"org.margo.component.type": "helm"}),
             "type \"helm\"",
+        ),
+        (
+            |m| m["layers"][0]["size"] = json!(1_u64 << 40),
+            "more than 268435456",
         ),
         (|m| m["layers"] = json!([]), "0 layers"),
         (
