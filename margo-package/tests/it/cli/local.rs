@@ -351,6 +351,53 @@ fn a_package_goes_through_a_layout_and_back() {
     );
 }
 
+/// A chart and a compose archive may be forms of the same component.
+#[test]
+fn profiles_may_name_their_components_alike() {
+    let desk = Desk::with_sample("registry.example");
+    desk.run(&["build", "hello", "-o", "apart.oci"]).succeeded();
+    desk.run(&["pull", "apart.oci", "-o", "alike", "--components"])
+        .succeeded();
+    for name in ["hello-compose", "hello-helm"] {
+        desk.edit("alike/margo.yaml", &format!("name: {name}"), "name: web");
+        desk.edit("alike/margo.yaml", &format!("[{name}]"), "[web]");
+    }
+    for (from, to) in [
+        ("hello-compose.tar.gz", "web.tar.gz"),
+        ("hello-helm.tgz", "web.tgz"),
+    ] {
+        let folder = desk.path("alike/components");
+        fs::rename(folder.join(from), folder.join(to)).expect("it was there");
+    }
+    desk.run(&["validate", "alike"]).succeeded();
+    let (_, built) = desk.json(&["build", "alike", "-o", "alike.tar"]);
+    assert_eq!(
+        built["components"].as_array().expect("components").len(),
+        2,
+        "{built}"
+    );
+    desk.run(&["pull", "alike.tar", "-o", "back", "--components"])
+        .succeeded();
+    assert_eq!(
+        names(&desk.path("back/components")),
+        ["web.tar.gz", "web.tgz"]
+    );
+
+    // Two forms of the same are still one too many.
+    fs::remove_file(desk.path("alike/components/web.tgz")).expect("it was there");
+    desk.write(
+        "alike/components/web/compose.yaml",
+        "services: { a: { image: b } }",
+    );
+    let ran = desk.run(&["validate", "alike"]);
+    assert_eq!(ran.code, 1);
+    assert!(
+        ran.out.contains("is there twice, in two forms"),
+        "{}",
+        ran.out
+    );
+}
+
 #[test]
 fn inspect_tells_what_is_in_a_package() {
     let desk = Desk::with_sample("registry.example");
