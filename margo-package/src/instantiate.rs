@@ -13,6 +13,8 @@ use margo_types::values::{Answers, InvalidAnswers};
 use margo_types::{ExtensionName, Extra};
 use serde_json::{Map, Value};
 
+use crate::compose::yaml;
+
 /// Makes deployments of one profile of an application.
 ///
 /// ```
@@ -147,6 +149,38 @@ impl<'a> Instantiation<'a> {
         Ok(spec)
     }
 }
+
+/// Reads answers from YAML or JSON: a mapping from parameter to value, such as `greeting: Good morning`.
+///
+/// They are added to those that are there and replace them. A text is read as
+/// [`Answers::text`] does, so that quoting a number does no harm.
+///
+/// # Errors
+/// [`InvalidAnswersFile`] when the text is no mapping, or longer than 1 MiB. Whether the values obey the rules shows when
+/// they are resolved.
+pub fn read_answers<'a>(
+    text: &[u8],
+    answers: Answers<'a>,
+) -> Result<Answers<'a>, InvalidAnswersFile> {
+    let value = yaml::parse(text).map_err(|error| InvalidAnswersFile(error.to_string()))?;
+    match value {
+        Value::Null => Ok(answers),
+        Value::Object(members) => {
+            Ok(members
+                .into_iter()
+                .fold(answers, |answers, member| match member {
+                    (name, Value::String(text)) => answers.text(name, text),
+                    (name, value) => answers.value(name, value),
+                }))
+        }
+        _ => Err(InvalidAnswersFile("it is no mapping".to_owned())),
+    }
+}
+
+/// A text that holds no answers.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the answers cannot be read: {0}; write one `parameter: value` a line")]
+pub struct InvalidAnswersFile(String);
 
 /// Why a deployment cannot be made. The caller is to blame.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]

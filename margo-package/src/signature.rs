@@ -12,11 +12,13 @@
 mod key;
 mod payload;
 mod policy;
+mod policy_document;
 mod sign;
 mod verify;
 
 pub use self::key::{InvalidKey, SigningKey, VerifyingKey};
 pub use self::policy::{Requirement, SignaturePolicy};
+pub use self::policy_document::{InvalidPolicy, PolicyDocument};
 pub use self::sign::sign;
 pub use self::verify::{Identity, Unverified, Verdict, Verifier};
 

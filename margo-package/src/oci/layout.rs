@@ -46,6 +46,11 @@ impl LayoutDirectory {
         Folder::new(path.as_ref()).initialise(None, &place).await?;
         Self::open(path).await
     }
+
+    /// The references of all artefacts in it, signatures among them.
+    pub async fn references(&self) -> Result<Vec<Reference>, OciError> {
+        self.0.references().await
+    }
 }
 
 /// Both kinds of layout do the same.

@@ -58,6 +58,11 @@ impl LayoutArchive {
         Self::with(path, staging, true, &place).await
     }
 
+    /// The references of all artefacts in it, signatures among them.
+    pub async fn references(&self) -> Result<Vec<Reference>, OciError> {
+        self.0.references().await
+    }
+
     async fn with(
         path: &Path,
         staging: TempDir,

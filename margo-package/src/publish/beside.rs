@@ -103,12 +103,17 @@ pub fn find_components(
             .or_default()
             .push(found);
     }
-    for (name, components) in by_name {
-        if let Some(content) = content.remove(name.as_str()) {
-            content.assign(components)?;
+    for (name, mut components) in by_name {
+        let forms = content.remove(name.as_str()).unwrap_or_default();
+        if let Some(surplus) = forms.get(components.len()) {
+            return Err(surplus.twice());
+        }
+        // Components of several profiles may share a name: each takes the content of its kind.
+        for form in forms {
+            form.assign(&mut components)?;
         }
     }
-    if let Some((_, stranger)) = content.pop_first() {
+    if let Some(stranger) = content.into_values().flatten().next() {
         return Err(stranger
             .misfit("is no component of the description; name it there, rename it or remove it"));
     }
@@ -190,8 +195,8 @@ struct Content {
 
 impl Content {
     /// Gives every component the content that fits it; one of them must take it.
-    fn assign(self, components: Vec<&mut FoundComponent>) -> Result<(), PublishError> {
-        let kind = self.kind(&components)?;
+    fn assign(self, components: &mut [&mut FoundComponent]) -> Result<(), PublishError> {
+        let kind = self.kind(components)?;
         let version = match kind {
             ComponentKind::Compose => None,
             ComponentKind::Helm => Some(self.chart()?),
@@ -207,6 +212,9 @@ impl Content {
                 .as_ref()
                 .is_none_or(|chart| revision.is_some_and(|text| text.as_str() == chart.revision()));
             if kind_of(&found.deployment_type) == Some(kind) && fits {
+                if found.place != ComponentPlace::Elsewhere {
+                    return Err(self.twice());
+                }
                 is_taken = true;
                 found.place = self.place();
             }
@@ -295,6 +303,10 @@ impl Content {
         }
     }
 
+    fn twice(&self) -> PublishError {
+        self.misfit("is there twice, in two forms; keep one of them")
+    }
+
     fn misfit(&self, why: impl Into<String>) -> PublishError {
         PublishError::Misfit {
             artefact: self.path.display().to_string(),
@@ -304,14 +316,14 @@ impl Content {
 }
 
 /// Directories and archives in `components/` by the name of their component. Other files are no business of ours.
-fn contents(folder: &Path) -> Result<BTreeMap<String, Content>, PublishError> {
+fn contents(folder: &Path) -> Result<BTreeMap<String, Vec<Content>>, PublishError> {
     let failed = |source| PublishError::file(folder, source);
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
         Err(error) => return Err(failed(error)),
     };
-    let mut contents = BTreeMap::new();
+    let mut contents: BTreeMap<String, Vec<Content>> = BTreeMap::new();
     for entry in entries {
         let path = entry.map_err(failed)?.path();
         let Some(file_name) = path
@@ -331,9 +343,7 @@ fn contents(folder: &Path) -> Result<BTreeMap<String, Content>, PublishError> {
             continue;
         };
         let content = Content { path, is_packed };
-        if let Some(other) = contents.insert(name.to_owned(), content) {
-            return Err(other.misfit("is there twice, in two forms; keep one of them"));
-        }
+        contents.entry(name.to_owned()).or_default().push(content);
     }
     Ok(contents)
 }

@@ -56,9 +56,19 @@ impl SignaturePolicy {
 
     /// Wants everything signed, except where a rule is added.
     pub fn required_everywhere(verifier: Verifier) -> Self {
+        Self::everywhere(Requirement::Required, verifier)
+    }
+
+    /// Asks for this of everything, except where a rule is added.
+    pub fn everywhere(requirement: Requirement, verifier: Verifier) -> Self {
+        let otherwise = match requirement {
+            Requirement::Required => Rule::Required(verifier),
+            Requirement::Optional => Rule::Optional(verifier),
+            Requirement::Off => Rule::Off,
+        };
         Self {
             rules: BTreeMap::new(),
-            otherwise: Rule::Required(verifier),
+            otherwise,
         }
     }
 

@@ -5,6 +5,8 @@ mod archive_extract;
 mod archive_refused;
 mod bundle;
 mod chart;
+#[cfg(feature = "cli")]
+mod cli;
 mod compose;
 mod instantiate;
 mod interop;

@@ -2,10 +2,10 @@
 
 mod auth;
 mod credentials;
-mod fake;
+pub(crate) mod fake;
 mod fetch;
 mod layouts;
-mod memory;
+pub(crate) mod memory;
 mod proxy_and_redirects;
 mod pull;
 mod push;

@@ -3,6 +3,8 @@
 //! What is missing makes its tests *visibly ignored, with the reason*; with `CI=true` it makes them
 //! fail. `.ci/install` installs all programs. Everything happens on loopback and in temporary folders.
 
+#[cfg(feature = "cli")]
+mod command_line;
 mod full_disk;
 mod process;
 mod publish;
@@ -15,12 +17,12 @@ use libtest_mimic::{Arguments, Failed, Trial};
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let trials = registry::trials()
-        .into_iter()
-        .chain(tools::trials())
-        .chain(publish::trials())
-        .chain([full_disk::trial()])
-        .collect();
+    let mut trials = registry::trials();
+    trials.extend(tools::trials());
+    trials.extend(publish::trials());
+    trials.push(full_disk::trial());
+    #[cfg(feature = "cli")]
+    trials.extend(command_line::trials());
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 

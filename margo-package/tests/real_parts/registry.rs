@@ -204,21 +204,21 @@ async fn basic() {
     assert!(is_unauthenticated, "{error}");
 }
 
-struct Authority(CertifiedIssuer<'static, KeyPair>);
+pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut params = CertificateParams::new([]).expect("parameters");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().expect("a key");
         Self(CertifiedIssuer::self_signed(params, key).expect("a CA"))
     }
 
-    fn pem(&self) -> String {
+    pub(crate) fn pem(&self) -> String {
         self.0.pem()
     }
 
-    fn issue(&self, names: &[&str], usage: ExtendedKeyUsagePurpose) -> (String, String) {
+    pub(crate) fn issue(&self, names: &[&str], usage: ExtendedKeyUsagePurpose) -> (String, String) {
         let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
         let mut params = CertificateParams::new(names).expect("parameters");
         params.extended_key_usages = vec![usage];
@@ -229,7 +229,7 @@ impl Authority {
 }
 
 /// A registry with TLS; it wants client certificates of the CA in `clients`, if given.
-fn tls_registry(authority: &Authority, clients: Option<&Authority>) -> Registry {
+pub(crate) fn tls_registry(authority: &Authority, clients: Option<&Authority>) -> Registry {
     let folder = tempfile::tempdir().expect("a folder");
     let (certificate, key) = authority.issue(&["127.0.0.1"], ExtendedKeyUsagePurpose::ServerAuth);
     let write = |name: &str, text: &str| {

@@ -7,6 +7,7 @@ use crate::oci::reference::{Reference, is_tag};
 
 const REF_NAME: &str = "org.opencontainers.image.ref.name";
 const FULL_NAME: &str = "io.containerd.image.name";
+const ANY_REPOSITORY: &str = "localhost/artefact";
 
 /// The entry with the reference's tag.
 pub(super) fn find<'a>(index: &'a Index, reference: &Reference) -> Option<&'a Entry> {
@@ -30,6 +31,16 @@ pub(super) fn tag_of(entry: &Entry, reference: &Reference) -> Option<String> {
     } else {
         in_repository(name)
     }
+}
+
+/// The reference of an entry. One without a full name answers for every repository, so any will do.
+pub(super) fn reference_of(entry: &Entry) -> Option<Reference> {
+    let full = entry.annotations.get(FULL_NAME);
+    let short = entry.annotations.get(REF_NAME);
+    let named = full.or(short).and_then(|name| Reference::parse(name).ok());
+    let tagged = || Reference::parse(&format!("{ANY_REPOSITORY}:{}", short?)).ok();
+    let bare = || Reference::parse(&format!("{ANY_REPOSITORY}@{}", entry.digest)).ok();
+    named.or_else(tagged).or_else(bare)
 }
 
 /// Puts an entry into the index; its name, if it gets one, is taken from whoever had it.

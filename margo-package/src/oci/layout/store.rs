@@ -45,6 +45,16 @@ impl Layout {
         Place::new(artefact, &self.name)
     }
 
+    /// What is in the index, by names that [`pull_manifest`](Self::pull_manifest) takes.
+    pub(in crate::oci) async fn references(&self) -> Result<Vec<Reference>, OciError> {
+        let index = self.folder.index(&self.place("layout")).await?;
+        Ok(index
+            .manifests
+            .iter()
+            .filter_map(names::reference_of)
+            .collect())
+    }
+
     pub(in crate::oci) async fn pull_manifest(
         &self,
         reference: &Reference,

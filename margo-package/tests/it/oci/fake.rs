@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
 /// A server on a loopback port, until it is dropped.
-pub(super) struct Fake {
+pub(crate) struct Fake {
     host: String,
     seen: Arc<Mutex<Vec<Seen>>>,
     accepting: JoinHandle<()>,
@@ -17,25 +17,25 @@ pub(super) struct Fake {
 
 /// One request that came.
 #[derive(Clone, Debug)]
-pub(super) struct Seen {
-    pub(super) method: String,
+pub(crate) struct Seen {
+    pub(crate) method: String,
     /// Path and query, or the whole URL when the request is for a proxy.
-    pub(super) target: String,
-    pub(super) headers: BTreeMap<String, String>,
-    pub(super) body: Vec<u8>,
+    pub(crate) target: String,
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) body: Vec<u8>,
     /// How many requests came before this one.
-    pub(super) number: usize,
+    pub(crate) number: usize,
     /// The server's own `host:port`.
-    pub(super) host: String,
+    pub(crate) host: String,
 }
 
-pub(super) struct Reply {
-    pub(super) status: u16,
-    pub(super) headers: Vec<(String, String)>,
-    pub(super) body: Body,
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Body,
 }
 
-pub(super) enum Body {
+pub(crate) enum Body {
     Whole(Vec<u8>),
     /// These bytes, then the connection closes although more were announced.
     Cut {
@@ -54,7 +54,7 @@ pub(super) enum Body {
 }
 
 impl Fake {
-    pub(super) async fn start(answer: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> Self {
+    pub(crate) async fn start(answer: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0")
             .await
             .expect("a loopback port");
@@ -74,16 +74,16 @@ impl Fake {
         }
     }
 
-    pub(super) fn host(&self) -> String {
+    pub(crate) fn host(&self) -> String {
         self.host.clone()
     }
 
-    pub(super) fn seen(&self) -> Vec<Seen> {
+    pub(crate) fn seen(&self) -> Vec<Seen> {
         self.seen.lock().expect("the log").clone()
     }
 
     /// `METHOD target` of every request.
-    pub(super) fn lines(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         self.seen()
             .iter()
             .map(|seen| format!("{} {}", seen.method, seen.target))
@@ -98,17 +98,17 @@ impl Drop for Fake {
 }
 
 impl Seen {
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(String::as_str)
     }
 
-    pub(super) fn path(&self) -> &str {
+    pub(crate) fn path(&self) -> &str {
         self.target.split('?').next().unwrap_or_default()
     }
 }
 
 impl Reply {
-    pub(super) fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
+    pub(crate) fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
         Self {
             status,
             headers: Vec::new(),
@@ -116,7 +116,7 @@ impl Reply {
         }
     }
 
-    pub(super) fn with(status: u16, body: Body) -> Self {
+    pub(crate) fn with(status: u16, body: Body) -> Self {
         Self {
             status,
             headers: Vec::new(),
@@ -124,7 +124,7 @@ impl Reply {
         }
     }
 
-    pub(super) fn header(mut self, name: &str, value: impl std::fmt::Display) -> Self {
+    pub(crate) fn header(mut self, name: &str, value: impl std::fmt::Display) -> Self {
         self.headers.push((name.to_owned(), value.to_string()));
         self
     }

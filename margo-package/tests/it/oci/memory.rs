@@ -12,20 +12,21 @@ use super::fake::{Fake, Reply, Seen};
 struct Content {
     blobs: BTreeMap<String, Vec<u8>>,
     manifests: BTreeMap<String, (String, Vec<u8>)>,
-    tags: BTreeMap<String, String>,
+    /// By repository and tag.
+    tags: BTreeMap<(String, String), String>,
     upload: Vec<u8>,
 }
 
 #[derive(Clone, Copy, Default)]
-pub(super) struct Behaviour {
+pub(crate) struct Behaviour {
     /// Whether it lists referrers itself.
-    pub(super) referrers: bool,
+    pub(crate) referrers: bool,
     /// The largest request body it takes.
-    pub(super) max_body: Option<usize>,
+    pub(crate) max_body: Option<usize>,
 }
 
-/// Starts the registry, with one repository of any name.
-pub(super) async fn start(behaviour: Behaviour) -> Fake {
+/// Starts the registry; its repositories share their blobs and manifests, but not their tags.
+pub(crate) async fn start(behaviour: Behaviour) -> Fake {
     let content = Mutex::new(Content::default());
     Fake::start(move |seen| {
         let mut content = content.lock().expect("the content");
@@ -45,6 +46,8 @@ fn answer(content: &mut Content, seen: &Seen, behaviour: Behaviour) -> Reply {
     let [.., kind, name] = parts[..] else {
         return Reply::new(404, "");
     };
+    let repository = parts[..parts.len() - 2].join("/");
+    let tagged = |name: &str| (repository.clone(), name.to_owned());
     match (seen.method.as_str(), kind, name) {
         ("POST", "uploads", "") => {
             content.upload.clear();
@@ -88,7 +91,7 @@ fn answer(content: &mut Content, seen: &Seen, behaviour: Behaviour) -> Reply {
                 .manifests
                 .insert(digest.clone(), (media_type, seen.body.clone()));
             if !name.starts_with("sha256:") {
-                content.tags.insert(name.to_owned(), digest.clone());
+                content.tags.insert(tagged(name), digest.clone());
             }
             let reply = Reply::new(201, "").header("docker-content-digest", digest);
             let subject = subject_of(&seen.body);
@@ -98,7 +101,7 @@ fn answer(content: &mut Content, seen: &Seen, behaviour: Behaviour) -> Reply {
             }
         }
         ("GET", "manifests", name) => {
-            let digest = content.tags.get(name).map_or(name, String::as_str);
+            let digest = content.tags.get(&tagged(name)).map_or(name, String::as_str);
             match content.manifests.get(digest) {
                 Some((media_type, bytes)) => Reply::new(200, bytes.clone())
                     .header("content-type", media_type)
@@ -124,7 +127,9 @@ fn answer(content: &mut Content, seen: &Seen, behaviour: Behaviour) -> Reply {
             Reply::new(200, index.to_string())
         }
         ("GET", "tags", "list") => {
-            let tags: Vec<_> = content.tags.keys().collect();
+            let tags = content.tags.keys();
+            let tags = tags.filter(|(other, _)| *other == repository);
+            let tags: Vec<_> = tags.map(|(_, tag)| tag).collect();
             Reply::new(200, json!({ "name": "any", "tags": tags }).to_string())
         }
         _ => Reply::new(404, ""),
