@@ -86,7 +86,7 @@ fn from_members(status: u16, mut members: Map<String, Value>, body: &[u8]) -> Pr
         ..blank(status)
     };
     if problem.title.is_empty() {
-        problem.title = super::phrase(status).to_owned();
+        super::phrase(status).clone_into(&mut problem.title);
     }
     if any_misfit && problem.detail.is_none() {
         problem.detail = excerpt(&String::from_utf8_lossy(body));
