@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io::{self, Read};
-use std::time::{Duration, Instant};
 
 use margo_package::Blame;
 use margo_package::archive::{
@@ -350,7 +349,6 @@ fn more_members_than_allowed() {
         block: Vec::new(),
         number: 0,
     };
-    let started = Instant::now();
     let mut reader = ArchiveReader::new(source, Policy::default()).unwrap();
     let error = loop {
         match reader.next_member() {
@@ -360,7 +358,6 @@ fn more_members_than_allowed() {
     };
     let limit = Limit::Members(20_000);
     assert!(matches!(error, ArchiveError::OverLimit { limit: found, .. } if found == limit));
-    assert!(started.elapsed() < Duration::from_secs(5));
 
     let limits = limits(|limits| limits.max_members = 4);
     assert_eq!(

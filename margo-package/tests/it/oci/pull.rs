@@ -1,7 +1,7 @@
 //! Pulling from registries that lie, stop, drip or never end.
 
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use margo_package::oci::{ArtifactStore as _, Misbehaviour, OciError, transfer};
 use margo_types::Digest;
@@ -84,7 +84,6 @@ async fn a_huge_or_dripping_manifest_is_given_up() {
     }
     let drip = Fake::start(|_| Reply::with(200, Body::Drip(Duration::from_millis(50)))).await;
     let client = impatient_client_for([&drip]).build().expect("a client");
-    let start = Instant::now();
     let error = client
         .pull_manifest(&reference(&drip, "web:1"))
         .await
@@ -93,7 +92,6 @@ async fn a_huge_or_dripping_manifest_is_given_up() {
         matches!(fault(&error), Misbehaviour::Stalled { .. }),
         "{error}"
     );
-    assert!(start.elapsed() < Duration::from_secs(10));
 }
 
 #[tokio::test]
@@ -266,7 +264,6 @@ async fn a_range_that_leaves_something_out_is_refused() {
 async fn a_drip_counts_as_silence() {
     let fake = Fake::start(|_| Reply::with(200, Body::Drip(Duration::from_millis(20)))).await;
     let client = impatient_client_for([&fake]).build().expect("a client");
-    let start = Instant::now();
     let mut sink = Vec::new();
     let blob = blob_of(&vec![b'['; 1_000_000]);
     let web = reference(&fake, "web:1");
@@ -277,11 +274,6 @@ async fn a_drip_counts_as_silence() {
     assert!(
         matches!(fault(&error), Misbehaviour::Stalled { .. }),
         "{error}"
-    );
-    assert!(
-        start.elapsed() < Duration::from_secs(10),
-        "{:?}",
-        start.elapsed()
     );
 }
 
@@ -298,7 +290,6 @@ async fn silence_ends_after_the_idle_time() {
     })
     .await;
     let client = impatient_client_for([&fake]).build().expect("a client");
-    let start = Instant::now();
     let mut sink = Vec::new();
     let blob = blob_of(&[b'x'; 1000]);
     let pulled = client
@@ -310,11 +301,6 @@ async fn silence_ends_after_the_idle_time() {
         "{error}"
     );
     assert!(error.is_retryable());
-    assert!(
-        start.elapsed() < Duration::from_secs(10),
-        "{:?}",
-        start.elapsed()
-    );
     assert_eq!(fake.seen().len(), 3, "as often as the policy says");
 }
 
