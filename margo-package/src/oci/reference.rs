@@ -267,10 +267,5 @@ fn is_alphanumeric(c: char) -> bool {
 }
 
 pub(crate) fn is_tag(text: &str) -> bool {
-    let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-    text.len() <= 128
-        && text.bytes().next().is_some_and(word)
-        && text
-            .bytes()
-            .all(|byte| word(byte) || byte == b'.' || byte == b'-')
+    margo_types::scalar::Revision::parse(text).is_ok()
 }

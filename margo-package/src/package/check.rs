@@ -1,5 +1,6 @@
 //! What strict validation of a package adds to that of its description (rc3.md sections 1.2, 8 and 11.3).
 
+use margo_types::scalar::Revision;
 use margo_types::{DocumentPath, Finding, Report, Rule, Severity};
 
 use super::{ApplicationPackage, Resource, ResourceRole};
@@ -24,7 +25,7 @@ impl ApplicationPackage {
     fn version_finding(&self, tag: Option<&str>) -> Option<Finding> {
         let path = DocumentPath::root().key("metadata").key("version");
         let version = self.version();
-        if !is_tag(version) {
+        if Revision::parse(version).is_err() {
             let message = format!("{version:?} cannot be the tag of a package");
             let fix = "write up to 128 letters, digits, '_', '.' and '-', such as 1.0.0";
             return Some(Finding::new(&VERSION_IS_TAG, path, message, fix));
@@ -107,15 +108,6 @@ fn is_svg(bytes: &[u8]) -> bool {
         .trim_start()
         .starts_with('<')
         && head.contains("<svg")
-}
-
-/// Whether a text can be an OCI tag (OCI distribution specification 1.1, "Pulling manifests").
-pub(crate) fn is_tag(text: &str) -> bool {
-    let first_ok = text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
-    let rest_ok = text
-        .chars()
-        .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'));
-    first_ok && rest_ok && text.len() <= 128
 }
 
 static VERSION_IS_TAG: Rule = Rule::new(

@@ -77,7 +77,20 @@ impl Component {
         }
     }
 
-    pub(crate) fn from_model(
+    /// The components of a profile, whose list is at `place`.
+    pub(crate) fn all_from_model(
+        components: &[application::Component],
+        deployment_type: &DeploymentType,
+        spelling: WaitSpelling,
+        place: &Place,
+    ) -> Result<Vec<Self>, Unrepresentable> {
+        let one = |(index, component)| {
+            Self::from_model(component, deployment_type, spelling, &place.index(index))
+        };
+        components.iter().enumerate().map(one).collect()
+    }
+
+    fn from_model(
         component: &application::Component,
         deployment_type: &DeploymentType,
         spelling: WaitSpelling,

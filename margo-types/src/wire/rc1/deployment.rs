@@ -326,18 +326,15 @@ impl Profile {
         let required_resources = constraints.map(|constraints| {
             RequiredResources::from_model(constraints, &place.key("deviceConstraints"))
         });
-        let components = profile
-            .components
-            .iter()
-            .enumerate()
-            .map(|(index, component)| {
-                let place = place.key("components").index(index);
-                let wait = WaitSpelling::Text;
-                Component::from_model(component, &profile.deployment_type, wait, &place)
-            });
+        let components = Component::all_from_model(
+            &profile.components,
+            &profile.deployment_type,
+            WaitSpelling::Text,
+            &place.key("components"),
+        )?;
         Ok(Self {
             deployment_type: deployment_type.to_owned(),
-            components: components.collect::<Result<_, _>>()?,
+            components,
             required_resources: required_resources.transpose()?,
             device_constraints: None,
             extra: place.pass_on_without_extensions(&profile.extra, &["requiredResources"])?,
