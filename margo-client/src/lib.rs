@@ -1,3 +1,18 @@
+#![cfg_attr(docsrs, feature(doc_cfg))]
 //! The device side of the Margo management interface.
 //!
-//! This crate is empty so far: it only reserves its place in the workspace.
+//! ```text
+//! FleetApi.manifest ──► sync (verify version, digests) ──► StateStore.accept (one atomic, durable step)
+//!                                                               │
+//!            desired vs current ──► reconcile::plan (pure) ──► Provider.apply / remove / observe
+//!                                                               │
+//!                             status outbox (durable) ◄── component states, adopted manifest version
+//!                                                               │
+//!                                            FleetApi.report_status (in order per deployment)
+//! ```
+
+pub mod api;
+mod error;
+
+pub use api::{FleetApi, Poll};
+pub use error::{Error, ErrorKind};

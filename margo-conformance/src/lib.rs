@@ -1,3 +1,4 @@
-//! Conformance suites for Margo devices, fleet managers, packages and providers.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+//! Fakes for tests of Margo devices, fleet managers and packages.
 //!
-//! This crate is empty so far: it only reserves its place in the workspace.
+//! Each is a real server on loopback that keeps everything in memory and stops when it is dropped.

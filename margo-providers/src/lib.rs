@@ -1,3 +1,14 @@
-//! Workload providers (Compose, Helm) of a Margo device.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+//! Workload providers of a Margo device: what turns a deployment into running containers.
 //!
-//! This crate is empty so far: it only reserves its place in the workspace.
+//! A [`Provider`] is told what to run and tells how it fares. It knows nothing of fleet managers, manifests or polling.
+
+mod error;
+mod progress;
+mod provider;
+mod telemetry;
+
+pub use error::{ProviderError, Trouble};
+pub use progress::{Progress, Silent};
+pub use provider::{Engine, Observation, Provider};
+pub use telemetry::Telemetry;

@@ -1,3 +1,15 @@
-//! The workload fleet manager side of the Margo management interface.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+//! The fleet manager side of the Margo management interface.
 //!
-//! This crate is empty so far: it only reserves its place in the workspace.
+//! A fleet manager implements four small traits (who may call, what devices are, what they should run, how that fares)
+//! and mounts one service.
+
+mod caller;
+mod fleet;
+pub mod store;
+
+pub use caller::{Caller, Verified};
+pub use fleet::{
+    Admission, Capabilities, ClientPolicy, DesiredState, Fleet, FleetError, Received, StatusSink,
+    Stored,
+};

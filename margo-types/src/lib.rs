@@ -30,6 +30,8 @@ pub mod scalar;
 #[cfg(feature = "schema")]
 pub mod schema;
 pub mod status;
+#[cfg(feature = "svid")]
+pub mod svid;
 mod text;
 pub mod trust;
 mod validate;

@@ -1,0 +1,17 @@
+//! X.509-SVIDs: who a peer is, proved by its certificate (rc3.md sections 7.2, 7.3, 7.6; feature `svid`).
+//!
+//! An [`Identity`] is what one side shows and trusts: its own [`Svid`] and the anchors of its trust domain. Both can
+//! be replaced while connections are open. From it come the TLS configurations of a client and of a server; what a
+//! finished handshake proves about the other side is a [`PeerSvid`], a value that nothing else can make.
+//!
+//! Nothing here reads files, opens sockets or asks the clock behind the caller's back.
+
+pub mod danger;
+mod identity;
+mod key_pair;
+mod peer;
+mod tls;
+
+pub use self::identity::{Identity, IdentityError};
+pub use self::key_pair::{InvalidSvid, Svid};
+pub use self::peer::{PeerSvid, SvidError, verify};

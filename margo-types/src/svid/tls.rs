@@ -1,0 +1,1 @@
+//! TLS configurations of an [`Identity`](super::Identity).
