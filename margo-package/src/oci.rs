@@ -6,6 +6,7 @@
 //! | [`ArtifactStore`] | what a place that holds artefacts can do |
 //! | [`Client`] | registries, over the OCI distribution API 1.1 |
 //! | [`LayoutDirectory`], [`LayoutArchive`] | an OCI image layout in a folder or one tar file, for sites without a network |
+//! | [`Registries`] | how a configuration file says which registries are reached how |
 //! | [`Manifest`] | a manifest with its exact bytes |
 //! | [`Observed`] | a store that says how far its transfers are |
 //! | [`transfer`] | copies between stores, downloads to files |
@@ -23,6 +24,7 @@ mod layout_archive;
 mod manifest;
 mod progress;
 mod reference;
+mod registries;
 mod retry;
 mod secret;
 mod store;
@@ -38,6 +40,7 @@ pub use self::layout_archive::LayoutArchive;
 pub use self::manifest::{Manifest, ManifestError};
 pub use self::progress::{Observed, Progress};
 pub use self::reference::{InvalidReference, Reference};
+pub use self::registries::{Registries, RegistriesError, RegistryAccess};
 pub use self::retry::RetryPolicy;
 pub use self::secret::Secret;
 pub use self::store::{ArtifactStore, Pushed};

@@ -10,6 +10,7 @@ mod proxy_and_redirects;
 mod pull;
 mod push;
 mod reference;
+mod registries;
 mod retries;
 mod signatures;
 mod tags;
