@@ -1,3 +1,7 @@
 //! Integration tests of this crate, and of the workspace as a whole.
 
+mod authority;
 mod edges;
+mod gate;
+mod registry;
+mod wfm;
