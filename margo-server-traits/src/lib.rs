@@ -6,6 +6,8 @@
 
 mod caller;
 mod fleet;
+pub mod proxy;
+mod service;
 pub mod store;
 
 pub use caller::{Caller, Verified};
@@ -13,3 +15,4 @@ pub use fleet::{
     Admission, Capabilities, ClientPolicy, DesiredState, Fleet, FleetError, Received, StatusSink,
     Stored,
 };
+pub use service::{FleetService, ResponseBody, ServiceOptions, TrustEndpoints};
