@@ -8,7 +8,9 @@ mod caller;
 mod fleet;
 pub mod proxy;
 mod service;
+pub mod publish;
 pub mod store;
+mod store_fleet;
 
 pub use caller::{Caller, Verified};
 pub use fleet::{
@@ -16,3 +18,4 @@ pub use fleet::{
     Stored,
 };
 pub use service::{FleetService, ResponseBody, ServiceOptions, TrustEndpoints};
+pub use store_fleet::StoreFleet;
