@@ -61,6 +61,10 @@ impl Error {
         self
     }
 
+    pub(crate) fn set_kind(&mut self, kind: ErrorKind) {
+        self.0.kind = kind;
+    }
+
     /// Who has to act.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind

@@ -13,6 +13,11 @@
 
 pub mod api;
 mod error;
+mod exchange;
+mod jitter;
+pub mod retry;
+pub mod schedule;
 
 pub use api::{FleetApi, Poll};
 pub use error::{Error, ErrorKind};
+pub use jitter::random;
