@@ -172,6 +172,7 @@ impl Rc3Api {
                 .body(body.clone());
         }
         let answer = Answer::to(request, self.location.peer(), call.bounds, call.offer_gzip).await;
+        let answer = answer.map_err(|error| self.connections.explain(error));
         match &answer {
             Ok(answer) => tracing::debug!(
                 method = call.endpoint.method.as_str(),

@@ -76,7 +76,7 @@ fn refused_handshake(error: &rustls::Error, peer: &str) -> Error {
         rustls::Error::InvalidCertificate(reason) => {
             let fault = certificate_fault(reason);
             let message = format!("{peer} is not trusted: {fault}");
-            let refusal = Error::new(ErrorKind::Untrusted, message);
+            let refusal = Error::of_refused_certificate(message);
             match reason {
                 CertificateError::Other(other) => refusal.because(Shared(other.0.clone())),
                 _ => refusal,
