@@ -1,3 +1,6 @@
 //! Integration tests of this crate, and of the workspace as a whole.
 
+mod authority;
 mod edges;
+mod gate;
+mod registry;
