@@ -117,7 +117,11 @@ impl Provider for ComposeProvider {
             blocking(move || Home::all(&state).map_err(device_trouble)).await?;
         let projects = self.installed.projects().await?;
         let prefix = &self.options.prefix;
-        found.extend(projects.iter().filter_map(|name| names::deployment_of(prefix, name)));
+        found.extend(
+            projects
+                .iter()
+                .filter_map(|name| names::deployment_of(prefix, name)),
+        );
         Ok(found.into_iter().collect())
     }
 }

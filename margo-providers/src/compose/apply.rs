@@ -66,7 +66,12 @@ impl ComposeProvider {
             };
             let variables = variables_of(deployment, name)?;
             let telemetry = self.options.telemetry.as_ref().map(Telemetry::variables);
-            let inputs = (repository.as_str(), revision.as_str(), &variables, telemetry);
+            let inputs = (
+                repository.as_str(),
+                revision.as_str(),
+                &variables,
+                telemetry,
+            );
             let inputs = serde_json::to_vec(&inputs).unwrap_or_default();
             wanted.push(Wanted {
                 component,
@@ -179,7 +184,9 @@ impl ComposeProvider {
         record: &mut Record,
     ) -> Result<(), ProviderError> {
         let name = &wanted.component.name;
-        let files = self.place(deployment, wanted, prepared, home, record).await?;
+        let files = self
+            .place(deployment, wanted, prepared, home, record)
+            .await?;
         let wait = wanted.component.properties.waits();
         let brought_up = self.bring_up(&wanted.project, &files, wait);
         let services = match tokio::time::timeout(time, brought_up).await {
@@ -272,7 +279,10 @@ impl ComposeProvider {
         let names: BTreeSet<&ComponentName> =
             wanted.iter().map(|one| &one.component.name).collect();
         let known = record.components.keys();
-        let dropped: Vec<_> = known.filter(|name| !names.contains(name)).cloned().collect();
+        let dropped: Vec<_> = known
+            .filter(|name| !names.contains(name))
+            .cloned()
+            .collect();
         for name in dropped {
             let place = home.place(&name);
             blocking(move || place.remove().map_err(device_trouble)).await?;

@@ -34,10 +34,7 @@ impl Invocation {
     }
 
     /// The same, and these arguments.
-    pub(super) fn arguments<W: Into<String>>(
-        mut self,
-        words: impl IntoIterator<Item = W>,
-    ) -> Self {
+    pub(super) fn arguments<W: Into<String>>(mut self, words: impl IntoIterator<Item = W>) -> Self {
         self.words.extend(words.into_iter().map(Into::into));
         self
     }
@@ -200,7 +197,10 @@ async fn finish(child: &mut Child) -> io::Result<(ExitStatus, Vec<u8>, Vec<u8>)>
 async fn all(source: Option<impl AsyncRead + Unpin>) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     if let Some(source) = source {
-        source.take(STDOUT_BYTES + 1).read_to_end(&mut bytes).await?;
+        source
+            .take(STDOUT_BYTES + 1)
+            .read_to_end(&mut bytes)
+            .await?;
     }
     if bytes.len() as u64 > STDOUT_BYTES {
         return Err(io::Error::other("it prints without end"));
@@ -292,7 +292,8 @@ mod tests {
         let endless = shell("while :; do echo xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx; done");
         let error = endless.run().await.unwrap_err();
         assert!(matches!(error.problem, Problem::Output(_)), "{error}");
-        let script = "i=0; while [ $i -lt 9000 ]; do echo 'a line of an error' >&2; i=$((i+1)); done";
+        let script =
+            "i=0; while [ $i -lt 9000 ]; do echo 'a line of an error' >&2; i=$((i+1)); done";
         let output = shell(script).run().await.unwrap();
         assert_eq!(output.stderr.len(), STDERR_BYTES);
     }

@@ -257,7 +257,10 @@ mod tests {
         assert!(matches!(condition(&again), Condition::Failed(_)));
         for status in ["created", "paused", "removing", "something new"] {
             let state = json!({"Status": status});
-            assert!(matches!(condition(&state), Condition::Coming(_)), "{status}");
+            assert!(
+                matches!(condition(&state), Condition::Coming(_)),
+                "{status}"
+            );
         }
     }
 
@@ -278,7 +281,19 @@ mod tests {
             json!({"Status": "exited", "ExitCode": 0}),
         ];
         let tallies = snapshot(&states).tallies();
-        assert_eq!(tallies["s0"], Tally { running: 1, done: 0 });
-        assert_eq!(tallies["s1"], Tally { running: 0, done: 1 });
+        assert_eq!(
+            tallies["s0"],
+            Tally {
+                running: 1,
+                done: 0
+            }
+        );
+        assert_eq!(
+            tallies["s1"],
+            Tally {
+                running: 0,
+                done: 1
+            }
+        );
     }
 }

@@ -63,7 +63,9 @@ pub(super) struct Service {
 impl Installed {
     /// Whether this is Compose 1, which refuses a `name` in the compose file.
     pub(super) fn is_first_compose(&self) -> bool {
-        self.compose.first().is_some_and(|word| word.ends_with("docker-compose"))
+        self.compose
+            .first()
+            .is_some_and(|word| word.ends_with("docker-compose"))
             && self.engine.version.starts_with("1.")
     }
 
@@ -80,7 +82,10 @@ impl Installed {
             return Err(self.failed(Trouble::Deployment, message).await);
         }
         serde_saphyr::from_str(&output.text()).map_err(|error| {
-            let message = format!("the configuration that {} prints is not readable", self.engine);
+            let message = format!(
+                "the configuration that {} prints is not readable",
+                self.engine
+            );
             ProviderError::new(Trouble::Engine, message).because(error)
         })
     }
@@ -95,7 +100,11 @@ impl Installed {
         if output.is_success() {
             return Ok(());
         }
-        let message = format!("{} did not bring it up:\n{}", self.engine, output.complaint());
+        let message = format!(
+            "{} did not bring it up:\n{}",
+            self.engine,
+            output.complaint()
+        );
         Err(self.failed(Trouble::Workload, message).await)
     }
 
@@ -105,7 +114,11 @@ impl Installed {
         service: &str,
         described: &Service,
     ) -> Result<(), ProviderError> {
-        let Some(image) = described.image.as_deref().filter(|_| described.build.is_none()) else {
+        let Some(image) = described
+            .image
+            .as_deref()
+            .filter(|_| described.build.is_none())
+        else {
             return Ok(());
         };
         let found = match self.image_platform(image).await? {

@@ -73,13 +73,12 @@ impl Home {
         let mut found = BTreeSet::new();
         for entry in entries {
             let name = entry?.file_name();
-            found.extend(name.to_str().and_then(|name| DeploymentId::parse(name).ok()));
+            found.extend(
+                name.to_str()
+                    .and_then(|name| DeploymentId::parse(name).ok()),
+            );
         }
         Ok(found)
-    }
-
-    pub(super) fn path(&self) -> &Path {
-        &self.0
     }
 
     pub(super) fn create(&self) -> io::Result<()> {
@@ -293,7 +292,11 @@ mod tests {
         fs::write(path, text).unwrap();
     }
 
-    fn place(folder: &Path, files: &[&str], old: &BTreeSet<String>) -> io::Result<BTreeSet<String>> {
+    fn place(
+        folder: &Path,
+        files: &[&str],
+        old: &BTreeSet<String>,
+    ) -> io::Result<BTreeSet<String>> {
         let source = folder.join("source");
         remove_tree(&source)?;
         for file in files {
@@ -308,7 +311,11 @@ mod tests {
     fn an_update_changes_the_archives_files_and_keeps_data() {
         let folder = tempfile::tempdir().unwrap();
         let project = folder.path().join("project");
-        let first = place(folder.path(), &["compose.yaml", "conf/a", "conf/b"], &BTreeSet::new());
+        let first = place(
+            folder.path(),
+            &["compose.yaml", "conf/a", "conf/b"],
+            &BTreeSet::new(),
+        );
         let first = first.unwrap();
         write(&project, "data/db", "rows");
         write(&project, "conf/made-by-container", "x");
@@ -316,7 +323,13 @@ mod tests {
         let expected = ["compose.yaml", "conf/b", "c"].map(str::to_owned);
         assert_eq!(second, BTreeSet::from(expected));
         let all = members_of(&project).unwrap();
-        let expected = ["c", "compose.yaml", "conf/b", "conf/made-by-container", "data/db"];
+        let expected = [
+            "c",
+            "compose.yaml",
+            "conf/b",
+            "conf/made-by-container",
+            "data/db",
+        ];
         assert_eq!(all, BTreeSet::from(expected.map(str::to_owned)));
     }
 

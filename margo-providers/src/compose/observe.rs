@@ -53,7 +53,9 @@ fn status(component: &Component, snapshot: &Snapshot, kept: Option<&Kept>) -> Co
     }
     let complete = kept.and_then(|kept| kept.complete.as_ref());
     let there = snapshot.tallies();
-    let services = complete.into_iter().flat_map(|complete| complete.services.keys());
+    let services = complete
+        .into_iter()
+        .flat_map(|complete| complete.services.keys());
     let mut missing = services.filter(|service| !there.contains_key(*service));
     if let Some(service) = missing.next() {
         return failed(format!("the service {service} has no container any more"));

@@ -29,7 +29,8 @@ pub(super) fn variables_of(
             let value = string_form(&given.value).map_err(wrong)?;
             let earlier = variables.insert(name.to_owned(), value.clone());
             if earlier.is_some_and(|earlier| earlier != value) {
-                let why = format!("the variable {name} is given another value by another parameter");
+                let why =
+                    format!("the variable {name} is given another value by another parameter");
                 return Err(wrong(why));
             }
         }
@@ -85,8 +86,23 @@ fn plain_form(value: &Value) -> Result<String, String> {
 }
 
 /// What the programs of the engine take from their environment.
-const OWN: &[&str] = &["CONTAINER_HOST", "HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "XDG_RUNTIME_DIR"];
-const OWN_PREFIXES: &[&str] = &["COMPOSE_", "CONTAINERS_", "DOCKER_", "LD_", "PODMAN_", "PYTHON"];
+const OWN: &[&str] = &[
+    "CONTAINER_HOST",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "PATH",
+    "TMPDIR",
+    "XDG_RUNTIME_DIR",
+];
+const OWN_PREFIXES: &[&str] = &[
+    "COMPOSE_",
+    "CONTAINERS_",
+    "DOCKER_",
+    "LD_",
+    "PODMAN_",
+    "PYTHON",
+];
 
 #[cfg(test)]
 mod tests {
@@ -145,8 +161,16 @@ mod tests {
             ("ENV.", json!(1), "is no name"),
             ("1A", json!(1), "is no name"),
             ("PATH", json!("/x"), "belongs to the container engine"),
-            ("ENV.DOCKER_HOST", json!("x"), "belongs to the container engine"),
-            ("COMPOSE_FILE", json!("x"), "belongs to the container engine"),
+            (
+                "ENV.DOCKER_HOST",
+                json!("x"),
+                "belongs to the container engine",
+            ),
+            (
+                "COMPOSE_FILE",
+                json!("x"),
+                "belongs to the container engine",
+            ),
             ("A", json!(null), "no value"),
             ("A", json!({"b": 1}), "no string form"),
             ("A", json!([["b"]]), "no string form"),
@@ -155,7 +179,10 @@ mod tests {
             let targets = json!([{"pointer": pointer, "components": ["web"]}]);
             let parameters = json!({"limit": {"value": value, "targets": targets}});
             let error = variables(&parameters).unwrap_err();
-            assert!(error.contains(expected) && error.contains("limit"), "{error}");
+            assert!(
+                error.contains(expected) && error.contains("limit"),
+                "{error}"
+            );
             assert!(error.starts_with("component web: "), "{error}");
         }
     }

@@ -17,7 +17,11 @@ impl Installed {
     /// [`Trouble::Engine`] with the reason for each when none is.
     pub(in crate::compose) async fn detect(options: &Options) -> Result<Self, ProviderError> {
         let environment = options.variables();
-        let usual = || USUAL.iter().map(|words| words.iter().map(|word| (*word).to_owned()).collect());
+        let usual = || {
+            USUAL
+                .iter()
+                .map(|words| words.iter().map(|word| (*word).to_owned()).collect())
+        };
         let candidates: Vec<Vec<String>> = match &options.command {
             Some(command) => vec![command.clone()],
             None => usual().collect(),
@@ -42,7 +46,12 @@ impl Installed {
     /// Whether the engine answers.
     pub(in crate::compose) async fn answers(&self) -> Result<(), ProviderError> {
         platform_of(self.cli, &self.environment).await.map_or_else(
-            |reason| Err(ProviderError::new(Trouble::Engine, unreachable(self.cli, &reason))),
+            |reason| {
+                Err(ProviderError::new(
+                    Trouble::Engine,
+                    unreachable(self.cli, &reason),
+                ))
+            },
             |_| Ok(()),
         )
     }
@@ -77,12 +86,15 @@ async fn version_of(
         let invocation = Invocation::new(compose.to_vec())
             .arguments(arguments.iter().copied())
             .environment(environment);
-        let output = invocation.run().await.map_err(|error| match error.problem {
-            Problem::Start(cause) if cause.kind() == std::io::ErrorKind::NotFound => {
-                "it is not installed".to_owned()
-            }
-            _ => error.to_string(),
-        })?;
+        let output = invocation
+            .run()
+            .await
+            .map_err(|error| match error.problem {
+                Problem::Start(cause) if cause.kind() == std::io::ErrorKind::NotFound => {
+                    "it is not installed".to_owned()
+                }
+                _ => error.to_string(),
+            })?;
         if output.is_success() {
             return find_version(&output.text())
                 .ok_or_else(|| "it does not say its version".to_owned());
@@ -131,7 +143,9 @@ async fn platform_of(
 }
 
 fn unreachable(cli: &str, reason: &str) -> String {
-    format!("the engine behind {cli} does not answer; start it, or check its address and the rights: {reason}")
+    format!(
+        "the engine behind {cli} does not answer; start it, or check its address and the rights: {reason}"
+    )
 }
 
 #[derive(Deserialize)]
@@ -156,7 +170,11 @@ struct Version {
 impl Version {
     fn platform(&self) -> Option<Platform> {
         let joined = format!("{}/{}", self.os, self.arch);
-        let text = if self.arch.is_empty() { &self.os_arch } else { &joined };
+        let text = if self.arch.is_empty() {
+            &self.os_arch
+        } else {
+            &joined
+        };
         Platform::parse(text)
     }
 }
@@ -182,8 +200,14 @@ mod tests {
                 "podman-composer version  1.0.3\npodman --version \npodman version 4.3.1\n",
                 Some("1.0.3"),
             ),
-            ("Docker Compose version v2.29.7-desktop.1", Some("2.29.7-desktop.1")),
-            ("docker-compose version 1.29.2, build unknown", Some("1.29.2")),
+            (
+                "Docker Compose version v2.29.7-desktop.1",
+                Some("2.29.7-desktop.1"),
+            ),
+            (
+                "docker-compose version 1.29.2, build unknown",
+                Some("1.29.2"),
+            ),
             ("no version here", None),
         ] {
             assert_eq!(find_version(text).as_deref(), version, "{text}");
