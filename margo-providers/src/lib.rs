@@ -3,6 +3,8 @@
 //!
 //! A [`Provider`] is told what to run and tells how it fares. It knows nothing of fleet managers, manifests or polling.
 
+#[cfg(feature = "compose")]
+pub mod compose;
 mod error;
 mod progress;
 mod provider;

@@ -1,0 +1,357 @@
+//! Installing and updating.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use margo_types::Digest;
+use margo_types::application::DeploymentType;
+use margo_types::deployment::ApplicationDeployment;
+use margo_types::id::ComponentName;
+use margo_types::status::DeploymentState;
+use tokio::time::Instant;
+
+use super::container::{Condition, Tally};
+use super::engine::Files;
+use super::home::{Complete, Home, Kept, Record, members_of, place_members, write_durably};
+use super::names::Project;
+use super::override_file::Additions;
+use super::prepare::{Prepared, Wanted};
+use super::variables::variables_of;
+use super::{ComposeProvider, blocking, device_trouble};
+use crate::{Progress, ProviderError, Telemetry, Trouble};
+
+impl ComposeProvider {
+    pub(super) async fn apply_deployment(
+        &self,
+        deployment: &ApplicationDeployment,
+        progress: &dyn Progress,
+    ) -> Result<(), ProviderError> {
+        let wanted = self.wanted(deployment)?;
+        let home = self.home(deployment);
+        let mut record = self.recall(deployment, &home).await?;
+        let outcome = self
+            .converge(deployment, &wanted, &home, &mut record, progress)
+            .await;
+        match outcome {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self
+                .clean_up(deployment, &wanted, &home, record, error)
+                .await),
+        }
+    }
+
+    /// The components that the deployment wants, with all that is known of them without asking anybody.
+    fn wanted<'a>(
+        &self,
+        deployment: &'a ApplicationDeployment,
+    ) -> Result<Vec<Wanted<'a>>, ProviderError> {
+        let profile = &deployment.spec.deployment_profile;
+        let invalid = |message: String| ProviderError::new(Trouble::Deployment, message);
+        if profile.deployment_type != DeploymentType::Compose {
+            let message = format!("its type is {}, not compose", profile.deployment_type);
+            return Err(invalid(message));
+        }
+        let mut names = BTreeSet::new();
+        let mut wanted = Vec::new();
+        for component in &profile.components {
+            let name = &component.name;
+            if !names.insert(name) {
+                return Err(invalid("there are two of this name".to_owned()).of(name));
+            }
+            let properties = &component.properties;
+            let (Some(repository), Some(revision)) = (&properties.repository, &properties.revision)
+            else {
+                let message = "it has no repository and revision; name both";
+                return Err(invalid(message.to_owned()).of(name));
+            };
+            let variables = variables_of(deployment, name)?;
+            let telemetry = self.options.telemetry.as_ref().map(Telemetry::variables);
+            let inputs = (
+                repository.as_str(),
+                revision.as_str(),
+                &variables,
+                telemetry,
+            );
+            let inputs = serde_json::to_vec(&inputs).unwrap_or_default();
+            wanted.push(Wanted {
+                component,
+                repository,
+                revision,
+                variables,
+                project: Project::new(&self.options.prefix, &deployment.id, name),
+                place: self.home(deployment).place(name),
+                inputs: Digest::of(&inputs),
+            });
+        }
+        Ok(wanted)
+    }
+
+    /// What is remembered. What nobody remembers but is on the device counts as having data.
+    async fn recall(
+        &self,
+        deployment: &ApplicationDeployment,
+        home: &Home,
+    ) -> Result<Record, ProviderError> {
+        let known = home.clone();
+        if let Some(record) = blocking(move || known.load().map_err(device_trouble)).await? {
+            return Ok(record);
+        }
+        let record = Record {
+            keep: !self.projects_of(deployment).await?.is_empty(),
+            ..Record::default()
+        };
+        let new = home.clone();
+        blocking(move || new.create().map_err(device_trouble)).await?;
+        remember(home, &record).await?;
+        Ok(record)
+    }
+
+    async fn converge(
+        &self,
+        deployment: &ApplicationDeployment,
+        wanted: &[Wanted<'_>],
+        home: &Home,
+        record: &mut Record,
+        progress: &dyn Progress,
+    ) -> Result<(), ProviderError> {
+        let mut prepared = BTreeMap::new();
+        let mut announced = None;
+        for wanted in wanted {
+            let name = &wanted.component.name;
+            let kept = record.components.get(name);
+            if self.is_as_wanted(wanted, kept).await? {
+                continue;
+            }
+            if announced.is_none() {
+                progress.component(name, DeploymentState::Installing);
+                announced = Some(name);
+            }
+            let begun = Instant::now();
+            let limit = self.time_of(wanted);
+            let outcome = tokio::time::timeout(limit, self.prepare(wanted, kept)).await;
+            let ready = outcome.unwrap_or_else(|_| Err(too_slow(limit)));
+            let ready = ready.map_err(|error| error.of(name))?;
+            prepared.insert(name, (ready, limit.saturating_sub(begun.elapsed())));
+        }
+        self.drop_others(deployment, wanted, home, record).await?;
+        for wanted in wanted {
+            let name = &wanted.component.name;
+            if let Some((ready, time)) = prepared.remove(name) {
+                if announced != Some(name) {
+                    progress.component(name, DeploymentState::Installing);
+                }
+                self.install(deployment, wanted, &ready, time, home, record)
+                    .await
+                    .map_err(|error| error.of(name))?;
+            }
+            progress.component(name, DeploymentState::Installed);
+        }
+        if !record.keep {
+            record.keep = true;
+            remember(home, record).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether the component was completed with the same inputs and still fares as it did then.
+    async fn is_as_wanted(
+        &self,
+        wanted: &Wanted<'_>,
+        kept: Option<&Kept>,
+    ) -> Result<bool, ProviderError> {
+        let Some(complete) = kept.and_then(|kept| kept.complete.as_ref()) else {
+            return Ok(false);
+        };
+        if complete.inputs != wanted.inputs {
+            return Ok(false);
+        }
+        let now = self.installed.snapshot(&wanted.project).await?;
+        let fares_well = match now.lagging() {
+            None => true,
+            Some((_, Condition::Coming(_))) => !wanted.component.properties.waits(),
+            Some(_) => false,
+        };
+        Ok(fares_well && now.tallies() == complete.services)
+    }
+
+    async fn install(
+        &self,
+        deployment: &ApplicationDeployment,
+        wanted: &Wanted<'_>,
+        prepared: &Prepared,
+        time: Duration,
+        home: &Home,
+        record: &mut Record,
+    ) -> Result<(), ProviderError> {
+        let name = &wanted.component.name;
+        let files = self
+            .place(deployment, wanted, prepared, home, record)
+            .await?;
+        let wait = wanted.component.properties.waits();
+        let brought_up = self.bring_up(&wanted.project, &files, wait);
+        let services = match tokio::time::timeout(time, brought_up).await {
+            Ok(outcome) => outcome?,
+            Err(_) => {
+                let limit = self.time_of(wanted);
+                return Err(self.timed_out(&wanted.project, limit).await);
+            }
+        };
+        let place = wanted.place.clone();
+        blocking(move || place.drop_work().map_err(device_trouble)).await?;
+        if let Some(kept) = record.components.get_mut(name) {
+            kept.keep = true;
+            kept.complete = Some(complete(wanted, services));
+        }
+        remember(home, record).await
+    }
+
+    /// Moves what was prepared to its place.
+    async fn place(
+        &self,
+        deployment: &ApplicationDeployment,
+        wanted: &Wanted<'_>,
+        prepared: &Prepared,
+        home: &Home,
+        record: &mut Record,
+    ) -> Result<Files, ProviderError> {
+        let name = &wanted.component.name;
+        let source = prepared.source.clone();
+        let new = blocking(move || members_of(&source).map_err(device_trouble)).await?;
+        let earlier = record.components.get(name);
+        let old = earlier.map(|kept| kept.members.clone()).unwrap_or_default();
+        let mut kept = Kept {
+            repository: wanted.repository.to_string(),
+            revision: wanted.revision.to_string(),
+            archive: prepared.archive,
+            // Should the process be killed while they are moved, both are there in part.
+            members: old.union(&new).cloned().collect(),
+            keep: record.keep && earlier.is_none_or(|kept| kept.keep),
+            complete: None,
+        };
+        // A component that an update adds has no data yet, unless somebody else's memory says so.
+        if earlier.is_none() {
+            let there = self.installed.snapshot(&wanted.project).await?;
+            kept.keep = !there.is_empty();
+        }
+        record.components.insert(name.clone(), kept);
+        remember(home, record).await?;
+
+        let additions = Additions {
+            deployment: &deployment.id,
+            component: name,
+            revision: wanted.revision.as_str(),
+            telemetry: self.options.telemetry.as_ref(),
+        };
+        let services = prepared.services.iter().map(String::as_str);
+        let bytes = additions.to_bytes(services, prepared.version.as_ref());
+        let (source, project) = (prepared.source.clone(), wanted.place.project());
+        let (additions, members) = (wanted.place.additions(), new.clone());
+        let files = Files {
+            files: vec![project.join(prepared.compose_file), additions.clone()],
+            directory: project.clone(),
+            variables: wanted.variables.clone(),
+        };
+        blocking(move || {
+            place_members(&source, &project, &members, &old).map_err(device_trouble)?;
+            write_durably(&additions, &bytes).map_err(device_trouble)
+        })
+        .await?;
+        if let Some(kept) = record.components.get_mut(name) {
+            kept.members = new;
+        }
+        Ok(files)
+    }
+
+    /// Removes the components that the deployment does not have any more.
+    async fn drop_others(
+        &self,
+        deployment: &ApplicationDeployment,
+        wanted: &[Wanted<'_>],
+        home: &Home,
+        record: &mut Record,
+    ) -> Result<(), ProviderError> {
+        let projects: BTreeSet<&Project> = wanted.iter().map(|one| &one.project).collect();
+        for project in self.projects_of(deployment).await?.iter().rev() {
+            if !projects.contains(project) {
+                self.installed.sweep(project, true).await?;
+            }
+        }
+        let names: BTreeSet<&ComponentName> =
+            wanted.iter().map(|one| &one.component.name).collect();
+        let known = record.components.keys();
+        let dropped: Vec<_> = known
+            .filter(|name| !names.contains(name))
+            .cloned()
+            .collect();
+        for name in dropped {
+            let place = home.place(&name);
+            blocking(move || place.remove().map_err(device_trouble)).await?;
+            record.components.remove(&name);
+            remember(home, record).await?;
+        }
+        Ok(())
+    }
+
+    /// After a failure: leaves nothing of what was never complete, and everything of what was.
+    async fn clean_up(
+        &self,
+        deployment: &ApplicationDeployment,
+        wanted: &[Wanted<'_>],
+        home: &Home,
+        mut record: Record,
+        mut error: ProviderError,
+    ) -> ProviderError {
+        let cleaned = async {
+            if !record.keep {
+                for project in self.projects_of(deployment).await?.iter().rev() {
+                    self.installed.sweep(project, false).await?;
+                }
+                let home = home.clone();
+                return blocking(move || home.remove().map_err(device_trouble)).await;
+            }
+            for wanted in wanted {
+                let name = &wanted.component.name;
+                let place = wanted.place.clone();
+                if record.components.get(name).is_some_and(|kept| kept.keep) {
+                    blocking(move || place.drop_work().map_err(device_trouble)).await?;
+                    continue;
+                }
+                if record.components.remove(name).is_some() {
+                    self.installed.sweep(&wanted.project, false).await?;
+                }
+                blocking(move || place.remove().map_err(device_trouble)).await?;
+            }
+            remember(home, &record).await
+        };
+        if let Err(left) = cleaned.await {
+            let more = format!("\nand what was begun could not be removed: {left}");
+            error.message.push_str(&more);
+        }
+        error
+    }
+
+    fn time_of(&self, wanted: &Wanted<'_>) -> Duration {
+        let given = wanted.component.properties.timeout.as_ref();
+        given.map_or(self.options.default_timeout, |timeout| timeout.duration())
+    }
+}
+
+async fn remember(home: &Home, record: &Record) -> Result<(), ProviderError> {
+    let (home, record) = (home.clone(), record.clone());
+    blocking(move || home.store(&record).map_err(device_trouble)).await
+}
+
+fn complete(wanted: &Wanted<'_>, services: BTreeMap<String, Tally>) -> Complete {
+    Complete {
+        inputs: wanted.inputs,
+        services,
+    }
+}
+
+fn too_slow(limit: Duration) -> ProviderError {
+    let message = format!(
+        "its archive and images were not there within its time-out of {} s",
+        limit.as_secs()
+    );
+    ProviderError::new(Trouble::Timeout, message)
+}
