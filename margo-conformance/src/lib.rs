@@ -1,4 +1,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 //! Fakes for tests of Margo devices, fleet managers and packages.
 //!
-//! Each is a real server on loopback that keeps everything in memory and stops when it is dropped.
+//! Each is a real server on loopback that keeps everything in memory and stops when it is dropped. A fake panics where a
+//! test would: on what its caller got wrong, never on what a peer sends.
+
+pub mod authority;

@@ -1,3 +1,4 @@
 //! Integration tests of this crate, and of the workspace as a whole.
 
+mod authority;
 mod edges;
