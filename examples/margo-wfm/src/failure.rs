@@ -8,8 +8,7 @@ use margo_package::Blame;
 use margo_package::instantiate::{InstantiateError, InvalidAnswersFile};
 use margo_package::oci::{Failure as OciFailure, InvalidReference, OciError};
 use margo_package::package::PackageError;
-use margo_package::publish::PublishError as TransferError;
-use margo_server_traits::publish::PublishError;
+use margo_package::publish::PublishError;
 use margo_server_traits::store::StoreError;
 use margo_types::eligibility::NotPlaceable;
 use serde::{Deserialize, Serialize};
@@ -148,10 +147,10 @@ fn kind_of_oci(error: &OciError) -> Kind {
     }
 }
 
-impl From<TransferError> for Failure {
-    fn from(error: TransferError) -> Self {
+impl From<PublishError> for Failure {
+    fn from(error: PublishError) -> Self {
         let kind = match &error {
-            TransferError::Transfer { source, .. } => kind_of_oci(source),
+            PublishError::Transfer { source, .. } => kind_of_oci(source),
             error => match error.blame() {
                 Blame::Content => Kind::Invalid,
                 Blame::Caller => Kind::Usage,
@@ -197,6 +196,5 @@ kinds! {
     InvalidAnswersFile => Invalid,
     InvalidReference => Usage,
     NotPlaceable => Refused,
-    PublishError => Environment,
     StoreError => Environment,
 }
