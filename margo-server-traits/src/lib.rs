@@ -6,10 +6,13 @@
 
 mod caller;
 mod fleet;
+pub mod publish;
 pub mod store;
+mod store_fleet;
 
 pub use caller::{Caller, Verified};
 pub use fleet::{
     Admission, Capabilities, ClientPolicy, DesiredState, Fleet, FleetError, Received, StatusSink,
     Stored,
 };
+pub use store_fleet::StoreFleet;
