@@ -7,6 +7,8 @@
 mod caller;
 mod fleet;
 pub mod publish;
+pub mod proxy;
+mod service;
 pub mod store;
 mod store_fleet;
 
@@ -16,3 +18,4 @@ pub use fleet::{
     Stored,
 };
 pub use store_fleet::StoreFleet;
+pub use service::{FleetService, ResponseBody, ServiceOptions, TrustEndpoints};

@@ -1,0 +1,179 @@
+//! The endpoints of rc.3, served from the traits of a [`Fleet`] (rc3.md sections 3 to 6).
+//!
+//! What every request goes through, in this order: who calls (403), whether the policy of the fleet manager admits the
+//! caller (403), which endpoint is meant (404, 405), then the endpoint itself. Nothing is told to somebody who is not
+//! admitted, not even which paths there are.
+
+mod answer;
+mod bundle;
+mod call;
+mod capabilities;
+mod deployment;
+mod manifest;
+mod options;
+mod receive;
+mod refusal;
+mod removal;
+mod status;
+mod trust_endpoints;
+
+use std::convert::Infallible;
+use std::fmt;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use http::request::Parts;
+use http::{Request, Response};
+use http_body::Body;
+use http_body_util::Full;
+use margo_types::SpecVersion;
+use margo_types::endpoint::{Route, match_path};
+use margo_types::id::SpiffeId;
+use margo_types::svid::PeerSvid;
+use tower_service::Service;
+
+use self::call::Call;
+pub use self::options::ServiceOptions;
+use self::refusal::Refusal;
+pub use self::trust_endpoints::TrustEndpoints;
+use crate::{Admission, Caller, Fleet, FleetError, Verified};
+
+/// The body of a response: whole, since every document is published before anybody asks for it.
+pub type ResponseBody = Full<Bytes>;
+
+/// Serves a [`Fleet`] to devices, as a [`tower_service::Service`] over any server of HTTP. Clones share everything.
+///
+/// It takes the caller from the [`PeerSvid`] in the extensions of a request, where the mutual TLS server of this crate or
+/// [`ClientCertHeader`](crate::proxy::ClientCertHeader) has put it. A request without one is refused with 403: the
+/// specification has no 401, since a peer without a valid SVID gets no connection in the first place (rc3.md ambiguity
+/// 72).
+///
+/// It does not fail. A panic of the fleet manager's own code is answered by 500, and a request that takes longer than
+/// [`ServiceOptions::request_timeout`] by 503. A server that mounts it under a prefix strips the prefix first.
+#[derive(Clone)]
+pub struct FleetService {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    own: SpiffeId,
+    fleet: Fleet,
+    options: ServiceOptions,
+}
+
+impl FleetService {
+    /// A service for the clients of the fleet manager `own`, which is the SPIFFE ID of its own SVID.
+    pub fn new(own: SpiffeId, fleet: Fleet) -> Self {
+        Self::with_options(own, fleet, ServiceOptions::default())
+    }
+
+    /// The same, with options.
+    pub fn with_options(own: SpiffeId, fleet: Fleet, options: ServiceOptions) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                own,
+                fleet,
+                options,
+            }),
+        }
+    }
+}
+
+impl<B> Service<Request<B>> for FleetService
+where
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    type Response = Response<ResponseBody>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let shared = Arc::clone(&self.shared);
+        Box::pin(async move { Ok(shared.respond(request).await) })
+    }
+}
+
+impl fmt::Debug for FleetService {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter
+            .debug_struct("FleetService")
+            .field("own", &self.shared.own)
+            .field("options", &self.shared.options)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    /// A response, whatever happens.
+    async fn respond<B>(&self, request: Request<B>) -> Response<ResponseBody>
+    where
+        B: Body<Data: Send, Error: Into<BoxError>>,
+    {
+        let (parts, body) = request.into_parts();
+        let timeout = self.options.request_timeout;
+        let in_time = tokio::time::timeout(timeout, self.answer(&parts, body));
+        let answer = match AssertUnwindSafe(in_time).catch_unwind().await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_elapsed)) => Err(Refusal::too_slow(timeout)),
+            Err(_panic) => Err(Refusal::panicked()),
+        };
+        let response = answer.unwrap_or_else(|refusal| {
+            refusal.into_response(&parts, self.options.retry_after_seconds)
+        });
+        answer::for_method(&parts.method, response)
+    }
+
+    async fn answer<B>(&self, parts: &Parts, body: B) -> Result<Response<ResponseBody>, Refusal>
+    where
+        B: Body<Data: Send, Error: Into<BoxError>>,
+    {
+        let caller = self.admitted(parts).await?;
+        let matched = match_path(&[SpecVersion::Rc3], parts.method.as_str(), parts.uri.path())?;
+        let call = Call {
+            fleet: &self.fleet,
+            options: &self.options,
+            caller: &caller,
+            endpoint: matched.endpoint,
+            headers: &parts.headers,
+        };
+        match matched.route {
+            Route::Manifest => manifest::get(&call).await,
+            Route::Deployment {
+                deployment_id,
+                digest,
+            } => deployment::get(&call, deployment_id, digest).await,
+            Route::Bundle { digest } => bundle::get(&call, digest).await,
+            Route::ReportStatus { deployment_id } => status::post(&call, deployment_id, body).await,
+            Route::ReportCapabilities {
+                device_id: Some(device),
+            } => capabilities::put(&call, &device, body).await,
+            Route::RemoveDevice { device_id } => removal::delete(&call, &device_id).await,
+            // The trust endpoints are those of another role, over another kind of connection.
+            _ => Err(Refusal::no_such_path()),
+        }
+    }
+
+    async fn admitted(&self, parts: &Parts) -> Result<Verified<Caller>, Refusal> {
+        let peer = parts
+            .extensions
+            .get::<PeerSvid>()
+            .ok_or_else(Refusal::no_svid)?;
+        let caller = Verified::of_svid(&self.own, peer)
+            .ok_or_else(|| Refusal::no_client(&self.own, peer.id()))?;
+        match self.fleet.policy.admit(&caller).await? {
+            Admission::Admitted => Ok(caller),
+            Admission::Refused { reason } => Err(FleetError::Refused(reason).into()),
+        }
+    }
+}
+
+/// Whatever went wrong below.
+pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;

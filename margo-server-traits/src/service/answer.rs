@@ -1,0 +1,78 @@
+//! Responses of success.
+
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG};
+use http::{HeaderValue, Method, Response, StatusCode};
+use http_body::Body;
+use margo_types::Digest;
+
+use super::ResponseBody;
+use crate::Stored;
+
+/// 200 with a content that has this digest.
+pub(super) fn content(
+    media_type: &'static str,
+    digest: Digest,
+    cache_control: Option<&'static str>,
+    content: Bytes,
+) -> Response<ResponseBody> {
+    let mut response = tagged(StatusCode::OK, digest, cache_control);
+    let media_type = HeaderValue::from_static(media_type);
+    response.headers_mut().insert(CONTENT_TYPE, media_type);
+    *response.body_mut() = ResponseBody::new(content);
+    response
+}
+
+/// 304: the client has the content with this digest. The headers are those of the 200 (RFC 9110 section 15.4.5).
+pub(super) fn not_modified(
+    digest: Digest,
+    cache_control: Option<&'static str>,
+) -> Response<ResponseBody> {
+    tagged(StatusCode::NOT_MODIFIED, digest, cache_control)
+}
+
+/// 201 or 200, without content.
+pub(super) fn stored(stored: Stored) -> Response<ResponseBody> {
+    empty(match stored {
+        Stored::Created => StatusCode::CREATED,
+        Stored::Updated => StatusCode::OK,
+    })
+}
+
+/// A response without content.
+pub(super) fn empty(status: StatusCode) -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::default());
+    *response.status_mut() = status;
+    response
+}
+
+/// The response as this method gets it: `HEAD` is told how long the content is, and does not get it.
+pub(super) fn for_method(
+    method: &Method,
+    mut response: Response<ResponseBody>,
+) -> Response<ResponseBody> {
+    if method == Method::HEAD && response.headers().contains_key(CONTENT_TYPE) {
+        if let Some(length) = response.body().size_hint().exact() {
+            let length = HeaderValue::from(length);
+            response.headers_mut().insert(CONTENT_LENGTH, length);
+        }
+        *response.body_mut() = ResponseBody::default();
+    }
+    response
+}
+
+fn tagged(
+    status: StatusCode,
+    digest: Digest,
+    cache_control: Option<&'static str>,
+) -> Response<ResponseBody> {
+    let mut response = empty(status);
+    let headers = response.headers_mut();
+    if let Ok(tag) = HeaderValue::try_from(digest.to_etag()) {
+        headers.insert(ETAG, tag);
+    }
+    if let Some(cache_control) = cache_control {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static(cache_control));
+    }
+    response
+}

@@ -1,0 +1,125 @@
+//! One request, as far as it is understood.
+
+use std::borrow::Cow;
+
+use http::header::{ACCEPT, HeaderName, IF_NONE_MATCH};
+use http::{HeaderMap, Response};
+use margo_types::accept::Accept;
+use margo_types::endpoint::Endpoint;
+use margo_types::etag::{EntityTag, IfNoneMatch};
+use margo_types::problem::{Problem, ProblemType};
+use margo_types::{Digest, media_type};
+
+use super::refusal::Refusal;
+use super::{ResponseBody, ServiceOptions, answer};
+use crate::{Caller, Fleet, Verified};
+
+/// A request of an admitted caller to an endpoint.
+pub(super) struct Call<'r> {
+    pub(super) fleet: &'r Fleet,
+    pub(super) options: &'r ServiceOptions,
+    pub(super) caller: &'r Verified<Caller>,
+    pub(super) endpoint: &'static Endpoint,
+    pub(super) headers: &'r HeaderMap,
+}
+
+impl Call<'_> {
+    /// The media type of the response, if the client takes it.
+    pub(super) fn negotiate(&self) -> Result<&'static str, Refusal> {
+        negotiate(self.headers, self.endpoint)
+    }
+
+    /// What the client has already.
+    pub(super) fn condition(&self) -> Condition<'_> {
+        Condition::of(self.headers)
+    }
+
+    /// The response with this content, or 304 when the client has it.
+    pub(super) fn content(
+        &self,
+        media_type: &'static str,
+        digest: Digest,
+        content: bytes::Bytes,
+    ) -> Response<ResponseBody> {
+        let cache_control = self.endpoint.cache_control();
+        if self.condition().is_met_by(&digest) {
+            return answer::not_modified(digest, cache_control);
+        }
+        answer::content(media_type, digest, cache_control, content)
+    }
+}
+
+/// The media type of an endpoint's response, if the client takes it; 406 if not (W13).
+pub(super) fn negotiate(
+    headers: &HeaderMap,
+    endpoint: &'static Endpoint,
+) -> Result<&'static str, Refusal> {
+    let offered = endpoint.response_type.unwrap_or(media_type::JSON);
+    match joined(headers, &ACCEPT) {
+        None => Ok(offered),
+        Some(wanted) if wanted == offered || Accept::parse(&wanted).allows(offered) => Ok(offered),
+        Some(_) => Err(Refusal::new(
+            Problem::new(ProblemType::ServerCannotGenerateResponse).with_detail(format!(
+                "there is only {offered}; accept it or send no Accept"
+            )),
+        )),
+    }
+}
+
+/// The `If-None-Match` of a request, looked into as late as possible.
+pub(super) struct Condition<'r> {
+    text: Option<Cow<'r, str>>,
+}
+
+impl<'r> Condition<'r> {
+    pub(super) fn of(headers: &'r HeaderMap) -> Self {
+        Self {
+            text: joined(headers, &IF_NONE_MATCH),
+        }
+    }
+
+    /// Whether the client says that it has anything.
+    pub(super) fn is_some(&self) -> bool {
+        self.text.is_some()
+    }
+
+    /// Whether the client has the content with this digest.
+    ///
+    /// Nearly every request has the one tag that was sent to it, so that is asked first. What cannot be read is ignored:
+    /// sending the content is always right.
+    pub(super) fn is_met_by(&self, digest: &Digest) -> bool {
+        self.text.as_ref().is_some_and(|text| {
+            *text == digest.to_etag()
+                || IfNoneMatch::parse(text).is_ok_and(|condition| condition.matches(digest))
+        })
+    }
+
+    /// The tags of what the client has, not more than it has reason to send.
+    pub(super) fn tags(&self) -> Vec<EntityTag> {
+        let condition = self.text.as_ref().map(|text| IfNoneMatch::parse(text));
+        match condition {
+            Some(Ok(IfNoneMatch::Tags(mut tags))) => {
+                tags.truncate(MAX_TAGS);
+                tags
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// The value of a header, its lines joined by commas (RFC 9110 section 5.3); `None` when there is none.
+///
+/// What is not UTF-8 is replaced, so that it matches nothing.
+pub(super) fn joined<'r>(headers: &'r HeaderMap, name: &HeaderName) -> Option<Cow<'r, str>> {
+    let mut lines = headers.get_all(name).iter();
+    let mut joined = String::from_utf8_lossy(lines.next()?.as_bytes());
+    for line in lines {
+        let joined = joined.to_mut();
+        joined.push_str(", ");
+        joined.push_str(&String::from_utf8_lossy(line.as_bytes()));
+    }
+    Some(joined)
+}
+
+/// A store is asked about each of them.
+const MAX_TAGS: usize = 8;

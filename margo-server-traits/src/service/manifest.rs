@@ -1,0 +1,30 @@
+//! `GET /api/v1/deployments`: what the caller should run (rc3.md section 3; W12 to W25).
+
+use http::Response;
+use margo_types::Digest;
+
+use super::call::Call;
+use super::refusal::Refusal;
+use super::{ResponseBody, answer};
+
+/// The current manifest of the caller, or 304.
+///
+/// The unchanged poll is what nearly every request is: one digest is asked for, and nothing else.
+pub(super) async fn get(call: &Call<'_>) -> Result<Response<ResponseBody>, Refusal> {
+    let media_type = call.negotiate()?;
+    let desired_state = &call.fleet.desired_state;
+    let condition = call.condition();
+    if condition.is_some() {
+        let current = desired_state.manifest_digest(call.caller).await?;
+        if condition.is_met_by(&current) {
+            return Ok(answer::not_modified(current, call.endpoint.cache_control()));
+        }
+        for tag in condition.tags() {
+            desired_state.holds(call.caller, &tag).await?;
+        }
+    }
+    let manifest = desired_state.manifest(call.caller).await?;
+    // Somebody may have published in between, so the tag is that of these very bytes (W22).
+    let digest = Digest::of(&manifest);
+    Ok(call.content(media_type, digest, manifest))
+}

@@ -1,0 +1,272 @@
+//! Requests that are not answered with success (rc3.md section 6; W6, W8 to W11).
+//!
+//! A condition that the specification has a problem type for gets that type, any other `about:blank`. What a client
+//! sent comes back in excerpts only.
+
+use std::time::Duration;
+
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER,
+};
+use http::request::Parts;
+use http::{HeaderName, HeaderValue, Response, StatusCode, Version};
+use margo_types::endpoint::{Method, NoMatch, Operation};
+use margo_types::id::SpiffeId;
+use margo_types::problem::{Problem, ProblemType};
+use margo_types::{DocumentPath, Finding, SpecVersion, media_type, write};
+
+use super::{BoxError, ResponseBody, answer};
+use crate::FleetError;
+
+/// Why a request is refused.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    problem: Box<Problem>,
+    /// A header that the status asks for.
+    header: Option<(HeaderName, HeaderValue)>,
+    /// Whether the body of the request was not read to its end, so that nothing can follow it.
+    closes: bool,
+}
+
+impl Refusal {
+    /// A refusal for this problem.
+    pub(super) fn new(problem: Problem) -> Self {
+        Self {
+            problem: Box::new(problem),
+            header: None,
+            closes: false,
+        }
+    }
+
+    /// 403: nothing proves who calls.
+    pub(super) fn no_svid() -> Self {
+        tracing::warn!("refused a request without a verified SVID");
+        not_authorized(
+            "nothing proves who calls; connect by mutual TLS with the SVID of a client of this fleet manager",
+        )
+    }
+
+    /// 403: the peer is no client of this fleet manager (W58, W59).
+    pub(super) fn no_client(own: &SpiffeId, peer: &SpiffeId) -> Self {
+        tracing::warn!(%peer, "refused a peer that is no client of this fleet manager");
+        not_authorized(format!(
+            "the SVID is not that of a client of {own}; use one of its namespace"
+        ))
+    }
+
+    /// 404: no endpoint has this path.
+    pub(super) fn no_such_path() -> Self {
+        Self::new(
+            Problem::about_blank(404)
+                .with_detail("no endpoint has this path; check the base URL and its prefix"),
+        )
+    }
+
+    /// 413: the body is too long, and was not read to its end.
+    pub(super) fn too_large(max_bytes: usize) -> Self {
+        Self {
+            closes: true,
+            ..Self::new(Problem::about_blank(413).with_detail(format!(
+                "the body is longer than {max_bytes} bytes; send less"
+            )))
+        }
+    }
+
+    /// 415: the body is of another type.
+    pub(super) fn unsupported_type(expected: &'static str) -> Self {
+        let problem = Problem::about_blank(415);
+        Self::new(problem.with_detail(format!("the body is of another type; send {expected}")))
+            .with_header(ACCEPT, HeaderValue::from_static(expected))
+    }
+
+    /// 415: the body is compressed.
+    pub(super) fn unsupported_encoding() -> Self {
+        let problem = Problem::about_blank(415);
+        Self::new(problem.with_detail("the body is encoded; send it without Content-Encoding"))
+            .with_header(ACCEPT_ENCODING, HeaderValue::from_static("identity"))
+    }
+
+    /// 422: a document breaks these rules.
+    pub(super) fn semantic<'f>(findings: impl IntoIterator<Item = &'f Finding>) -> Self {
+        let messages = findings
+            .into_iter()
+            .map(|it| (&it.path, format!("{}; {}", it.message, it.fix)));
+        Self::faulty(messages)
+    }
+
+    /// 422: these values of a document do not fit.
+    pub(super) fn faulty<'p, M: AsRef<str>>(
+        faults: impl IntoIterator<Item = (&'p DocumentPath, M)>,
+    ) -> Self {
+        let mut problem = Problem::new(ProblemType::SemanticError);
+        let mut faults = faults.into_iter();
+        for (path, message) in faults.by_ref().take(MAX_ERRORS) {
+            let field = excerpt(&path.to_string());
+            problem = problem.with_field_error(field, excerpt(message.as_ref()));
+        }
+        Self::new(problem.with_detail(match faults.count() {
+            0 => "the document is wrong in the fields that are listed".to_owned(),
+            more => format!("the document is wrong in the fields that are listed, and {more} more"),
+        }))
+    }
+
+    /// 500: the fleet manager's own code failed.
+    pub(super) fn internal(source: impl Into<BoxError>) -> Self {
+        FleetError::Internal(source.into()).into()
+    }
+
+    /// 500: the fleet manager's own code panicked.
+    pub(super) fn panicked() -> Self {
+        tracing::error!("a request was given up because its handler panicked");
+        broken()
+    }
+
+    /// 503: the request took too long.
+    pub(super) fn too_slow(timeout: Duration) -> Self {
+        tracing::warn!(?timeout, "a request was given up because it took too long");
+        Self {
+            closes: true,
+            ..Self::new(Problem::about_blank(503).with_detail("the request took too long"))
+        }
+    }
+
+    /// The response: a problem document, with the headers that go with it.
+    pub(crate) fn into_response(self, request: &Parts, retry_after: u32) -> Response<ResponseBody> {
+        let mut problem = self.problem.with_instance(instance(request.uri.path()));
+        problem.detail = problem.detail.map(|detail| excerpt(&detail));
+        if problem.retryable == Some(true) && problem.retry_after_seconds.is_none() {
+            problem = problem.with_retry_after_seconds(retry_after.into());
+        }
+        let status = StatusCode::from_u16(problem.status);
+        let mut response = answer::empty(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR));
+        let headers = response.headers_mut();
+        // Exactly this text: there are clients that know no parameters.
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type::PROBLEM));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.extend(self.header);
+        if let Some(seconds) = problem.retry_after_seconds {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.closes && request.version <= Version::HTTP_11 {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        let body = write(&problem, SpecVersion::Rc3).unwrap_or_default();
+        *response.body_mut() = ResponseBody::from(body);
+        response
+    }
+
+    fn with_header(self, name: HeaderName, value: HeaderValue) -> Self {
+        Self {
+            header: Some((name, value)),
+            ..self
+        }
+    }
+}
+
+impl From<FleetError> for Refusal {
+    fn from(error: FleetError) -> Self {
+        match error {
+            FleetError::Unavailable {
+                reason,
+                retry_after,
+            } => {
+                tracing::warn!(reason, retry_after, "not available");
+                Self::new(
+                    Problem::about_blank(503)
+                        .with_detail("the fleet manager is not available now")
+                        .with_retry_after_seconds(retry_after.into()),
+                )
+            }
+            FleetError::Internal(source) => {
+                tracing::error!(error = &*source as &dyn std::error::Error, "internal error");
+                broken()
+            }
+            FleetError::Refused(reason) => not_authorized(reason),
+        }
+    }
+}
+
+impl From<NoMatch> for Refusal {
+    fn from(no_match: NoMatch) -> Self {
+        match no_match {
+            NoMatch::MethodNotAllowed { allowed, .. } => not_allowed(&allowed),
+            NoMatch::MalformedId {
+                endpoint,
+                parameter,
+                source,
+            } => {
+                let detail = source.to_string();
+                match endpoint.operation {
+                    Operation::Deployment => found_nothing(ProblemType::DeploymentNotFound, detail),
+                    Operation::Bundle => found_nothing(ProblemType::InvalidBundle, detail),
+                    Operation::RemoveDevice => found_nothing(ProblemType::DeviceNotFound, detail),
+                    // What is sent is about something that cannot exist.
+                    _ => Self::new(
+                        Problem::new(ProblemType::SemanticError)
+                            .with_detail(format!("the {parameter} in the path is malformed"))
+                            .with_field_error(parameter.to_string(), excerpt(&detail)),
+                    ),
+                }
+            }
+            _ => Self::no_such_path(),
+        }
+    }
+}
+
+fn not_authorized(detail: impl Into<String>) -> Refusal {
+    Refusal::new(Problem::new(ProblemType::NotAuthorized).with_detail(detail))
+}
+
+fn found_nothing(problem_type: ProblemType, detail: String) -> Refusal {
+    Refusal::new(Problem::new(problem_type).with_detail(detail))
+}
+
+fn broken() -> Refusal {
+    Refusal::new(
+        Problem::about_blank(500).with_detail(
+            "the fleet manager failed; its log says why, under the time of this response",
+        ),
+    )
+}
+
+fn not_allowed(allowed: &[Method]) -> Refusal {
+    let mut methods: Vec<_> = allowed.iter().map(|method| method.as_str()).collect();
+    if allowed.contains(&Method::Get) {
+        methods.push("HEAD");
+    }
+    let methods = methods.join(", ");
+    let refusal = Refusal::new(
+        Problem::about_blank(405).with_detail(format!("this path has the methods {methods}")),
+    );
+    match HeaderValue::try_from(methods) {
+        Ok(methods) => refusal.with_header(ALLOW, methods),
+        Err(_) => refusal,
+    }
+}
+
+/// The path of a request as a URI reference (RFC 3986), its beginning when it is long.
+fn instance(path: &str) -> String {
+    let mut instance = String::new();
+    for byte in path.bytes().take(MAX_INSTANCE) {
+        let is_plain = byte.is_ascii_alphanumeric() || b"/-._~!$&'()*+,;=:@%".contains(&byte);
+        if is_plain {
+            instance.push(char::from(byte));
+        } else {
+            instance.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    instance
+}
+
+/// The beginning of a text.
+fn excerpt(text: &str) -> String {
+    match text.char_indices().nth(MAX_TEXT) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+    }
+}
+
+/// More than a person reads at once.
+const MAX_ERRORS: usize = 32;
+const MAX_TEXT: usize = 400;
+const MAX_INSTANCE: usize = 2048;
