@@ -5,3 +5,9 @@
 //! test would: on what its caller got wrong, never on what a peer sends.
 
 pub mod authority;
+pub mod gate;
+pub mod registry;
+mod request;
+mod server;
+
+pub use request::RecordedRequest;

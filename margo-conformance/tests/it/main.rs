@@ -2,3 +2,5 @@
 
 mod authority;
 mod edges;
+mod gate;
+mod registry;
