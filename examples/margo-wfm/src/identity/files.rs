@@ -4,7 +4,6 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use margo_types::id::Principal;
 use margo_types::svid::{Identity, Svid};
 use margo_types::trust::TrustBundle;
@@ -44,6 +43,11 @@ impl IdentityFiles {
         let identity = Identity::new(svid, &read.bundle(config)?).map_err(|error| {
             Failure::of(Kind::Environment, &error).about(config.bundle.display())
         })?;
+        // Devices would refuse it for the same reason, and say less.
+        identity.verify_own().map_err(|error| {
+            let files = format!("{} with {}", config.svid.display(), config.bundle.display());
+            Failure::of(Kind::Environment, &error).about(files)
+        })?;
         Ok(Self {
             config: config.clone(),
             identity,
@@ -61,9 +65,9 @@ impl IdentityFiles {
         loop {
             tokio::time::sleep(PERIOD).await;
             self.refresh();
-            let left = self.identity.svid().not_after();
-            if left < Timestamp::now() {
-                tracing::error!(svid = %self.config.svid.display(), not_after = %left, "the SVID has expired and no new one came; devices refuse it");
+            if let Err(why) = self.identity.verify_own() {
+                let svid = self.config.svid.display();
+                tracing::error!(%svid, %why, "devices refuse the SVID; put a new one there");
             }
         }
     }
@@ -105,29 +109,11 @@ impl Contents {
         })
     }
 
-    /// The SVID, which is valid now.
     fn svid(&self, config: &IdentityConfig) -> Result<Svid, Failure> {
-        let svid = Svid::from_pem(&self.svid, &self.key).map_err(|error| {
+        Svid::from_pem(&self.svid, &self.key).map_err(|error| {
             let files = format!("{} with {}", config.svid.display(), config.key.display());
             Failure::of(Kind::Environment, &error).about(files)
-        })?;
-        let now = Timestamp::now();
-        let file = config.svid.display();
-        if svid.not_after() < now {
-            let message = format!(
-                "{file}: the SVID has expired at {}; put a new one there",
-                svid.not_after()
-            );
-            return Err(Failure::new(Kind::Environment, message));
-        }
-        if svid.not_before() > now {
-            let message = format!(
-                "{file}: the SVID is not valid before {}; set the clock or put another one there",
-                svid.not_before()
-            );
-            return Err(Failure::new(Kind::Environment, message));
-        }
-        Ok(svid)
+        })
     }
 
     fn bundle(&self, config: &IdentityConfig) -> Result<TrustBundle, Failure> {
