@@ -10,6 +10,8 @@
 pub mod contract;
 mod memory;
 mod records;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -25,6 +27,8 @@ pub use self::memory::MemoryStore;
 pub use self::records::{
     ClientRecord, ContentKey, DeviceRecord, Head, Publication, PublishedDocument, StatusRecord,
 };
+#[cfg(feature = "sqlite")]
+pub use self::sqlite::SqliteStore;
 
 /// The most reports that a store keeps in the history of one deployment.
 pub const HISTORY: usize = 100;
