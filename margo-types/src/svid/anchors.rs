@@ -243,8 +243,7 @@ fn named(error: webpki::Error, leaf: &Certificate<'_>) -> SvidError {
             let part = leaf_or_intermediate(leaf.not_before() == not_before);
             SvidError::NotYetValid { part, not_before }
         }
-        E::UnknownIssuer => SvidError::UnknownIssuer,
-        E::InvalidSignatureForPublicKey => SvidError::BadSignature,
+        E::UnknownIssuer | E::InvalidSignatureForPublicKey => SvidError::UnknownIssuer,
         E::UnsupportedSignatureAlgorithmContext(_)
         | E::UnsupportedSignatureAlgorithmForPublicKeyContext(_) => SvidError::Algorithm,
         E::CaUsedAsEndEntity => SvidError::Authority,

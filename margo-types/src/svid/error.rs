@@ -53,7 +53,8 @@ pub enum SvidError {
     /// There is nothing to verify against.
     #[error("there are no trust anchors; load the trust bundle")]
     NoAnchors,
-    /// Nobody who is trusted vouches for the peer.
+    /// Nobody who is trusted vouches for the peer, or not with this signature: an authority with the name of an anchor and
+    /// another key is another authority.
     #[error(
         "the chain leads to no trust anchor of the current bundle; the peer has to present all intermediates, \
          and the bundle has to be current"
@@ -75,9 +76,6 @@ pub enum SvidError {
         /// When it will be.
         not_before: Timestamp,
     },
-    /// A signature of the chain is not that of the issuer.
-    #[error("a signature in the chain is wrong; issue the certificate again")]
-    BadSignature,
     /// A certificate is signed in a way that is not accepted.
     #[error(
         "a certificate of the chain is signed with an algorithm that is not accepted; use ECDSA P-256 with SHA-256, \
@@ -151,14 +149,13 @@ pub enum SvidError {
 }
 
 impl SvidError {
-    /// What rustls makes its alert of: certificate_expired, unknown_ca, decrypt_error, bad_certificate, access_denied,
+    /// What rustls makes its alert of: certificate_expired, unknown_ca, bad_certificate, access_denied,
     /// or certificate_unknown.
     pub(super) fn to_certificate_error(&self) -> CertificateError {
         match self {
             Self::Expired { .. } => CertificateError::Expired,
             Self::NotYetValid { .. } => CertificateError::NotValidYet,
             Self::UnknownIssuer | Self::NoAnchors => CertificateError::UnknownIssuer,
-            Self::BadSignature => CertificateError::BadSignature,
             Self::Malformed { .. } => CertificateError::BadEncoding,
             Self::OtherDomain { .. } | Self::OtherFleetManager { .. } | Self::NotAClient { .. } => {
                 CertificateError::ApplicationVerificationFailure

@@ -12,6 +12,8 @@ mod problems;
 mod schemas;
 mod strategies;
 mod strategies_device;
+#[cfg(feature = "svid")]
+mod svid;
 mod trust;
 mod validation;
 mod values;
