@@ -157,7 +157,7 @@ impl Shared {
             } => capabilities::put(&call, &device, body).await,
             Route::RemoveDevice { device_id } => removal::delete(&call, &device_id).await,
             // The trust endpoints are those of another role, over another kind of connection.
-            _ => Err(Refusal::no_such_path()),
+            other => Err(Refusal::not_served(&other)),
         }
     }
 

@@ -6,7 +6,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use margo_types::accept::Accept;
 use margo_types::problem::{Problem, ProblemType};
 use margo_types::{
-    Document, Exact, Format, Limits, ReadError, Reader, Report, Severity, SpecVersion, media_type,
+    Document, Exact, Format, Limits, ReadError, Reader, Report, SpecVersion, media_type,
 };
 use serde::de::IgnoredAny;
 
@@ -59,11 +59,6 @@ pub(super) fn findings(options: &ServiceOptions, report: Report) -> Result<Repor
         return Err(Refusal::semantic(refused));
     }
     drop(refused);
-    for finding in report.findings() {
-        if finding.severity == Severity::Error {
-            tracing::warn!(rule = finding.rule.name, path = %finding.path, "accepted with a finding");
-        }
-    }
     Ok(report)
 }
 

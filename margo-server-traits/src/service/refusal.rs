@@ -3,6 +3,7 @@
 //! A condition that the specification has a problem type for gets that type, any other `about:blank`. What a client
 //! sent comes back in excerpts only.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use http::header::{
@@ -10,7 +11,7 @@ use http::header::{
 };
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Response, StatusCode, Version};
-use margo_types::endpoint::{Method, NoMatch, Operation};
+use margo_types::endpoint::{Method, NoMatch, Operation, Route};
 use margo_types::id::SpiffeId;
 use margo_types::problem::{Problem, ProblemType};
 use margo_types::{DocumentPath, Finding, SpecVersion, media_type, write};
@@ -59,6 +60,19 @@ impl Refusal {
         Self::new(
             Problem::about_blank(404)
                 .with_detail("no endpoint has this path; check the base URL and its prefix"),
+        )
+    }
+
+    /// 404: an endpoint of the specification that is not served here.
+    pub(super) fn not_served(route: &Route) -> Self {
+        let problem_type = match route {
+            Route::Discovery => ProblemType::DiscoveryDocumentNotFound,
+            Route::TrustBundle => ProblemType::SpiffeBundleNotFound,
+            _ => return Self::no_such_path(),
+        };
+        found_nothing(
+            problem_type,
+            "it is not served here; configure the URL of the trust bundle",
         )
     }
 
@@ -217,7 +231,7 @@ fn not_authorized(detail: impl Into<String>) -> Refusal {
     Refusal::new(Problem::new(ProblemType::NotAuthorized).with_detail(detail))
 }
 
-fn found_nothing(problem_type: ProblemType, detail: String) -> Refusal {
+fn found_nothing(problem_type: ProblemType, detail: impl Into<String>) -> Refusal {
     Refusal::new(Problem::new(problem_type).with_detail(detail))
 }
 
@@ -252,7 +266,8 @@ fn instance(path: &str) -> String {
         if is_plain {
             instance.push(char::from(byte));
         } else {
-            instance.push_str(&format!("%{byte:02X}"));
+            // Writing to a string does not fail.
+            let _ = write!(instance, "%{byte:02X}");
         }
     }
     instance

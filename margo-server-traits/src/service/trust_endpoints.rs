@@ -10,7 +10,6 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{Request, Response};
 use margo_types::endpoint::{Route, match_path};
-use margo_types::problem::{Problem, ProblemType};
 use margo_types::trust::{DiscoveryDocument, TrustBundle};
 use margo_types::{Digest, Document, SpecVersion, WriteError, write};
 use tower_service::Service;
@@ -65,11 +64,10 @@ impl TrustEndpoints {
     fn answer(&self, parts: &Parts) -> Result<Response<ResponseBody>, Refusal> {
         let method = parts.method.as_str();
         let matched = match_path(&[SpecVersion::Rc3], method, parts.uri.path())?;
-        let missing = || Refusal::new(Problem::new(ProblemType::DiscoveryDocumentNotFound));
-        let content = match matched.route {
-            Route::Discovery => self.discovery.clone().ok_or_else(missing)?,
-            Route::TrustBundle => Content::clone(&self.bundle.load()),
-            _ => return Err(Refusal::no_such_path()),
+        let content = match (matched.route, &self.discovery) {
+            (Route::Discovery, Some(discovery)) => discovery.clone(),
+            (Route::TrustBundle, _) => Content::clone(&self.bundle.load()),
+            (other, _) => return Err(Refusal::not_served(&other)),
         };
         let media_type = negotiate(&parts.headers, matched.endpoint)?;
         let Content { digest, bytes } = content;

@@ -22,11 +22,7 @@ async fn is_sent_with_type_tag_and_caching_for_ever() {
     let exchange = Exchange::new();
     let expected: [(String, &str, &[u8]); 2] = [
         (document(), "application/yaml", DOCUMENT.as_bytes()),
-        (
-            bundle(),
-            "application/vnd.margo.bundle.v1+tar+gzip",
-            BUNDLE,
-        ),
+        (bundle(), "application/vnd.margo.bundle.v1+tar+gzip", BUNDLE),
     ];
     for (path, media_type, content) in expected {
         let tag = Digest::of(content).to_etag();
@@ -42,7 +38,9 @@ async fn is_sent_with_type_tag_and_caching_for_ever() {
         assert_eq!(head.is(200).header("content-length"), Some(&*length));
         assert!(head.body.is_empty());
 
-        let answer = exchange.send(get(&path).header("if-none-match", &tag)).await;
+        let answer = exchange
+            .send(get(&path).header("if-none-match", &tag))
+            .await;
         answer.is(304);
         assert_eq!(answer.header("etag"), Some(&*tag));
         assert_eq!(answer.header("cache-control"), Some(FOR_EVER));

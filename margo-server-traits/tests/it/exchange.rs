@@ -182,7 +182,10 @@ impl Answer {
     #[track_caller]
     pub(crate) fn problem(&self) -> Problem {
         // Exactly so: the reference agent reads no problem of any other type.
-        assert_eq!(self.header("content-type"), Some("application/problem+json"));
+        assert_eq!(
+            self.header("content-type"),
+            Some("application/problem+json")
+        );
         assert_eq!(self.header("cache-control"), Some("no-store"));
         let problem = margo_types::read::<Problem>(&self.body).unwrap();
         let report = problem.validate();

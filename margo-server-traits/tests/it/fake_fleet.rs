@@ -51,7 +51,9 @@ pub(crate) enum Trouble {
 
 impl FakeFleet {
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// Notes a call, and makes what is to go wrong go wrong.

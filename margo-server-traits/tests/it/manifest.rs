@@ -81,7 +81,14 @@ async fn every_way_of_having_it_gives_304() {
 async fn every_way_of_not_having_it_gives_the_manifest() {
     let exchange = Exchange::new();
     let unquoted = tag().trim_matches('"').to_owned();
-    let ways = ["\"other\"", "", "garbage", "\"unclosed", "\u{e9}", &unquoted];
+    let ways = [
+        "\"other\"",
+        "",
+        "garbage",
+        "\"unclosed",
+        "\u{e9}",
+        &unquoted,
+    ];
     for way in ways {
         let answer = exchange.send(get(PATH).header("if-none-match", way)).await;
         assert_eq!(answer.status, 200, "{way}");

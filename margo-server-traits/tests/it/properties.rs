@@ -43,7 +43,13 @@ fn paths() -> impl Strategy<Value = String> {
 }
 
 fn headers() -> impl Strategy<Value = Vec<(String, Vec<u8>)>> {
-    let names = ["accept", "if-none-match", "content-type", "content-encoding", "client-cert"];
+    let names = [
+        "accept",
+        "if-none-match",
+        "content-type",
+        "content-encoding",
+        "client-cert",
+    ];
     let name = prop_oneof![
         6 => prop::sample::select(names.map(str::to_owned).to_vec()),
         1 => "[a-z][a-z-]{0,12}",
@@ -62,12 +68,17 @@ fn headers() -> impl Strategy<Value = Vec<(String, Vec<u8>)>> {
 }
 
 fn bodies() -> impl Strategy<Value = Vec<u8>> {
-    let idle = r#"{"properties":{"id":"edge-1","vendor":"E","modelNumber":"M","serialNumber":"1"}}"#;
+    let idle =
+        r#"{"properties":{"id":"edge-1","vendor":"E","modelNumber":"M","serialNumber":"1"}}"#;
     let report = format!(
         r#"{{"deploymentId":"{DEPLOYMENT}","adoptedManifestVersion":7,"status":{{"state":"pending"}},"components":[]}}"#
     );
     let documents = vec![idle.to_owned().into_bytes(), report.into_bytes()];
-    let bent = (prop::sample::select(documents.clone()), any::<prop::sample::Index>(), any::<u8>());
+    let bent = (
+        prop::sample::select(documents.clone()),
+        any::<prop::sample::Index>(),
+        any::<u8>(),
+    );
     prop_oneof![
         2 => prop::sample::select(documents),
         4 => bent.prop_map(|(mut document, place, byte)| {

@@ -16,7 +16,8 @@ fn put(body: &'static str) -> Builder {
     Builder::new("PUT", "/api/v1/capabilities/edge-1").body(body)
 }
 
-const IDLE: &str = r#"{"properties":{"id":"edge-1","vendor":"Example","modelNumber":"M","serialNumber":"1"}}"#;
+const IDLE: &str =
+    r#"{"properties":{"id":"edge-1","vendor":"Example","modelNumber":"M","serialNumber":"1"}}"#;
 
 #[tokio::test]
 async fn unknown_paths_are_not_found() {
@@ -31,6 +32,12 @@ async fn unknown_paths_are_not_found() {
         let problem = exchange.get(path).await.is_problem(404, "about:blank");
         assert_eq!(problem.title, "Not Found");
         assert_eq!(problem.instance.as_deref(), Some(path));
+    }
+    for (path, kind) in [
+        ("/.well-known/margo", "discovery-document-not-found"),
+        ("/.well-known/spiffe/bundle.json", "spiffe-bundle-not-found"),
+    ] {
+        exchange.get(path).await.is_problem(404, kind);
     }
     exchange
         .send(Builder::new("OPTIONS", "*"))
@@ -65,7 +72,9 @@ async fn other_methods_are_told_the_right_ones() {
 async fn body_has_to_be_json() {
     let exchange = Exchange::new();
     for accepted in ["application/json", "Application/JSON; charset=utf-8"] {
-        let answer = exchange.send(put(IDLE).header("content-type", accepted)).await;
+        let answer = exchange
+            .send(put(IDLE).header("content-type", accepted))
+            .await;
         assert!(answer.status.is_success(), "{accepted}");
     }
     exchange.send(put(IDLE)).await.is(200);
@@ -73,11 +82,15 @@ async fn body_has_to_be_json() {
     exchange.send(identity).await.is(200);
 
     for refused in ["text/plain", "application/yaml", "application", ""] {
-        let answer = exchange.send(put(IDLE).header("content-type", refused)).await;
+        let answer = exchange
+            .send(put(IDLE).header("content-type", refused))
+            .await;
         answer.is_problem(415, "about:blank");
         assert_eq!(answer.header("accept"), Some("application/json"));
     }
-    let answer = exchange.send(put(IDLE).header("content-encoding", "gzip")).await;
+    let answer = exchange
+        .send(put(IDLE).header("content-encoding", "gzip"))
+        .await;
     answer.is_problem(415, "about:blank");
     assert_eq!(answer.header("accept-encoding"), Some("identity"));
 }
@@ -100,7 +113,8 @@ async fn what_is_no_json_is_an_invalid_request() {
         assert_eq!(answer.status, 400, "{body}");
         answer.is_problem(400, "invalid-request");
     }
-    let not_utf8 = Builder::new("PUT", "/api/v1/capabilities/edge-1").body(&b"{\"a\":\"\xff\"}"[..]);
+    let not_utf8 =
+        Builder::new("PUT", "/api/v1/capabilities/edge-1").body(&b"{\"a\":\"\xff\"}"[..]);
     exchange
         .send(not_utf8)
         .await
@@ -228,7 +242,9 @@ async fn what_a_client_sends_comes_back_in_excerpts() {
 
 /// Sends this body to an endpoint that reads it.
 async fn send(exchange: &Exchange, body: Script) -> Answer {
-    let mut request = Request::put("/api/v1/capabilities/edge-1").body(body).unwrap();
+    let mut request = Request::put("/api/v1/capabilities/edge-1")
+        .body(body)
+        .unwrap();
     request.extensions_mut().insert(client("press-1"));
     Answer::of(exchange.service().call(request).await.unwrap()).await
 }

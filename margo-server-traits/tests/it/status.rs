@@ -21,7 +21,11 @@ fn post(deployment: &str, body: &Value) -> Builder {
 #[track_caller]
 fn fields(answer: &Answer) -> Vec<String> {
     let problem = answer.is_problem(422, "semantic-error");
-    problem.errors.into_iter().map(|error| error.field).collect()
+    problem
+        .errors
+        .into_iter()
+        .map(|error| error.field)
+        .collect()
 }
 
 #[tokio::test]
@@ -69,9 +73,17 @@ async fn path_and_body_are_about_the_same_deployment() {
 async fn what_breaks_the_schema_is_refused_with_its_field() {
     let exchange = Exchange::new();
     for (pointer, value, field) in [
-        ("adoptedManifestVersion", Value::Null, "adoptedManifestVersion"),
+        (
+            "adoptedManifestVersion",
+            Value::Null,
+            "adoptedManifestVersion",
+        ),
         ("adoptedManifestVersion", json!(0), "adoptedManifestVersion"),
-        ("adoptedManifestVersion", json!("7"), "adoptedManifestVersion"),
+        (
+            "adoptedManifestVersion",
+            json!("7"),
+            "adoptedManifestVersion",
+        ),
         ("status", json!({ "state": "Installed" }), "status.state"),
         ("components", json!(null), "components"),
         (
@@ -86,7 +98,9 @@ async fn what_breaks_the_schema_is_refused_with_its_field() {
         assert_eq!(fields(&answer), [field], "{pointer} {value}");
     }
     let mut body = report();
-    body.as_object_mut().unwrap().remove("adoptedManifestVersion");
+    body.as_object_mut()
+        .unwrap()
+        .remove("adoptedManifestVersion");
     let answer = exchange.send(post(DEPLOYMENT, &body)).await;
     assert_eq!(fields(&answer), ["adoptedManifestVersion"]);
     assert!(exchange.fleet.state().statuses.is_empty());
