@@ -7,8 +7,8 @@
 mod caller;
 mod fleet;
 pub mod proxy;
-mod service;
 pub mod publish;
+mod service;
 pub mod store;
 mod store_fleet;
 

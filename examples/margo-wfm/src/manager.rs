@@ -1,0 +1,222 @@
+//! The fleet manager as its operator sees it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use margo_package::oci;
+use margo_server_traits::publish::{PublishError, Publisher};
+use margo_server_traits::store::{SqliteStore, Store};
+use margo_types::deployment::ApplicationDeployment;
+use margo_types::id::{ClientId, DeploymentId};
+use margo_types::{Digest, SpecVersion};
+use tokio::sync::Mutex;
+
+use crate::config::Config;
+use crate::failure::{Failure, Kind};
+use crate::files;
+use crate::journal::{Action, Change, Journal, Record};
+use crate::library::Library;
+use crate::operations::{Changed, Operation};
+use crate::origin::Origin;
+use crate::placement::{KnownDevice, KnownFleet};
+
+/// Does what the operator asks for; shared by the admin API and, in one process, anybody.
+#[derive(Debug)]
+pub struct Manager {
+    store: Arc<SqliteStore>,
+    publisher: Publisher,
+    library: Library,
+    journal: Journal,
+    registries: oci::Client,
+    /// Held while something is published and written down, so that the journal has the same order.
+    changing: Mutex<()>,
+}
+
+impl Manager {
+    pub(crate) async fn open(
+        config: &Config,
+        store: Arc<SqliteStore>,
+        registries: oci::Client,
+    ) -> Result<Self, Failure> {
+        let directory = &config.state.directory;
+        let manager = Self {
+            publisher: Publisher::new(Arc::clone(&store) as Arc<dyn Store>),
+            store,
+            library: Library::open(directory.join(PACKAGES))?,
+            journal: Journal::open(directory.join(DEPLOYMENTS))?,
+            registries,
+            changing: Mutex::new(()),
+        };
+        manager.amend_journal().await?;
+        Ok(manager)
+    }
+
+    /// Does something.
+    ///
+    /// # Errors
+    /// [`Failure`]: who has to act, and what to do. Nothing was changed then.
+    pub async fn run<O: Operation>(&self, operation: O) -> Result<O::Output, Failure> {
+        operation.run(self).await
+    }
+
+    pub(crate) fn store(&self) -> &SqliteStore {
+        &self.store
+    }
+
+    pub(crate) const fn library(&self) -> &Library {
+        &self.library
+    }
+
+    pub(crate) const fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    pub(crate) const fn registries(&self) -> &oci::Client {
+        &self.registries
+    }
+
+    /// All clients and devices.
+    pub(crate) async fn fleet(&self) -> Result<KnownFleet, Failure> {
+        let mut devices = Vec::new();
+        for record in self.store.devices(None).await? {
+            devices.push(KnownDevice::read(&record)?);
+        }
+        Ok(KnownFleet {
+            clients: self.store.clients().await?,
+            devices,
+        })
+    }
+
+    /// Changes one deployment of a client by `change`, publishes, and writes it down.
+    ///
+    /// When `change` leaves the deployment as it is, so does this.
+    pub(crate) async fn change(
+        &self,
+        client: &ClientId,
+        action: Action,
+        id: DeploymentId,
+        mut change: impl FnMut(
+            &mut BTreeMap<DeploymentId, ApplicationDeployment>,
+        ) -> Result<(), Failure>,
+    ) -> Result<Changed, Failure> {
+        let _changing = self.changing.lock().await;
+        let mut states = (None, None);
+        let head = self
+            .publisher
+            .change::<Failure, _>(client, |deployments| {
+                let before = deployments.get(&id).cloned();
+                change(deployments)?;
+                states = (before, deployments.get(&id).cloned());
+                Ok(())
+            })
+            .await?;
+
+        let (before, after) = states;
+        let changed = before != after;
+        let Some(described) = after.or(before) else {
+            let message = format!("deployment {id} was removed already");
+            return Err(Failure::new(Kind::Refused, message));
+        };
+        let record = record(client, &described, action, head.version)?;
+        let version = record.last().map(|change| change.version.clone());
+        let changed = Changed {
+            deployment: id,
+            name: record.name.clone(),
+            client: client.clone(),
+            action,
+            changed,
+            version: version.unwrap_or_default(),
+            manifest: head.version,
+        };
+        if changed.changed {
+            self.journal.add(record)?;
+        }
+        Ok(changed)
+    }
+
+    /// Makes a directory that can be used as state directory.
+    pub(crate) async fn backup(&self, directory: &Path) -> Result<(), Failure> {
+        let _unchanged = self.changing.lock().await;
+        let draft = files::Draft::new(directory)?;
+        self.store.backup(&draft.path().join("wfm.db")).await?;
+        self.library.copy(&draft.path().join(PACKAGES))?;
+        self.journal.copy(&draft.path().join(DEPLOYMENTS))?;
+        draft.place()
+    }
+
+    /// Writes down what was published when the program was killed before it could.
+    async fn amend_journal(&self) -> Result<(), Failure> {
+        let mut clients: Vec<ClientId> = self.store.clients().await?.into_iter().map(|it| it.id).collect();
+        clients.extend(self.journal.all().into_iter().map(|record| record.client));
+        clients.sort();
+        clients.dedup();
+        for client in clients {
+            let Some(head) = self.store.head(&client).await? else {
+                continue;
+            };
+            let mut assigned = Vec::new();
+            for (id, bytes) in self.store.assigned(&client).await? {
+                let read = margo_types::read::<ApplicationDeployment>(&bytes);
+                let deployment = read.map_err(|error| {
+                    let message = format!("the stored deployment {id} cannot be read; restore a backup");
+                    Failure::caused(Kind::Environment, message, &error)
+                })?;
+                let record = record(&client, deployment.value(), Action::Deployed, head.version);
+                // Only deployments of this program are in the journal.
+                assigned.extend(record.ok());
+            }
+            self.journal.amend(&client, head.version, &assigned)?;
+        }
+        Ok(())
+    }
+}
+
+impl From<PublishError> for Failure {
+    fn from(error: PublishError) -> Self {
+        let kind = match error {
+            PublishError::Invalid { .. } => Kind::Invalid,
+            _ => Kind::Environment,
+        };
+        Self::of(kind, &error)
+    }
+}
+
+/// A deployment with one change, which is its present state.
+fn record(
+    client: &ClientId,
+    deployment: &ApplicationDeployment,
+    action: Action,
+    manifest: margo_types::manifest::ManifestVersion,
+) -> Result<Record, Failure> {
+    let origin = Origin::of(deployment)?;
+    let parts = (
+        deployment.spec.application_id.clone(),
+        deployment.metadata.device_id.clone(),
+    );
+    let (Some(application), Some(target)) = parts else {
+        let message = format!("deployment {} has no application or no device", deployment.id);
+        return Err(Failure::new(Kind::Environment, message));
+    };
+    let bytes = margo_types::write(deployment, SpecVersion::NEWEST)
+        .map_err(|error| Failure::of(Kind::Environment, &error))?;
+    let change = Change {
+        at: jiff::Timestamp::now(),
+        action,
+        version: origin.version,
+        profile: origin.profile,
+        manifest,
+        content: Digest::of(&bytes),
+    };
+    Ok(Record {
+        deployment: deployment.id,
+        name: deployment.metadata.name.clone(),
+        application,
+        client: client.clone(),
+        target,
+        changes: vec![change],
+    })
+}
+
+const PACKAGES: &str = "packages";
+const DEPLOYMENTS: &str = "deployments";

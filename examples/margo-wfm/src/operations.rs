@@ -1,0 +1,54 @@
+//! Everything a fleet manager can be asked to do.
+//!
+//! An operation is a value with a result, and the same over the admin API as in one process:
+//!
+//! ```no_run
+//! # async fn example(wfm: &margo_wfm::Wfm) -> Result<(), margo_wfm::Failure> {
+//! use margo_wfm::operations::{Deploy, ImportPackage};
+//!
+//! let package = wfm.manager().run(ImportPackage::new("./hello")).await?;
+//! let deployed = wfm.manager().run(Deploy::new(package.reference())).await?;
+//! println!("{} goes to {}", deployed.deployment, deployed.client);
+//! # Ok(())
+//! # }
+//! ```
+
+mod backup;
+mod change;
+mod clients;
+mod deploy;
+mod devices;
+mod history;
+mod packages;
+mod settings;
+mod status;
+
+use std::future::Future;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+pub use crate::journal::{Action, Change};
+pub use self::backup::{Backup, BackupMade};
+pub use self::change::{Changed, Reconfigure, Remove, Update};
+pub use self::clients::{Client, DecideClient, ListClients};
+pub use self::deploy::{Deploy, Deployed, Destination};
+pub use self::devices::{Device, ListDevices};
+pub use self::history::{Entry, History};
+pub use self::packages::{ImportPackage, ImportedPackage, ListPackages, Package};
+pub use self::settings::{AnswersText, Settings};
+pub use self::status::{Component, DeploymentOverview, Report, Status};
+
+use crate::failure::Failure;
+use crate::manager::Manager;
+
+/// Something a fleet manager can be asked to do.
+pub trait Operation: Serialize + DeserializeOwned + Send + 'static {
+    /// Its name in the admin API.
+    const NAME: &'static str;
+    /// What it gives.
+    type Output: Serialize + DeserializeOwned + Send;
+
+    /// Does it.
+    fn run(self, manager: &Manager) -> impl Future<Output = Result<Self::Output, Failure>> + Send;
+}

@@ -1,0 +1,179 @@
+//! How deployments fare.
+
+use jiff::Timestamp;
+use margo_server_traits::store::{StatusRecord, Store as _};
+use margo_types::id::{ApplicationId, ClientId, ComponentName, DeploymentId, DeviceId, DeviceTarget};
+use margo_types::manifest::ManifestVersion;
+use margo_types::status::{DeploymentState, DeploymentStatus, StatusError};
+use serde::{Deserialize, Serialize};
+
+use super::Operation;
+use crate::failure::{Failure, Kind};
+use crate::journal::Record;
+use crate::manager::Manager;
+
+/// Tells how deployments fare: those that devices should run, and those whose removal was not reported yet.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Status {
+    /// Also those that were reported removed.
+    pub all: bool,
+}
+
+impl Status {
+    /// All deployments there ever were.
+    pub const fn of_all() -> Self {
+        Self { all: true }
+    }
+}
+
+/// A deployment and the last report on it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct DeploymentOverview {
+    /// The deployment.
+    pub deployment: DeploymentId,
+    /// Its name.
+    pub name: String,
+    /// The application.
+    pub application: ApplicationId,
+    /// The client that has it.
+    pub client: ClientId,
+    /// The device it is for.
+    pub target: DeviceTarget,
+    /// The version that the device should run; the last one when the deployment was removed.
+    pub version: String,
+    /// The deployment profile.
+    pub profile: String,
+    /// Whether it was removed.
+    pub removed: bool,
+    /// The first manifest that has the present state.
+    pub manifest: ManifestVersion,
+    /// Whether the device has not reported on the present state yet: what it says is about an earlier one, or nothing.
+    pub waiting: bool,
+    /// The last report of each device on it; one at most, but for a gateway that moved it.
+    pub reports: Vec<Report>,
+}
+
+/// A report.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Report {
+    /// The device behind the gateway, when the report names one.
+    pub device: Option<DeviceId>,
+    /// The state of the whole.
+    pub state: DeploymentState,
+    /// The version of the application that the report is about.
+    pub version: Option<String>,
+    /// The newest manifest that was adopted for the deployment.
+    pub manifest: Option<ManifestVersion>,
+    /// What went wrong with the whole.
+    pub error: Option<StatusError>,
+    /// Its components.
+    pub components: Vec<Component>,
+    /// What is wrong with the report itself, one line each.
+    pub findings: Vec<String>,
+    /// When it came.
+    pub reported_at: Timestamp,
+}
+
+/// A component in a report.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Component {
+    /// The component.
+    pub name: ComponentName,
+    /// Its state.
+    pub state: DeploymentState,
+    /// What went wrong.
+    pub error: Option<StatusError>,
+}
+
+impl DeploymentOverview {
+    /// Whether all reports say that it is gone.
+    pub fn is_gone(&self) -> bool {
+        let is_removed = |report: &Report| report.state == DeploymentState::Removed;
+        self.removed && !self.reports.is_empty() && self.reports.iter().all(is_removed)
+    }
+}
+
+impl Operation for Status {
+    const NAME: &'static str = "status";
+    type Output = Vec<DeploymentOverview>;
+
+    async fn run(self, manager: &Manager) -> Result<Vec<DeploymentOverview>, Failure> {
+        let statuses = manager.store().statuses(None).await?;
+        let mut overviews = Vec::new();
+        for record in manager.journal().all() {
+            let reports = statuses
+                .iter()
+                .filter(|it| it.client == record.client && it.deployment == record.deployment)
+                .map(|status| Report::read(status, &record))
+                .collect::<Result<Vec<_>, _>>()?;
+            let overview = overview(record, reports)?;
+            if self.all || !overview.is_gone() {
+                overviews.push(overview);
+            }
+        }
+        overviews.sort_by(|one, other| (&one.client, &one.name).cmp(&(&other.client, &other.name)));
+        Ok(overviews)
+    }
+}
+
+impl Report {
+    /// What a report says, with the version that it is about.
+    pub(super) fn read(status: &StatusRecord, record: &Record) -> Result<Self, Failure> {
+        let read = margo_types::read::<DeploymentStatus>(&status.status).map_err(|error| {
+            let message = format!("a stored report on {} cannot be read; restore a backup", record.name);
+            Failure::caused(Kind::Environment, message, &error)
+        })?;
+        let document = read.into_value();
+        let about = document
+            .adopted_manifest_version
+            .and_then(|manifest| record.as_of(manifest));
+        // Published examples carry an object of empty strings, which means no error (rc3.md ambiguity 22).
+        let error = |error: Option<StatusError>| error.filter(|error| !error.is_empty());
+        Ok(Self {
+            device: document.device_id,
+            state: document.status.state,
+            version: about.map(|change| change.version.clone()),
+            manifest: document.adopted_manifest_version,
+            error: error(document.status.error),
+            components: document
+                .components
+                .into_iter()
+                .map(|component| Component {
+                    name: component.name,
+                    state: component.state,
+                    error: error(component.error),
+                })
+                .collect(),
+            findings: status.findings.clone(),
+            reported_at: status.reported_at,
+        })
+    }
+}
+
+fn overview(record: Record, reports: Vec<Report>) -> Result<DeploymentOverview, Failure> {
+    let removed = record.is_removed();
+    let Some(present) = record.last().cloned() else {
+        let message = format!("the journal of {} is empty; restore a backup", record.name);
+        return Err(Failure::new(Kind::Environment, message));
+    };
+    let waiting = !reports
+        .iter()
+        .any(|report| report.manifest.is_some_and(|it| it >= present.manifest));
+    Ok(DeploymentOverview {
+        deployment: record.deployment,
+        name: record.name,
+        application: record.application,
+        client: record.client,
+        target: record.target,
+        version: present.version,
+        profile: present.profile,
+        removed,
+        manifest: present.manifest,
+        waiting,
+        reports,
+    })
+}

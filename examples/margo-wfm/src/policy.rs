@@ -1,0 +1,63 @@
+//! Which clients are served.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::{Timestamp, Unit};
+use margo_server_traits::store::{ClientRecord, Store};
+use margo_server_traits::{Admission, Caller, ClientPolicy, FleetError, Verified};
+
+use crate::config::AcceptPolicy;
+
+/// The policy of the configuration, over the decisions in the store.
+#[derive(Debug)]
+pub(crate) struct Policy {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) accept: AcceptPolicy,
+}
+
+/// How the note of a client begins that has asked and that nobody has decided about.
+pub(crate) const WAITING: &str = "waiting since";
+
+#[async_trait]
+impl ClientPolicy for Policy {
+    async fn admit(&self, caller: &Verified<Caller>) -> Result<Admission, FleetError> {
+        let id = &caller.client_id;
+        let unavailable = |error| FleetError::Internal(Box::new(error));
+        let known = self.store.client(id).await.map_err(unavailable)?;
+        match known {
+            Some(record) if record.accepted => return Ok(Admission::Admitted),
+            Some(record) if !record.note.starts_with(WAITING) => {
+                return Ok(Admission::Refused {
+                    reason: match record.note.as_str() {
+                        "" => "the operator of this fleet manager refused this client".to_owned(),
+                        note => note.to_owned(),
+                    },
+                });
+            }
+            Some(_) if self.accept == AcceptPolicy::Listed => {}
+            _ => {
+                let now = Timestamp::now();
+                let now = now.round(Unit::Second).unwrap_or(now);
+                let accepted = self.accept == AcceptPolicy::All;
+                let note = if accepted {
+                    format!("accepted by its first request at {now}")
+                } else {
+                    format!("{WAITING} {now}")
+                };
+                tracing::info!(client = %id, accepted, "a new client");
+                let mut record = ClientRecord::new(id.clone(), accepted);
+                record.note = note;
+                self.store.put_client(&record).await.map_err(unavailable)?;
+                if accepted {
+                    return Ok(Admission::Admitted);
+                }
+            }
+        }
+        Ok(Admission::Refused {
+            reason: format!(
+                "the operator has not accepted this client yet; `margo-wfm client accept {id}` does"
+            ),
+        })
+    }
+}

@@ -1,0 +1,182 @@
+//! The fleet manager as a whole.
+
+use std::fmt;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use margo_server_traits::server::{Server, ServerOptions};
+use margo_server_traits::store::{SqliteStore, Store};
+use margo_server_traits::{Fleet, FleetService, StoreFleet};
+use margo_types::id::SpiffeId;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use url::Url;
+
+use crate::admin::AdminServer;
+use crate::config::Config;
+use crate::failure::{Failure, Kind};
+use crate::identity::IdentityFiles;
+use crate::manager::Manager;
+use crate::policy::Policy;
+use crate::{files, registry};
+
+/// A fleet manager that has everything it needs and is about to serve.
+pub struct Wfm {
+    address: SocketAddr,
+    public_url: Url,
+    admin_socket: PathBuf,
+    listener: TcpListener,
+    server: Server,
+    admin: AdminServer,
+    manager: Arc<Manager>,
+    store: Arc<SqliteStore>,
+    identity: IdentityFiles,
+}
+
+impl Wfm {
+    /// Reads the identity, takes the port, the database and the admin socket.
+    ///
+    /// # Errors
+    /// [`Failure`] naming the file or address that cannot be used. Nothing is changed then.
+    pub async fn open(config: &Config) -> Result<Self, Failure> {
+        let identity = IdentityFiles::open(&config.identity)?;
+        let registries = registry::client(config)?;
+        let listener = TcpListener::bind(config.listen).await.map_err(|error| {
+            let message = format!(
+                "cannot listen on {}; stop what does, or set listen to another address",
+                config.listen
+            );
+            Failure::caused(Kind::Environment, message, &error)
+        })?;
+        let address = listener
+            .local_addr()
+            .map_err(|error| Failure::of(Kind::Environment, &error))?;
+        let public_url = match &config.public_url {
+            Some(url) => url.clone(),
+            None => Url::parse(&format!("https://{address}/"))
+                .map_err(|error| Failure::of(Kind::Environment, &error))?,
+        };
+
+        files::make_directory(&config.state.directory)?;
+        let store = Arc::new(SqliteStore::open(config.state.database()).await?);
+        let admin_socket = config.state.admin_socket();
+        let admin = AdminServer::bind(&admin_socket).await?;
+        let manager = Manager::open(config, Arc::clone(&store), registries).await?;
+
+        let mut fleet = Fleet::of(Arc::new(StoreFleet::new(Arc::clone(&store) as Arc<dyn Store>)));
+        fleet.policy = Arc::new(Policy {
+            store: Arc::clone(&store) as Arc<dyn Store>,
+            accept: config.accept,
+        });
+        let own = identity.identity().clone();
+        let service = FleetService::new(own.id().clone(), fleet);
+        let server = Server::new(own, service, ServerOptions::default());
+        Ok(Self {
+            address,
+            public_url,
+            admin_socket,
+            listener,
+            server,
+            admin,
+            manager: Arc::new(manager),
+            store,
+            identity,
+        })
+    }
+
+    /// Where devices connect.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Under which URL they do.
+    pub const fn public_url(&self) -> &Url {
+        &self.public_url
+    }
+
+    /// Who it is.
+    pub fn id(&self) -> &SpiffeId {
+        self.identity.identity().id()
+    }
+
+    /// Where the command line connects.
+    pub fn admin_socket(&self) -> &Path {
+        &self.admin_socket
+    }
+
+    /// Does what an operator asks for; also before and after it serves.
+    pub fn manager(&self) -> Arc<Manager> {
+        Arc::clone(&self.manager)
+    }
+
+    /// Serves devices and the command line until `shutdown`, then ends what was begun.
+    ///
+    /// # Errors
+    /// When either can no longer be served.
+    pub async fn serve(
+        self,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<(), Failure> {
+        let (stop, stopped) = watch::channel(false);
+        let until_stopped = move || {
+            let mut stopped = stopped.clone();
+            async move {
+                // Gone or true, it is over either way.
+                let _ = stopped.wait_for(|is| *is).await;
+            }
+        };
+        let ended = |error: std::io::Error| {
+            Failure::caused(Kind::Environment, "the fleet manager cannot go on; see the cause, and start it again", &error)
+        };
+        let watching = tokio::spawn(self.identity.watch());
+        let pruning = tokio::spawn(prune(Arc::clone(&self.store)));
+        let devices = self.server.serve(self.listener, until_stopped());
+        let operators = self.admin.serve(self.manager, until_stopped());
+        let stopping = async {
+            shutdown.await;
+            // Both receivers may be gone already.
+            let _ = stop.send(true);
+            Ok(())
+        };
+        let served = tokio::try_join!(
+            async { devices.await.map_err(ended) },
+            async { operators.await.map_err(ended) },
+            stopping,
+        );
+        watching.abort();
+        pruning.abort();
+        self.store.close().await;
+        served.map(|_| ())
+    }
+}
+
+impl fmt::Debug for Wfm {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter
+            .debug_struct("Wfm")
+            .field("address", &self.address)
+            .field("public_url", &self.public_url)
+            .field("admin_socket", &self.admin_socket)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Drops what no device can still be fetching, now and then.
+async fn prune(store: Arc<SqliteStore>) {
+    loop {
+        match store.prune(Timestamp::now() - KEPT).await {
+            Ok(0) => {}
+            Ok(dropped) => tracing::info!(dropped, "dropped old contents"),
+            Err(why) => tracing::warn!(%why, "old contents cannot be dropped"),
+        }
+        tokio::time::sleep(BETWEEN_PRUNES).await;
+    }
+}
+
+/// A week.
+const KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+const BETWEEN_PRUNES: Duration = Duration::from_secs(60 * 60);
