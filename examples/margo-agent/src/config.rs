@@ -1,0 +1,174 @@
+//! The configuration file.
+
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use margo_client::schedule::Schedule;
+use margo_package::oci::Registries;
+use margo_types::id::DeviceId;
+use serde::Deserialize;
+use url::Url;
+
+/// Everything the agent has to be told. Relative paths are below the folder of the file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where the agent keeps what it must not lose; made when missing.
+    pub state_directory: PathBuf,
+    /// The fleet manager.
+    pub fleet_manager: FleetManager,
+    /// Who the device is to it.
+    pub identity: Identity,
+    /// Where the trust bundle comes from; without it, the operator replaces the file.
+    pub identity_service: Option<IdentityService>,
+    /// The device.
+    pub device: Device,
+    /// What runs its workloads.
+    #[serde(default)]
+    pub provider: Provider,
+    /// The collector that workloads send their telemetry to.
+    pub telemetry: Option<Telemetry>,
+    /// Where packages come from; others over HTTPS without credentials.
+    #[serde(default)]
+    pub registries: Registries,
+    /// When to ask for work.
+    #[serde(default)]
+    pub schedule: Schedule,
+    /// The folder of the file.
+    #[serde(skip)]
+    pub folder: PathBuf,
+}
+
+/// The fleet manager.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FleetManager {
+    /// Where it is; may have a path before `/api/v1`. Who it is follows from the device's own SVID.
+    pub url: Url,
+}
+
+/// The files of the identity, provisioned by the operator and read again when they change.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Identity {
+    /// The X.509-SVID with its intermediates (PEM).
+    pub svid: PathBuf,
+    /// Its private key (PEM).
+    pub key: PathBuf,
+    /// The trust bundle (SPIFFE JSON, or the anchors in PEM).
+    pub trust_bundle: PathBuf,
+}
+
+/// The service (MIS) that publishes the trust bundle, and how it is recognised: by anchors, pins, or both.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IdentityService {
+    /// Where to ask for the bundle's address.
+    pub discovery: Option<Url>,
+    /// Where the bundle is.
+    pub bundle: Option<Url>,
+    /// The certificate authorities of its HTTPS (PEM).
+    pub ca_certificates: Option<PathBuf>,
+    /// SHA-256 digests, in base64, of keys in its certificate chain.
+    #[serde(default)]
+    pub pins: Vec<String>,
+}
+
+/// The device.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Device {
+    /// Its id among those of this client.
+    pub id: DeviceId,
+    /// What it is and offers, as `margo-agent capabilities --write` drafts it and its owner corrects it.
+    pub capabilities: PathBuf,
+}
+
+/// What runs the workloads.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Provider {
+    /// How.
+    pub kind: ProviderKind,
+    /// The Compose command, such as `["podman", "compose"]`; found when left out.
+    pub command: Option<Vec<String>>,
+    /// The engine's socket, such as `unix:///run/podman/podman.sock`.
+    pub docker_host: Option<String>,
+}
+
+/// How workloads are run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProviderKind {
+    /// Through an installed container engine.
+    #[default]
+    Compose,
+    /// Not at all: for trying out fleet managers.
+    Simulated,
+}
+
+/// The collector.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Telemetry {
+    /// The URL of OTLP over HTTP.
+    pub http_endpoint: String,
+    /// The URL of OTLP over gRPC.
+    pub grpc_endpoint: Option<String>,
+    /// The path, in the containers, of the certificate to use.
+    pub certificate: Option<String>,
+    /// `http/protobuf` or `grpc`.
+    pub protocol: Option<String>,
+}
+
+impl Config {
+    /// Reads the file.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = fs::read_to_string(path).map_err(|source| ConfigError::File {
+            path: path.to_owned(),
+            source,
+        })?;
+        let mut config: Self = toml::from_str(&text).map_err(|error| ConfigError::Syntax {
+            path: path.to_owned(),
+            why: error.to_string().trim_end().to_owned(),
+        })?;
+        config.folder = path.parent().unwrap_or(Path::new("")).to_owned();
+        Ok(config)
+    }
+
+    /// A path of the file, seen from here.
+    pub fn path(&self, path: &Path) -> PathBuf {
+        self.folder.join(path)
+    }
+
+    /// A file in the state directory.
+    pub fn state(&self, name: &str) -> PathBuf {
+        self.path(&self.state_directory).join(name)
+    }
+
+    /// The socket that `margo-agent status` asks.
+    pub fn status_socket(&self) -> PathBuf {
+        self.state("status.sock")
+    }
+}
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("{} cannot be read; name the configuration with --config, or write one from margo-agent.example.toml", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The file says something that makes no sense.
+    #[error("{}: {why}", path.display())]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// Where and what.
+        why: String,
+    },
+}

@@ -1,0 +1,162 @@
+//! A device: an agent with an identity, a state file and what runs its workloads.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use margo_client::agent::Snapshot;
+use margo_client::api::Rc3Api;
+use margo_client::identity::IdentityFiles;
+use margo_client::schedule::{Schedule, ScheduleConfig};
+use margo_client::state::FileStore;
+use margo_client::{Agent, AgentHandle};
+use margo_providers::Provider;
+use margo_types::application::{Architecture, DeploymentType};
+use margo_types::capabilities::{
+    Cpu, DeviceCapabilities, DeviceProperties, Interface, InterfaceType, Runtime,
+};
+use margo_types::id::DeviceId;
+use margo_types::scalar::Quantity;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use url::Url;
+
+use crate::Failure;
+
+/// How a device is made, as often as it is switched on.
+#[derive(Clone)]
+pub struct Device {
+    /// Where the fleet manager is.
+    pub fleet_manager: Url,
+    /// The files of its identity.
+    pub identity: IdentityFiles,
+    /// Where it keeps what it must not lose.
+    pub state: PathBuf,
+    /// The device itself, and what runs its workloads.
+    pub host: Host,
+    /// The devices behind it.
+    pub children: Vec<Host>,
+}
+
+/// A device with what runs its workloads.
+#[derive(Clone)]
+pub struct Host {
+    /// What it is and offers.
+    pub capabilities: DeviceCapabilities,
+    /// What runs its workloads; nothing on a gateway that only connects others.
+    pub provider: Option<Arc<dyn Provider>>,
+}
+
+/// A device that is switched on.
+pub struct Running {
+    handle: AgentHandle,
+    off: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Device {
+    /// Switches the device on. It starts with what it remembers.
+    ///
+    /// # Errors
+    /// When its files cannot be used.
+    pub async fn switch_on(&self) -> Result<Running, Failure> {
+        let identity = self.identity.load()?;
+        let state = FileStore::open(&self.state, identity.id()).await?;
+        let api = Rc3Api::new(self.fleet_manager.clone(), identity)?;
+        let mut config = ScheduleConfig::default();
+        config.period = POLLING_PERIOD;
+        let mut builder = Agent::builder(Arc::new(api), Arc::new(state))
+            .device(self.host.capabilities.clone(), self.host.provider.clone())
+            .schedule(Schedule::new(&config)?);
+        for child in &self.children {
+            builder = builder.child(child.capabilities.clone(), child.provider.clone());
+        }
+        let agent = builder.build().await?;
+        let handle = agent.handle();
+        let (off, switched_off) = oneshot::channel::<()>();
+        let task = tokio::spawn(async move {
+            agent
+                .run(async {
+                    // Dropping the switch turns the device off, too.
+                    let _ = switched_off.await;
+                })
+                .await;
+        });
+        Ok(Running { handle, off, task })
+    }
+}
+
+impl Running {
+    /// Waits until the device itself, not the fleet manager, says that it is so.
+    ///
+    /// # Errors
+    /// When the device ended or it took too long.
+    pub async fn until(&self, what: &str, is_so: impl Fn(&Snapshot) -> bool) -> Result<(), Failure> {
+        let mut snapshots = self.handle.watch();
+        let waiting = snapshots.wait_for(|snapshot| is_so(snapshot));
+        match tokio::time::timeout(PATIENCE, waiting).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) => Err(format!("the device ended before {what}").into()),
+            Err(_) => Err(format!("the device took too long: {what}").into()),
+        }
+    }
+
+    /// Switches the device off and waits until its agent has ended. Workloads stay as they are.
+    pub async fn switch_off(self) {
+        let _ = self.off.send(());
+        let _ = self.task.await;
+    }
+}
+
+impl Host {
+    /// A host of Compose deployments.
+    ///
+    /// # Errors
+    /// When the id is not one.
+    pub fn new(id: &str, provider: Arc<dyn Provider>) -> Result<Self, Failure> {
+        let mut capabilities = described(id)?;
+        let properties = &mut capabilities.properties;
+        let architecture = match std::env::consts::ARCH {
+            "aarch64" => Architecture::Arm64,
+            "arm" => Architecture::Arm,
+            _ => Architecture::Amd64,
+        };
+        properties.cpus = Some(vec![Cpu::new(2.0, Some(architecture))]);
+        properties.memory = Some(Quantity::parse("1Gi")?);
+        properties.storage = Some(Quantity::parse("8Gi")?);
+        properties.peripherals = Some(Vec::new());
+        properties.interfaces = Some(vec![Interface::new(InterfaceType::Ethernet)]);
+        properties.otel_collector = Some(true);
+        properties.supported_runtimes = Some(vec![Runtime::Oci]);
+        properties.supported_deployment_types = Some(vec![DeploymentType::Compose]);
+        Ok(Self {
+            capabilities,
+            provider: Some(provider),
+        })
+    }
+
+    /// A gateway that hosts nothing itself.
+    ///
+    /// # Errors
+    /// When the id is not one.
+    pub fn gateway(id: &str) -> Result<Self, Failure> {
+        Ok(Self {
+            capabilities: described(id)?,
+            provider: None,
+        })
+    }
+}
+
+fn described(id: &str) -> Result<DeviceCapabilities, Failure> {
+    let properties = DeviceProperties::new(DeviceId::parse(id)?, "Example Industries", "Edge 2", id);
+    Ok(DeviceCapabilities::new(properties))
+}
+
+/// The file of a device's state in its folder.
+pub fn state_file(folder: &Path) -> PathBuf {
+    folder.join("state.redb")
+}
+
+/// Devices in the field poll every minute or so; here nobody wants to wait.
+const POLLING_PERIOD: Duration = Duration::from_millis(250);
+const PATIENCE: Duration = Duration::from_mins(1);

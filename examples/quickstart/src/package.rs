@@ -1,0 +1,49 @@
+//! The sample application, packaged and published in two versions.
+
+use std::fs;
+use std::path::Path;
+
+use margo_package::compose;
+use margo_package::oci::{Client, Reference, Registries, RegistryAccess};
+use margo_package::package::{ApplicationPackage, PackageLimits};
+use margo_package::publish::{ComponentInfo, push_compose, push_package};
+use margo_types::id::ComponentName;
+
+use crate::Failure;
+
+/// Publishes one version of the sample to this registry and says where it is.
+///
+/// # Errors
+/// When the sample is not valid or the registry refuses it.
+pub async fn publish(registry: &str, version: &str, folder: &Path) -> Result<String, Failure> {
+    let folder = folder.join(version);
+    let component = folder.join("greeter");
+    fs::create_dir_all(&component)?;
+    let fill_in = |text: &str| text.replace("REGISTRY", registry).replace("VERSION", version);
+    fs::write(folder.join("margo.yaml"), fill_in(DESCRIPTION))?;
+    fs::write(component.join("compose.yaml"), fill_in(COMPOSE))?;
+
+    let client = client(registry)?;
+    let package = ApplicationPackage::open(&folder, &PackageLimits::default())?;
+    let name = ComponentName::parse("greeter")?;
+    let mut archive = Vec::new();
+    compose::pack(&component, &name, &mut archive)?;
+    let place: Reference = format!("{registry}/compose/greeter:{version}").parse()?;
+    push_compose(&client, &place, archive, &ComponentInfo::from(name)).await?;
+
+    let place: Reference = format!("{registry}/packages/greeter:{version}").parse()?;
+    push_package(&client, &place, &package).await?;
+    Ok(format!("oci://{place}"))
+}
+
+/// A client for the embedded registry, which speaks plain HTTP.
+///
+/// # Errors
+/// When this machine cannot do TLS at all.
+pub fn client(registry: &str) -> Result<Client, Failure> {
+    let registries = Registries::default().with(registry, RegistryAccess::plain_http());
+    Ok(registries.client(Path::new(""))?)
+}
+
+const DESCRIPTION: &str = include_str!("../sample/greeter/margo.yaml");
+const COMPOSE: &str = include_str!("../sample/greeter/compose.yaml");
