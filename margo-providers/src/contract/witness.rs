@@ -1,7 +1,8 @@
 //! What the checks share.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use margo_types::deployment::ApplicationDeployment;
 use margo_types::id::{ComponentName, DeploymentId};
@@ -125,14 +126,10 @@ impl Progress for Witness {
 
 /// An ID that no other check and no other process has.
 fn fresh_id() -> DeploymentId {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    let now = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap_or_default();
-    let mut bytes = [0; 16];
-    bytes[..8].copy_from_slice(&(now.as_nanos() as u64).to_be_bytes());
-    bytes[8..12].copy_from_slice(&std::process::id().to_be_bytes());
-    bytes[12..].copy_from_slice(&(count as u32).to_be_bytes());
-    DeploymentId::from_uuid_bytes(bytes)
+    static COUNT: AtomicU16 = AtomicU16::new(0);
+    let count = u128::from(COUNT.fetch_add(1, Ordering::Relaxed));
+    let process = u128::from(std::process::id());
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = now.unwrap_or_default().as_nanos();
+    DeploymentId::from_uuid_bytes(((now << 48) | (process << 16) | count).to_be_bytes())
 }

@@ -59,7 +59,7 @@ async fn delays_take_their_time_and_hangs_are_let_go() {
     let update = deployment(id(1), &[("app", "2")]);
     let hanging = provider.apply(&update, &Silent);
     let release = async {
-        tokio::time::sleep(Duration::from_secs(60)).await;
+        tokio::time::sleep(Duration::from_mins(1)).await;
         let observed = provider.observe(&update).await.unwrap();
         assert_eq!(observed.components[0].state, DeploymentState::Installing);
         provider.recover();

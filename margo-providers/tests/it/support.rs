@@ -12,23 +12,24 @@ pub(crate) fn deployment(id: DeploymentId, components: &[(&str, &str)]) -> Appli
     with_timeout(id, components, "10m")
 }
 
+/// The same, with a `timeout` for each.
 pub(crate) fn with_timeout(
     id: DeploymentId,
     components: &[(&str, &str)],
     timeout: &str,
 ) -> ApplicationDeployment {
-    let components: String = components
-        .iter()
-        .map(|(name, revision)| {
-            let repository = format!("oci://registry.example/kilns/{name}");
-            format!("      - name: {name}\n        properties: {{repository: {repository}, revision: {revision}, timeout: {timeout}}}\n")
-        })
-        .collect();
-    let text = format!(
+    let mut text = format!(
         "id: {id}\n\
          metadata: {{name: kiln-watch, namespace: kilns, deviceId: edge-1}}\n\
-         spec:\n  applicationId: kiln-watch\n  deploymentProfile:\n    type: compose\n    components:\n{components}"
+         spec:\n  applicationId: kiln-watch\n  deploymentProfile:\n    type: compose\n    components:\n"
     );
+    for (name, revision) in components {
+        let repository = format!("oci://registry.example/kilns/{name}");
+        text = format!(
+            "{text}    - name: {name}\n      properties: \
+             {{repository: {repository}, revision: {revision}, timeout: {timeout}}}\n"
+        );
+    }
     margo_types::read(text.as_bytes()).unwrap().into_value()
 }
 
