@@ -5,9 +5,13 @@
 
 #[cfg(feature = "compose")]
 pub mod compose;
+#[cfg(feature = "contract")]
+#[cfg_attr(docsrs, doc(cfg(feature = "contract")))]
+pub mod contract;
 mod error;
 mod progress;
 mod provider;
+pub mod simulated;
 mod telemetry;
 
 pub use error::{ProviderError, Trouble};
