@@ -6,6 +6,8 @@
 
 mod caller;
 mod fleet;
+#[cfg(feature = "server")]
+pub mod server;
 pub mod store;
 
 pub use caller::{Caller, Verified};
