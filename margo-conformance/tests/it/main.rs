@@ -2,3 +2,6 @@
 
 mod authority;
 mod edges;
+mod gate;
+mod registry;
+mod wfm;
