@@ -1,0 +1,4 @@
+//! Behaviour of the crate, seen from outside.
+
+#[cfg(feature = "server")]
+mod server;
