@@ -89,9 +89,10 @@ where
         let stream = match timeout(limit, acceptor.accept(stream)).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => {
-                match handshake.refusal() {
-                    Some(refusal) => log_refusal(address, refusal),
-                    None => tracing::info!(%address, %error, "a TLS handshake failed"),
+                if let Some(refusal) = handshake.refusal() {
+                    log_refusal(address, refusal);
+                } else {
+                    tracing::info!(%address, %error, "a TLS handshake failed");
                 }
                 return None;
             }
@@ -169,7 +170,7 @@ impl Proof {
 
     /// How long a connection may live from its handshake on (W62, C14).
     fn lifetime(&self, max_age: Duration) -> Duration {
-        let age = max_age - fraction(max_age / 10);
+        let age = max_age.saturating_sub(fraction(max_age / 10));
         let left = self
             .identity
             .now()

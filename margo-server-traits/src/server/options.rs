@@ -30,8 +30,8 @@ impl Default for ServerOptions {
             max_connections: 10_000,
             handshake_timeout: Duration::from_secs(10),
             header_timeout: Duration::from_secs(15),
-            idle_timeout: Duration::from_secs(3 * 60),
-            max_age: Duration::from_secs(60 * 60),
+            idle_timeout: Duration::from_mins(3),
+            max_age: Duration::from_hours(1),
             renewal_spread: Duration::from_secs(30),
             drain: Duration::from_secs(30),
         }
