@@ -12,7 +12,7 @@ use rustls::{
 };
 use rustls_pki_types::ServerName;
 
-use super::{Clock, DAY, HOUR, MINUTE, client, domain, factory, wfm};
+use super::{Clock, DAY, HOUR, client, domain, factory, wfm};
 
 /// What the two sides say at the end: `Ok`, or the first error of each.
 struct End {
@@ -270,20 +270,6 @@ fn a_client_without_certificate_is_refused() {
     let fleet = identity(&authority, &wfm("wfm-1"));
     let device = identity(&authority, &client("wfm-1", "client-1"));
     let mut config = ClientConfig::clone(&device.client_config().unwrap());
-    #[derive(Debug)]
-    struct Nothing;
-    impl rustls::client::ResolvesClientCert for Nothing {
-        fn resolve(
-            &self,
-            _: &[&[u8]],
-            _: &[rustls::SignatureScheme],
-        ) -> Option<Arc<rustls::sign::CertifiedKey>> {
-            None
-        }
-        fn has_certs(&self) -> bool {
-            false
-        }
-    }
     config.client_auth_cert_resolver = Arc::new(Nothing);
     let end = connect(
         Arc::new(config),
@@ -412,8 +398,26 @@ fn a_live_configuration_shows_the_renewed_svid() {
     assert_eq!(*reason, SvidError::Expired { part, not_after });
     renew(&device);
     assert!(meets());
-    clock.advance(2 * DAY - 2 * HOUR - MINUTE);
+    clock.advance(DAY + 21 * HOUR);
     assert!(meets());
+}
+
+/// Shows no certificate.
+#[derive(Debug)]
+struct Nothing;
+
+impl rustls::client::ResolvesClientCert for Nothing {
+    fn resolve(
+        &self,
+        _: &[&[u8]],
+        _: &[rustls::SignatureScheme],
+    ) -> Option<Arc<rustls::sign::CertifiedKey>> {
+        None
+    }
+
+    fn has_certs(&self) -> bool {
+        false
+    }
 }
 
 /// Takes any server; for clients that are out to break rules.
