@@ -1,14 +1,13 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
-//! The fleet manager side of the Margo management interface.
-//!
-//! A fleet manager implements four small traits (who may call, what devices are, what they should run, how that fares)
-//! and mounts one service.
+#![doc = include_str!("../README.md")]
 
 mod caller;
 mod fleet;
 pub mod proxy;
+pub mod publish;
 mod service;
 pub mod store;
+mod store_fleet;
 
 pub use caller::{Caller, Verified};
 pub use fleet::{
@@ -16,3 +15,4 @@ pub use fleet::{
     Stored,
 };
 pub use service::{FleetService, ResponseBody, ServiceOptions, TrustEndpoints};
+pub use store_fleet::StoreFleet;

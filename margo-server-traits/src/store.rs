@@ -1,9 +1,20 @@
-//! Where a fleet manager keeps things (one contract, several stores).
+//! Where a fleet manager keeps things: one contract, several stores.
 //!
 //! Keys are client ids: a device or deployment means something only together with its client. Everything that is published
 //! is kept as bytes, so that a poll is one read and no document is ever written twice.
+//!
+//! [`MemoryStore`] forgets with the process, `SqliteStore` (feature `sqlite`) keeps one file. A store of your own is right
+//! when it passes the suite in `store::contract` (feature `contract`).
+
+#[cfg(feature = "contract")]
+pub mod contract;
+mod memory;
+mod records;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 
 use std::fmt;
+use std::path::PathBuf;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -12,7 +23,19 @@ use margo_types::Digest;
 use margo_types::id::{ClientId, DeploymentId, DeviceId};
 use margo_types::manifest::ManifestVersion;
 
+pub use self::memory::MemoryStore;
+pub use self::records::{
+    ClientRecord, ContentKey, DeviceRecord, Head, Publication, PublishedDocument, StatusRecord,
+};
+#[cfg(feature = "sqlite")]
+pub use self::sqlite::SqliteStore;
+
+/// The most reports that a store keeps in the history of one deployment.
+pub const HISTORY: usize = 100;
+
 /// A durable store. What a method has returned `Ok` for survives a crash.
+///
+/// Times are kept to the microsecond.
 #[async_trait]
 pub trait Store: fmt::Debug + Send + Sync {
     // --- clients ---
@@ -34,17 +57,27 @@ pub trait Store: fmt::Debug + Send + Sync {
     ) -> Result<Option<DeviceRecord>, StoreError>;
     /// The devices of a client, by id; of all clients when `None`.
     async fn devices(&self, client: Option<&ClientId>) -> Result<Vec<DeviceRecord>, StoreError>;
-    /// Forgets a device and those behind it; false when it is not there.
+    /// Forgets a device and those behind it; false when it is not there, and then nothing is forgotten.
     async fn remove_device(&self, client: &ClientId, device: &DeviceId)
     -> Result<bool, StoreError>;
 
     // --- desired state ---
     /// The newest publication of a client, without its contents.
+    ///
+    /// Every poll asks for it: at most one indexed read.
     async fn head(&self, client: &ClientId) -> Result<Option<Head>, StoreError>;
     /// The newest manifest of a client.
     async fn manifest(&self, client: &ClientId) -> Result<Option<Bytes>, StoreError>;
     /// The deployments of the newest publication, by id, with the bytes of their documents.
     async fn assigned(&self, client: &ClientId) -> Result<Vec<(DeploymentId, Bytes)>, StoreError>;
+    /// The newest document of a deployment that the client has, or had and is still expected to report on.
+    ///
+    /// A deployment is known from its first publication until [`prune`](Self::prune) forgets it.
+    async fn document(
+        &self,
+        client: &ClientId,
+        deployment: &DeploymentId,
+    ) -> Result<Option<PublishedDocument>, StoreError>;
     /// The version that once was published under this digest, also long ago.
     async fn version_of(
         &self,
@@ -57,7 +90,8 @@ pub trait Store: fmt::Debug + Send + Sync {
         client: &ClientId,
         key: &ContentKey,
     ) -> Result<Option<Bytes>, StoreError>;
-    /// Publishes, if the newest version is still `expected`. All of it becomes visible at once, or none.
+    /// Publishes, if the newest version is still `expected` and the new one is above it. All of it becomes visible at once,
+    /// or none.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when somebody else has published in the meantime.
@@ -70,8 +104,12 @@ pub trait Store: fmt::Debug + Send + Sync {
 
     // --- status ---
     /// Keeps a report as the latest on this deployment and device, and in the history; true when it is the first.
+    ///
+    /// Reports are kept in the order in which they come. The history holds the last [`HISTORY`] of a deployment.
     async fn put_status(&self, status: &StatusRecord) -> Result<bool, StoreError>;
     /// The latest report on every deployment and device; of all clients when `None`.
+    ///
+    /// By client, deployment and device.
     async fn statuses(&self, client: Option<&ClientId>) -> Result<Vec<StatusRecord>, StoreError>;
     /// The last reports on a deployment, the newest first, at most `limit`.
     async fn history(
@@ -82,92 +120,11 @@ pub trait Store: fmt::Debug + Send + Sync {
     ) -> Result<Vec<StatusRecord>, StoreError>;
 
     // --- housekeeping ---
-    /// Drops contents that no current publication has and that were superseded before this time.
+    /// Drops contents that no current publication has and that were superseded before this time; how many.
+    ///
+    /// A deployment that was taken out before this time is forgotten with all reports on it as soon as it was reported
+    /// removed. Until then its last document stays.
     async fn prune(&self, superseded_before: Timestamp) -> Result<u64, StoreError>;
-}
-
-/// An accepted client, or one that no longer is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ClientRecord {
-    /// The client.
-    pub id: ClientId,
-    /// Whether it is served.
-    pub accepted: bool,
-    /// A note of the operator: where it is, or why it is refused.
-    pub note: String,
-}
-
-/// What a device said it is.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct DeviceRecord {
-    /// The client that reported it.
-    pub client: ClientId,
-    /// The device.
-    pub device: DeviceId,
-    /// The document as it was sent.
-    pub capabilities: Bytes,
-    /// What was found wrong with it, one line each.
-    pub findings: Vec<String>,
-    /// When it came.
-    pub reported_at: Timestamp,
-}
-
-/// The newest publication of a client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Head {
-    /// Its version.
-    pub version: ManifestVersion,
-    /// The digest of its manifest.
-    pub digest: Digest,
-}
-
-/// Everything that is published for a client at once.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct Publication {
-    /// Its version.
-    pub version: ManifestVersion,
-    /// The manifest.
-    pub manifest: Bytes,
-    /// The digest of the manifest.
-    pub digest: Digest,
-    /// The bundle and its digest; `None` without deployments.
-    pub bundle: Option<(Digest, Bytes)>,
-    /// The documents and their digests.
-    pub deployments: Vec<(DeploymentId, Digest, Bytes)>,
-    /// When.
-    pub published_at: Timestamp,
-}
-
-/// Names a content of a client.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[allow(clippy::exhaustive_enums, reason = "the specification has these two")]
-pub enum ContentKey {
-    /// A bundle.
-    Bundle(Digest),
-    /// The document of a deployment.
-    Deployment(DeploymentId, Digest),
-}
-
-/// A report on a deployment.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct StatusRecord {
-    /// The client that reported.
-    pub client: ClientId,
-    /// The deployment.
-    pub deployment: DeploymentId,
-    /// The device behind the gateway, when the report names one.
-    pub device: Option<DeviceId>,
-    /// The document as it was sent.
-    pub status: Bytes,
-    /// What was found wrong with it, one line each.
-    pub findings: Vec<String>,
-    /// When it came.
-    pub reported_at: Timestamp,
 }
 
 /// Why a store cannot do what it was asked.
@@ -175,7 +132,7 @@ pub struct StatusRecord {
 #[non_exhaustive]
 pub enum StoreError {
     /// Somebody else has published in the meantime; read again and decide anew.
-    #[error("the client has the version {found:?} by now; read it again and publish after it")]
+    #[error("the client has {} by now; read it again and publish after it", Found(*.found))]
     Conflict {
         /// The version that is the newest now.
         found: Option<ManifestVersion>,
@@ -183,7 +140,27 @@ pub enum StoreError {
     /// The store cannot be used now and may be soon.
     #[error("the store is not available")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The store is damaged, or of a newer version than this program.
+    /// The store cannot be opened; the message says what to do.
+    #[error("the store {} cannot be opened: {why}", .path.display())]
+    Unopened {
+        /// The file.
+        path: PathBuf,
+        /// Why, and what to do.
+        why: String,
+    },
+    /// The store is damaged.
     #[error("the store cannot be read: {0}")]
     Damaged(String),
+}
+
+/// A version in words.
+struct Found(Option<ManifestVersion>);
+
+impl fmt::Display for Found {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        match self.0 {
+            Some(version) => write!(formatter, "version {version}"),
+            None => formatter.write_str("no version"),
+        }
+    }
 }

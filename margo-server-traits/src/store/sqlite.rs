@@ -1,0 +1,398 @@
+//! The store in an SQLite file.
+
+mod file;
+mod heads;
+mod publication;
+mod rows;
+
+use std::fmt;
+use std::path::Path;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use jiff::Timestamp;
+use margo_types::Digest;
+use margo_types::id::{ClientId, DeploymentId, DeviceId};
+use margo_types::manifest::ManifestVersion;
+use margo_types::status::DeploymentState;
+use sqlx::SqliteTransaction;
+use sqlx::query::Query;
+use sqlx::sqlite::{Sqlite, SqliteArguments, SqlitePool};
+use tokio::sync::Mutex;
+
+use self::file::{Mode, StoreFile};
+use self::heads::{Cached, Heads};
+use self::rows::{FromRow, columns, count, failed, list, microseconds};
+use super::{
+    ClientRecord, ContentKey, DeviceRecord, HISTORY, Head, Publication, PublishedDocument,
+    StatusRecord, Store, StoreError,
+};
+
+/// A store in one SQLite file, for a fleet manager of one process.
+///
+/// The file is in WAL mode and synchronised with the disk before a change is acknowledged, so that it survives a crash and
+/// a loss of power. Beside it are `<file>-wal` and `<file>-shm`, which belong to it, and `<file>.lock`, which keeps a second
+/// process out. Files are readable by their owner only (0600).
+///
+/// To back it up while it is open use `sqlite3 <file> ".backup <copy>"`; to restore a backup stop the fleet manager, remove
+/// `<file>-wal` and `<file>-shm`, and put the copy in place. What happens then is said at
+/// [`StoreFleet`](crate::StoreFleet).
+pub struct SqliteStore {
+    writer: SqlitePool,
+    readers: SqlitePool,
+    /// The newest publications, so that an unchanged poll reads nothing. Nobody else has the file open.
+    heads: Heads,
+    publishing: Mutex<()>,
+    // The last, so that the file is free only when the connections are gone.
+    file: StoreFile,
+}
+
+impl SqliteStore {
+    /// Opens the store in this file, and makes it if it is not there. Its directory must be.
+    ///
+    /// # Errors
+    /// [`StoreError::Unopened`] when another process has it, or it is of another or a newer program;
+    /// [`StoreError::Damaged`] when it is no SQLite database or a broken one.
+    pub async fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        let file = StoreFile::open(path.as_ref()).await?;
+        let writer = file.pool(Mode::Write).await?;
+        let readers = file.pool(Mode::Read).await?;
+        let mut store = Self {
+            writer,
+            readers,
+            heads: Heads::default(),
+            publishing: Mutex::default(),
+            file,
+        };
+        let query = sqlx::query("SELECT client, version, digest FROM heads");
+        store.heads = store.all(query).await?.into();
+        Ok(store)
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        self.file.path()
+    }
+
+    /// Ends all connections; the file is whole by itself then, without `-wal`. Every later call fails.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+
+    async fn all<T: FromRow>(&self, query: StaticQuery<'_>) -> Result<Vec<T>, StoreError> {
+        let rows = query.fetch_all(&self.readers).await;
+        let values = rows.and_then(|rows| rows.iter().map(T::from_row).collect());
+        values.map_err(|error| self.failed(error))
+    }
+
+    async fn one<T: FromRow>(&self, query: StaticQuery<'_>) -> Result<Option<T>, StoreError> {
+        let row = query.fetch_optional(&self.readers).await;
+        let value = row.and_then(|row| row.as_ref().map(T::from_row).transpose());
+        value.map_err(|error| self.failed(error))
+    }
+
+    async fn begin(&self) -> Result<SqliteTransaction<'static>, StoreError> {
+        let transaction = self.writer.begin_with("BEGIN IMMEDIATE").await;
+        transaction.map_err(|error| self.failed(error))
+    }
+
+    async fn commit(&self, transaction: SqliteTransaction<'_>) -> Result<(), StoreError> {
+        let committed = transaction.commit().await;
+        committed.map_err(|error| self.failed(error))
+    }
+
+    /// Executes a statement and says how many rows it concerned.
+    async fn execute(
+        &self,
+        transaction: &mut SqliteTransaction<'_>,
+        query: StaticQuery<'_>,
+    ) -> Result<u64, StoreError> {
+        let done = query.execute(&mut **transaction).await;
+        let done = done.map_err(|error| self.failed(error))?;
+        Ok(done.rows_affected())
+    }
+
+    fn failed(&self, error: sqlx::Error) -> StoreError {
+        failed(self.path(), error)
+    }
+}
+
+impl fmt::Debug for SqliteStore {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter
+            .debug_struct("SqliteStore")
+            .field("path", &self.path())
+            .finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn put_client(&self, client: &ClientRecord) -> Result<(), StoreError> {
+        let query = sqlx::query(
+            "INSERT INTO clients (id, accepted, note) VALUES (?, ?, ?)
+             ON CONFLICT DO UPDATE SET accepted = excluded.accepted, note = excluded.note",
+        );
+        let query = query.bind(client.id.as_str()).bind(client.accepted);
+        let mut transaction = self.begin().await?;
+        self.execute(&mut transaction, query.bind(&client.note))
+            .await?;
+        self.commit(transaction).await
+    }
+
+    async fn client(&self, id: &ClientId) -> Result<Option<ClientRecord>, StoreError> {
+        let query = sqlx::query("SELECT * FROM clients WHERE id = ?");
+        self.one(query.bind(id.as_str())).await
+    }
+
+    async fn clients(&self) -> Result<Vec<ClientRecord>, StoreError> {
+        self.all(sqlx::query("SELECT * FROM clients ORDER BY id"))
+            .await
+    }
+
+    async fn put_device(&self, device: &DeviceRecord) -> Result<bool, StoreError> {
+        let known = sqlx::query("SELECT 1 FROM devices WHERE client = ? AND device = ?")
+            .bind(device.client.as_str())
+            .bind(device.device.as_str());
+        let put = sqlx::query(
+            "INSERT OR REPLACE INTO devices (client, device, capabilities, findings, reported_at)
+             VALUES (?, ?, ?, ?, ?)",
+        )
+        .bind(device.client.as_str())
+        .bind(device.device.as_str())
+        .bind(&device.capabilities[..])
+        .bind(list(&device.findings))
+        .bind(microseconds(device.reported_at));
+        let mut transaction = self.begin().await?;
+        let known = known.fetch_optional(&mut *transaction).await;
+        let known = known.map_err(|error| self.failed(error))?;
+        self.execute(&mut transaction, put).await?;
+        self.commit(transaction).await?;
+        Ok(known.is_none())
+    }
+
+    async fn device(
+        &self,
+        client: &ClientId,
+        device: &DeviceId,
+    ) -> Result<Option<DeviceRecord>, StoreError> {
+        let query = sqlx::query("SELECT * FROM devices WHERE client = ? AND device = ?");
+        self.one(query.bind(client.as_str()).bind(device.as_str()))
+            .await
+    }
+
+    async fn devices(&self, client: Option<&ClientId>) -> Result<Vec<DeviceRecord>, StoreError> {
+        let query = match client {
+            Some(client) => sqlx::query("SELECT * FROM devices WHERE client = ? ORDER BY device")
+                .bind(client.as_str()),
+            None => sqlx::query("SELECT * FROM devices ORDER BY client, device"),
+        };
+        self.all(query).await
+    }
+
+    async fn remove_device(
+        &self,
+        client: &ClientId,
+        device: &DeviceId,
+    ) -> Result<bool, StoreError> {
+        let (client, device) = (client.as_str(), device.as_str());
+        let itself = sqlx::query("DELETE FROM devices WHERE client = ? AND device = ?");
+        // Compared as text, not as a pattern: ids may contain what LIKE understands.
+        let behind = sqlx::query(
+            "DELETE FROM devices WHERE client = ?1 AND substr(device, 1, length(?2) + 1) = ?2 || '/'",
+        );
+        let mut transaction = self.begin().await?;
+        let itself = itself.bind(client).bind(device);
+        let found = self.execute(&mut transaction, itself).await? > 0;
+        if found {
+            let behind = behind.bind(client).bind(device);
+            self.execute(&mut transaction, behind).await?;
+        }
+        self.commit(transaction).await?;
+        Ok(found)
+    }
+
+    async fn head(&self, client: &ClientId) -> Result<Option<Head>, StoreError> {
+        match self.heads.get(client) {
+            Cached::Head(head) => Ok(head),
+            Cached::Unsure => {
+                let query = sqlx::query("SELECT version, digest FROM heads WHERE client = ?");
+                self.one(query.bind(client.as_str())).await
+            }
+        }
+    }
+
+    async fn manifest(&self, client: &ClientId) -> Result<Option<Bytes>, StoreError> {
+        let query = sqlx::query("SELECT manifest AS bytes FROM heads WHERE client = ?");
+        self.one(query.bind(client.as_str())).await
+    }
+
+    async fn assigned(&self, client: &ClientId) -> Result<Vec<(DeploymentId, Bytes)>, StoreError> {
+        let query = sqlx::query(
+            "SELECT deployment, bytes FROM contents
+             WHERE client = ? AND superseded_at IS NULL AND deployment <> '' ORDER BY deployment",
+        );
+        self.all(query.bind(client.as_str())).await
+    }
+
+    async fn document(
+        &self,
+        client: &ClientId,
+        deployment: &DeploymentId,
+    ) -> Result<Option<PublishedDocument>, StoreError> {
+        let query = sqlx::query(
+            "SELECT digest, bytes, taken_out_at IS NULL AS assigned
+             FROM deployments JOIN contents USING (client, deployment, digest)
+             WHERE client = ? AND deployment = ?",
+        );
+        let query = query.bind(client.as_str()).bind(deployment.to_string());
+        self.one(query).await
+    }
+
+    async fn version_of(
+        &self,
+        client: &ClientId,
+        manifest: &Digest,
+    ) -> Result<Option<ManifestVersion>, StoreError> {
+        let query = sqlx::query("SELECT version FROM versions WHERE client = ? AND digest = ?");
+        let query = query.bind(client.as_str()).bind(&manifest.as_bytes()[..]);
+        self.one(query).await
+    }
+
+    async fn content(
+        &self,
+        client: &ClientId,
+        key: &ContentKey,
+    ) -> Result<Option<Bytes>, StoreError> {
+        let (deployment, digest) = columns(key);
+        let query = sqlx::query(
+            "SELECT bytes FROM contents WHERE client = ? AND deployment = ? AND digest = ?",
+        );
+        let query = query.bind(client.as_str()).bind(deployment).bind(digest);
+        self.one(query).await
+    }
+
+    async fn publish(
+        &self,
+        client: &ClientId,
+        expected: Option<ManifestVersion>,
+        publication: &Publication,
+    ) -> Result<(), StoreError> {
+        // Nobody else changes the cached head between commit and here.
+        let _turn = self.publishing.lock().await;
+        let mut transaction = self.begin().await?;
+        let found = publication::newest(&mut transaction, client)
+            .await
+            .map_err(|error| self.failed(error))?;
+        if found != expected || found.is_some_and(|found| publication.version <= found) {
+            return Err(StoreError::Conflict { found });
+        }
+        publication::insert(&mut transaction, client, publication)
+            .await
+            .map_err(|error| self.failed(error))?;
+        // Should this end here, or the commit fail, the file knows and the cache does not.
+        self.heads.set(client, None);
+        self.commit(transaction).await?;
+        self.heads.set(client, Some(publication.head()));
+        Ok(())
+    }
+
+    async fn put_status(&self, status: &StatusRecord) -> Result<bool, StoreError> {
+        let (client, deployment) = (status.client.as_str(), status.deployment.to_string());
+        let device = status.device.as_ref().map_or("", DeviceId::as_str);
+        let known = sqlx::query(
+            "SELECT 1 FROM statuses WHERE client = ? AND deployment = ? AND device = ?",
+        );
+        let known = known.bind(client).bind(&deployment).bind(device);
+        let mut transaction = self.begin().await?;
+        let known = known.fetch_optional(&mut *transaction).await;
+        let known = known.map_err(|error| self.failed(error))?;
+        for insert in [
+            "INSERT OR REPLACE INTO statuses (client, deployment, device, state, status, findings, reported_at)
+             VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO history (client, deployment, device, state, status, findings, reported_at)
+             VALUES (?, ?, ?, ?, ?, ?, ?)",
+        ] {
+            let insert = sqlx::query(insert)
+                .bind(client)
+                .bind(&deployment)
+                .bind(device)
+                .bind(status.state.as_str())
+                .bind(&status.status[..])
+                .bind(list(&status.findings))
+                .bind(microseconds(status.reported_at));
+            self.execute(&mut transaction, insert).await?;
+        }
+        let trim = sqlx::query(
+            "DELETE FROM history WHERE position IN (
+                 SELECT position FROM history WHERE client = ? AND deployment = ?
+                 ORDER BY position DESC LIMIT -1 OFFSET ?)",
+        );
+        let trim = trim.bind(client).bind(&deployment).bind(count(HISTORY));
+        self.execute(&mut transaction, trim).await?;
+        if status.state == DeploymentState::Removed {
+            let removed = sqlx::query(
+                "UPDATE deployments SET removed = 1
+                 WHERE client = ? AND deployment = ? AND taken_out_at IS NOT NULL",
+            );
+            let removed = removed.bind(client).bind(&deployment);
+            self.execute(&mut transaction, removed).await?;
+        }
+        self.commit(transaction).await?;
+        Ok(known.is_none())
+    }
+
+    async fn statuses(&self, client: Option<&ClientId>) -> Result<Vec<StatusRecord>, StoreError> {
+        let query = match client {
+            Some(client) => {
+                sqlx::query("SELECT * FROM statuses WHERE client = ? ORDER BY deployment, device")
+                    .bind(client.as_str())
+            }
+            None => sqlx::query("SELECT * FROM statuses ORDER BY client, deployment, device"),
+        };
+        self.all(query).await
+    }
+
+    async fn history(
+        &self,
+        client: &ClientId,
+        deployment: &DeploymentId,
+        limit: usize,
+    ) -> Result<Vec<StatusRecord>, StoreError> {
+        let query = sqlx::query(
+            "SELECT * FROM history WHERE client = ? AND deployment = ? ORDER BY position DESC LIMIT ?",
+        );
+        let query = query
+            .bind(client.as_str())
+            .bind(deployment.to_string())
+            .bind(count(limit.min(HISTORY)));
+        self.all(query).await
+    }
+
+    async fn prune(&self, superseded_before: Timestamp) -> Result<u64, StoreError> {
+        let before = microseconds(superseded_before);
+        let mut transaction = self.begin().await?;
+        for forget in [
+            "DELETE FROM statuses WHERE (client, deployment) IN (
+                 SELECT client, deployment FROM deployments WHERE removed AND taken_out_at < ?)",
+            "DELETE FROM history WHERE (client, deployment) IN (
+                 SELECT client, deployment FROM deployments WHERE removed AND taken_out_at < ?)",
+            "DELETE FROM deployments WHERE removed AND taken_out_at < ?",
+        ] {
+            let forget = sqlx::query(forget).bind(before);
+            self.execute(&mut transaction, forget).await?;
+        }
+        let contents = sqlx::query(
+            "DELETE FROM contents WHERE superseded_at < ? AND (client, deployment, digest) NOT IN (
+                 SELECT client, deployment, digest FROM deployments)",
+        );
+        let dropped = self
+            .execute(&mut transaction, contents.bind(before))
+            .await?;
+        self.commit(transaction).await?;
+        Ok(dropped)
+    }
+}
+
+type StaticQuery<'q> = Query<'q, Sqlite, SqliteArguments>;
