@@ -7,6 +7,7 @@ mod deployments;
 mod exchange;
 mod fake_fleet;
 mod manifest;
+mod over_store;
 mod placement;
 mod properties;
 mod proxy;
