@@ -51,7 +51,7 @@ pub async fn clients(store: &dyn Store) {
     let id = client("clients");
     assert_eq!(store.client(&id).await.unwrap(), None);
     let mut record = ClientRecord::new(id.clone(), true);
-    record.note = "line 4, \"left\" of the \u{e4}isle".to_owned();
+    record.note = String::from("line 4, \"left\" of the \u{e4}isle");
     for accepted in [true, false] {
         record.accepted = accepted;
         store.put_client(&record).await.unwrap();

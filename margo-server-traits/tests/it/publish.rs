@@ -100,7 +100,9 @@ async fn nothing_invalid_is_published() {
     assert!(matches!(error, PublishError::Repeated(repeated) if repeated == id(1)));
 
     // Longer than devices read.
-    let long = deployment(1, &"a".repeat(2 << 20));
+    let mut long = deployment(1, "a");
+    let note = "a".repeat(2 << 20);
+    long.metadata.labels.insert("note".to_owned(), note);
     let error = publisher.publish(&owner, &[long]).await.unwrap_err();
     assert!(matches!(error, PublishError::Unreadable { deployment, .. } if deployment == id(1)));
 

@@ -157,7 +157,7 @@ async fn a_reported_version_tells_how_much_was_lost() {
     let (fleet, store, mut device) = restored(&path, 30).await;
     let installed = report(1, 33, DeploymentState::Installed);
     fleet.report(&device.caller, installed).await.unwrap();
-    assert_eq!(device.poll(&fleet).await, Poll::Accepted(34 + 16));
+    assert_eq!(device.poll(&fleet).await, Poll::Accepted(34));
     let statuses = store.statuses(Some(&client("press-1"))).await.unwrap();
     let findings = statuses[0].findings.join("\n");
     assert!(

@@ -153,6 +153,26 @@ async fn an_interrupted_beginning_is_begun_again() {
 }
 
 #[tokio::test]
+async fn an_unchanged_poll_does_not_touch_the_file() {
+    let (_directory, path) = scratch();
+    let owner = client("press-1");
+    let store = Arc::new(SqliteStore::open(&path).await.unwrap());
+    let publisher = Publisher::new(store.clone());
+    let head = publisher
+        .publish(&owner, &[deployment(1, "a")])
+        .await
+        .unwrap();
+    store.close().await;
+    assert_eq!(store.head(&owner).await.unwrap(), Some(head));
+    let error = store.manifest(&owner).await.unwrap_err();
+    assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
+    drop((store, publisher));
+    let store = SqliteStore::open(&path).await.unwrap();
+    store.close().await;
+    assert_eq!(store.head(&owner).await.unwrap(), Some(head));
+}
+
+#[tokio::test]
 async fn every_acknowledged_publication_survives_being_killed() {
     let (_directory, path) = scratch();
     let owner = client("press-1");
