@@ -1,8 +1,5 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
-//! The fleet manager side of the Margo management interface.
-//!
-//! A fleet manager implements four small traits (who may call, what devices are, what they should run, how that fares)
-//! and mounts one service.
+#![doc = include_str!("../README.md")]
 
 mod caller;
 mod fleet;
