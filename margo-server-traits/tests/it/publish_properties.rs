@@ -36,12 +36,32 @@ proptest! {
         changes in proptest::collection::vec(change(), 1..14),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(publishes_well(changes));
+        runtime.block_on(publishes_well(Arc::new(MemoryStore::new()), changes));
     }
 }
 
-async fn publishes_well(changes: Vec<Change>) {
-    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+#[cfg(feature = "sqlite")]
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(6))]
+
+    #[test]
+    fn every_sequence_of_changes_is_published_well_in_a_file(
+        changes in proptest::collection::vec(change(), 1..14),
+    ) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("fleet.db");
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let store = margo_server_traits::store::SqliteStore::open(&path).await.unwrap();
+            publishes_well(Arc::new(store), changes).await;
+        });
+    }
+}
+
+async fn publishes_well(store: Arc<dyn Store>, changes: Vec<Change>) {
     let publisher = Publisher::new(store.clone());
     let owner = client("press-1");
     let mut wanted: BTreeMap<DeploymentId, String> = BTreeMap::new();

@@ -81,6 +81,8 @@ async fn a_missing_directory_is_not_made() {
     let path = directory.path().join("missing").join("fleet.db");
     let text = refusal(&path).await;
     assert!(text.contains("there is no directory"), "{text}");
+    let text = refusal(directory.path()).await;
+    assert!(text.contains("unable to open"), "{text}");
     assert!(!directory.path().join("missing").exists());
 }
 
