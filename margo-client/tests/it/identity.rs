@@ -265,7 +265,7 @@ async fn a_running_watch_takes_over_by_itself() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(60), changed)
+    tokio::time::timeout(Duration::from_mins(1), changed)
         .await
         .expect("taken over");
     running.abort();

@@ -113,134 +113,110 @@ async fn an_unreadable_tag_is_none_and_a_manifest_of_another_algorithm_none_at_a
     assert!(source.contains("sha256"), "{source}");
 }
 
-#[tokio::test]
-async fn statuses_become_kinds_with_advice_and_no_body_is_lost() {
-    let problem = r#"{"type":"https://docs.margo.org/specification/problem-types#semantic-error","title":"Semantic error","status":422,"detail":"no such field","errors":[{"field":"status.state","message":"unknown"}]}"#;
-    let retry = r#"{"type":"about:blank","title":"Later","status":403,"retryable":true,"retryAfterSeconds":9}"#;
-    for (reply, kind, retryable, after, text) in [
-        (
-            Reply::new(422, problem)
-                .header("content-type", "application/problem+json;charset=utf-8"),
-            ErrorKind::Refused,
-            false,
-            None,
-            "status.state: unknown",
-        ),
-        (
-            Reply::new(422, problem).header("content-type", "text/plain"),
-            ErrorKind::Refused,
-            false,
-            None,
-            "no such field",
-        ),
-        (
-            Reply::new(403, retry),
-            ErrorKind::Refused,
-            true,
-            Some(9),
-            "Later",
-        ),
-        (
-            Reply::new(429, "").header("retry-after", "7"),
-            ErrorKind::Refused,
-            true,
-            Some(7),
-            "429",
-        ),
-        (
-            Reply::new(500, "out of\r\nmemory"),
-            ErrorKind::Refused,
-            true,
-            None,
-            "out of  memory",
-        ),
-        (
-            Reply::new(503, "<html>maintenance</html>")
-                .header("content-type", "text/html")
-                .header("retry-after", "60"),
-            ErrorKind::Refused,
-            true,
-            Some(60),
-            "<html>maintenance</html>",
-        ),
-        (
-            Reply::new(404, ""),
-            ErrorKind::Refused,
-            false,
-            None,
-            "404 Not Found",
-        ),
-        (
-            Reply::new(401, ""),
-            ErrorKind::Untrusted,
-            false,
-            None,
-            "SVID",
-        ),
-        (
-            Reply::new(502, ""),
-            ErrorKind::Unreachable,
-            true,
-            None,
-            "502",
-        ),
-        (
-            Reply::new(504, ""),
-            ErrorKind::Unreachable,
-            true,
-            None,
-            "504",
-        ),
-        (
-            Reply::new(206, "half"),
-            ErrorKind::Misbehaved,
-            false,
-            None,
-            "206",
-        ),
-        (
-            Reply::new(204, ""),
-            ErrorKind::Misbehaved,
-            false,
-            None,
-            "204",
-        ),
-        (
-            Reply::new(200, retry).header("content-type", "application/problem+json"),
-            ErrorKind::Misbehaved,
-            true,
-            Some(9),
-            "Later",
-        ),
-        (
-            Reply::cut(403, "cut off"),
-            ErrorKind::Refused,
-            false,
-            None,
-            "cut off",
-        ),
-        (
-            Reply::new(500, gzip(b"compressed reason")).header("content-encoding", "gzip"),
-            ErrorKind::Refused,
-            true,
-            None,
-            "compressed reason",
-        ),
-    ] {
+/// The answer to a poll, and the kind, advice and text of the error it becomes.
+type Case = (Reply, ErrorKind, bool, Option<u64>, &'static str);
+
+async fn check(cases: Vec<Case>) {
+    for (reply, kind, retryable, after, text) in cases {
         let scene = Scene::new();
         let case = format!("{reply:?}");
         let server = scene.server(move |_| reply.clone()).await;
         let error = scene.api(&server).manifest(None).await.expect_err(&case);
-        assert_eq!(
-            (error.kind(), error.is_retryable()),
-            (kind, retryable),
-            "{case}: {error}"
-        );
+        let found = (error.kind(), error.is_retryable());
+        assert_eq!(found, (kind, retryable), "{case}: {error}");
         let advice = error.retry_advice().expect("advice");
         assert_eq!(advice.after, after.map(Duration::from_secs), "{case}");
         assert!(error.to_string().contains(text), "{case}: {error}");
         assert_eq!(error.is_not_found(), case.contains(" 404 "), "{case}");
     }
+}
+
+fn problem(status: u16, content_type: &str) -> Reply {
+    let body = r#"{"type":"https://docs.margo.org/specification/problem-types#semantic-error","title":"Semantic error","status":422,"detail":"no such field","errors":[{"field":"status.state","message":"unknown"}]}"#;
+    Reply::new(status, body).header("content-type", content_type)
+}
+
+const LATER: &str =
+    r#"{"type":"about:blank","title":"Later","status":403,"retryable":true,"retryAfterSeconds":9}"#;
+
+#[tokio::test]
+async fn refusals_keep_their_problem_and_its_advice() {
+    use ErrorKind::Refused;
+    let busy = |status| Reply::new(status, "");
+    check(vec![
+        (
+            problem(422, "application/problem+json;charset=utf-8"),
+            Refused,
+            false,
+            None,
+            "status.state: unknown",
+        ),
+        (
+            problem(422, "text/plain"),
+            Refused,
+            false,
+            None,
+            "no such field",
+        ),
+        (Reply::new(403, LATER), Refused, true, Some(9), "Later"),
+        (
+            busy(429).header("retry-after", 7),
+            Refused,
+            true,
+            Some(7),
+            "429",
+        ),
+        (busy(404), Refused, false, None, "404 Not Found"),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn no_body_of_an_error_is_lost() {
+    use ErrorKind::Refused;
+    let page = Reply::new(503, "<html>maintenance</html>").header("content-type", "text/html");
+    let compressed = Reply::new(500, gzip(b"compressed reason"));
+    check(vec![
+        (
+            Reply::new(500, "out of\r\nmemory"),
+            Refused,
+            true,
+            None,
+            "out of  memory",
+        ),
+        (
+            page.header("retry-after", 60),
+            Refused,
+            true,
+            Some(60),
+            "<html>maintenance</html>",
+        ),
+        (Reply::cut(403, "cut off"), Refused, false, None, "cut off"),
+        (
+            compressed.header("content-encoding", "gzip"),
+            Refused,
+            true,
+            None,
+            "compressed reason",
+        ),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_no_answer_of_a_fleet_manager_is_told_apart() {
+    use ErrorKind::{Misbehaved, Unreachable, Untrusted};
+    let answer = |status| Reply::new(status, "");
+    let contradiction = Reply::new(200, LATER).header("content-type", "application/problem+json");
+    check(vec![
+        (answer(401), Untrusted, false, None, "SVID"),
+        (answer(502), Unreachable, true, None, "502"),
+        (answer(504), Unreachable, true, None, "504"),
+        (answer(206), Misbehaved, false, None, "206"),
+        (answer(204), Misbehaved, false, None, "204"),
+        (contradiction, Misbehaved, true, Some(9), "Later"),
+    ])
+    .await;
 }
 
 #[tokio::test]
@@ -265,9 +241,13 @@ async fn redirects_are_not_followed() {
 async fn a_web_page_is_no_document() {
     let scene = Scene::new();
     let server = scene
-        .server(|seen| match seen.line.starts_with("DELETE") {
-            true => Reply::new(404, "<html>").header("content-type", "text/html"),
-            false => Reply::new(200, "<html>").header("content-type", "text/html"),
+        .server(|seen| {
+            let status = if seen.line.starts_with("DELETE") {
+                404
+            } else {
+                200
+            };
+            Reply::new(status, "<html>").header("content-type", "text/html")
         })
         .await;
     let api = scene.api(&server);

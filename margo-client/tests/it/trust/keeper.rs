@@ -221,7 +221,7 @@ async fn a_running_keeper_has_the_identity_trust_the_new_bundle() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(60), replaced)
+    tokio::time::timeout(Duration::from_mins(1), replaced)
         .await
         .expect("replaced");
     running.abort();

@@ -24,17 +24,15 @@ async fn discovery_leads_to_the_bundle() {
         })
         .await;
     let mis = scene.mis().with_discovery(url(&server, "")).expect("https");
-    let Fetched::Bundle {
-        bytes,
-        bundle,
-        held,
-    } = mis.fetch(None).await.expect("a bundle")
-    else {
+    let Fetched::Bundle(fetched) = mis.fetch(None).await.expect("a bundle") else {
         panic!("unchanged");
     };
-    assert_eq!(bytes, expected, "exactly as it was sent");
-    assert_eq!(bundle.anchors().expect("anchors"), [scene.domain.anchor()]);
-    assert!(held.is_some());
+    assert_eq!(fetched.bytes, expected, "exactly as it was sent");
+    assert_eq!(
+        fetched.bundle.anchors().expect("anchors"),
+        [scene.domain.anchor()]
+    );
+    assert!(fetched.held.is_some());
     assert_eq!(server.connections(), 2, "every retrieval is authenticated");
 }
 

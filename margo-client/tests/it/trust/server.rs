@@ -52,7 +52,7 @@ impl Pki {
         let mis = mis.with_bundle_uri(url(&server, "/bundle")).expect("a URL");
         match mis.fetch(None).await {
             Ok(fetched) => {
-                assert!(matches!(fetched, Fetched::Bundle { .. }));
+                assert!(matches!(fetched, Fetched::Bundle(_)));
                 Ok(())
             }
             Err(error) => {
