@@ -44,7 +44,9 @@ impl Mis {
             .pool_max_idle_per_host(0)
             .user_agent(concat!("margo-client/", env!("CARGO_PKG_VERSION")))
             .build()
-            .map_err(|error| Error::new(ErrorKind::Setup, "HTTPS cannot be set up").because(error))?;
+            .map_err(|error| {
+                Error::new(ErrorKind::Setup, "HTTPS cannot be set up").because(error)
+            })?;
         Ok(Self {
             domain,
             discovery: None,
@@ -92,22 +94,32 @@ impl Mis {
         match answer.status {
             StatusCode::NOT_MODIFIED if held.is_some() => return Ok(Fetched::Unchanged),
             StatusCode::NOT_MODIFIED => {
-                return Err(misbehaved(&peer, "answers 304 to a request that was unconditional"));
+                return Err(misbehaved(
+                    &peer,
+                    "answers 304 to a request that was unconditional",
+                ));
             }
             StatusCode::OK => {}
             _ => return Err(answer.refusal(&peer, "the request for the trust bundle")),
         }
         let body = answer.document(&peer, "the trust bundle")?;
-        let unacceptable = || misbehaved(&peer, "is no acceptable bundle; what is trusted so far stays");
+        let unacceptable = || {
+            misbehaved(
+                &peer,
+                "is no acceptable bundle; what is trusted so far stays",
+            )
+        };
         let exact = read::<TrustBundle>(body).map_err(|error| unacceptable().because(error))?;
         let anchors = exact.value().anchors();
         anchors.map_err(|error| unacceptable().because(error))?;
-        let tag = answer.header(ETAG).and_then(|tag| EntityTag::parse(tag).ok());
-        Ok(Fetched::Bundle {
+        let tag = answer
+            .header(ETAG)
+            .and_then(|tag| EntityTag::parse(tag).ok());
+        Ok(Fetched::Bundle(Box::new(FetchedBundle {
             bytes: body.to_vec(),
             bundle: exact.into_value(),
             held: tag.map(|tag| HeldBundle { url, tag }),
-        })
+        })))
     }
 
     async fn bundle_uri(&self) -> Result<Url, Error> {
@@ -159,14 +171,19 @@ pub enum Fetched {
     /// The bundle that is held is current.
     Unchanged,
     /// An acceptable bundle.
-    Bundle {
-        /// Exactly as it came.
-        bytes: Vec<u8>,
-        /// What it says.
-        bundle: TrustBundle,
-        /// For the next conditional request; `None` when it has no entity tag.
-        held: Option<HeldBundle>,
-    },
+    Bundle(Box<FetchedBundle>),
+}
+
+/// An acceptable bundle.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct FetchedBundle {
+    /// Exactly as it came.
+    pub bytes: Vec<u8>,
+    /// What it says.
+    pub bundle: TrustBundle,
+    /// For the next conditional request; `None` when it has no entity tag.
+    pub held: Option<HeldBundle>,
 }
 
 fn check_https(what: &str, url: &Url) -> Result<(), Error> {
@@ -179,7 +196,11 @@ fn check_https(what: &str, url: &Url) -> Result<(), Error> {
 
 /// The server, for messages.
 fn peer(what: &str, url: &Url) -> String {
-    format!("{what} at {}{}", url.origin().ascii_serialization(), url.path())
+    format!(
+        "{what} at {}{}",
+        url.origin().ascii_serialization(),
+        url.path()
+    )
 }
 
 const WELL_KNOWN: &str = "/.well-known/margo";
