@@ -112,6 +112,25 @@ pub struct Current {
     pub phase: Phase,
 }
 
+impl Current {
+    /// A deployment that came this far.
+    pub const fn new(
+        revision: Digest,
+        adopted: ManifestVersion,
+        applied: Option<Digest>,
+        host: Option<DeviceId>,
+        phase: Phase,
+    ) -> Self {
+        Self {
+            revision,
+            adopted,
+            applied,
+            host,
+            phase,
+        }
+    }
+}
+
 /// How far a deployment is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -4,3 +4,6 @@ mod api;
 mod identity;
 mod server;
 mod trust;
+//! Integration tests of this crate.
+
+mod agent;
