@@ -219,20 +219,23 @@ impl ComposeProvider {
         let new = blocking(move || members_of(&source).map_err(device_trouble)).await?;
         let earlier = record.components.get(name);
         let old = earlier.map(|kept| kept.members.clone()).unwrap_or_default();
-        let mut kept = Kept {
+        let keep = match earlier {
+            Some(kept) => kept.keep,
+            // What nobody remembers but is there has data.
+            None => self
+                .projects_of(deployment)
+                .await?
+                .contains(&wanted.project),
+        };
+        let kept = Kept {
             repository: wanted.repository.to_string(),
             revision: wanted.revision.to_string(),
             archive: prepared.archive,
             // Should the process be killed while they are moved, both are there in part.
             members: old.union(&new).cloned().collect(),
-            keep: record.keep && earlier.is_none_or(|kept| kept.keep),
+            keep,
             complete: None,
         };
-        // A component that an update adds has no data yet, unless somebody else's memory says so.
-        if earlier.is_none() {
-            let there = self.installed.snapshot(&wanted.project).await?;
-            kept.keep = !there.is_empty();
-        }
         record.components.insert(name.clone(), kept);
         remember(home, record).await?;
 
