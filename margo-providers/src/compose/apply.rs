@@ -7,6 +7,7 @@ use margo_types::Digest;
 use margo_types::application::DeploymentType;
 use margo_types::deployment::ApplicationDeployment;
 use margo_types::id::ComponentName;
+use margo_types::scalar::Timeout;
 use margo_types::status::DeploymentState;
 use tokio::time::Instant;
 
@@ -189,13 +190,11 @@ impl ComposeProvider {
             .await?;
         let wait = wanted.component.properties.waits();
         let brought_up = self.bring_up(&wanted.project, &files, wait);
-        let services = match tokio::time::timeout(time, brought_up).await {
-            Ok(outcome) => outcome?,
-            Err(_) => {
-                let limit = self.time_of(wanted);
-                return Err(self.timed_out(&wanted.project, limit).await);
-            }
+        let Ok(outcome) = tokio::time::timeout(time, brought_up).await else {
+            let limit = self.time_of(wanted);
+            return Err(self.timed_out(&wanted.project, limit).await);
         };
+        let services = outcome?;
         let place = wanted.place.clone();
         blocking(move || place.drop_work().map_err(device_trouble)).await?;
         if let Some(kept) = record.components.get_mut(name) {
@@ -250,7 +249,7 @@ impl ComposeProvider {
         let (source, project) = (prepared.source.clone(), wanted.place.project());
         let (additions, members) = (wanted.place.additions(), new.clone());
         let files = Files {
-            files: vec![project.join(prepared.compose_file), additions.clone()],
+            paths: vec![project.join(prepared.compose_file), additions.clone()],
             directory: project.clone(),
             variables: wanted.variables.clone(),
         };
@@ -335,7 +334,7 @@ impl ComposeProvider {
 
     fn time_of(&self, wanted: &Wanted<'_>) -> Duration {
         let given = wanted.component.properties.timeout.as_ref();
-        given.map_or(self.options.default_timeout, |timeout| timeout.duration())
+        given.map_or(self.options.default_timeout, Timeout::duration)
     }
 }
 
