@@ -7,6 +7,7 @@ use margo_types::Digest;
 use margo_types::application::DeploymentType;
 use margo_types::deployment::ApplicationDeployment;
 use margo_types::id::ComponentName;
+use margo_types::scalar::Timeout;
 use margo_types::status::DeploymentState;
 use tokio::time::Instant;
 
@@ -189,13 +190,11 @@ impl ComposeProvider {
             .await?;
         let wait = wanted.component.properties.waits();
         let brought_up = self.bring_up(&wanted.project, &files, wait);
-        let services = match tokio::time::timeout(time, brought_up).await {
-            Ok(outcome) => outcome?,
-            Err(_) => {
-                let limit = self.time_of(wanted);
-                return Err(self.timed_out(&wanted.project, limit).await);
-            }
+        let Ok(outcome) = tokio::time::timeout(time, brought_up).await else {
+            let limit = self.time_of(wanted);
+            return Err(self.timed_out(&wanted.project, limit).await);
         };
+        let services = outcome?;
         let place = wanted.place.clone();
         blocking(move || place.drop_work().map_err(device_trouble)).await?;
         if let Some(kept) = record.components.get_mut(name) {
@@ -219,20 +218,23 @@ impl ComposeProvider {
         let new = blocking(move || members_of(&source).map_err(device_trouble)).await?;
         let earlier = record.components.get(name);
         let old = earlier.map(|kept| kept.members.clone()).unwrap_or_default();
-        let mut kept = Kept {
+        let keep = match earlier {
+            Some(kept) => kept.keep,
+            // What nobody remembers but is there has data.
+            None => self
+                .projects_of(deployment)
+                .await?
+                .contains(&wanted.project),
+        };
+        let kept = Kept {
             repository: wanted.repository.to_string(),
             revision: wanted.revision.to_string(),
             archive: prepared.archive,
             // Should the process be killed while they are moved, both are there in part.
             members: old.union(&new).cloned().collect(),
-            keep: record.keep && earlier.is_none_or(|kept| kept.keep),
+            keep,
             complete: None,
         };
-        // A component that an update adds has no data yet, unless somebody else's memory says so.
-        if earlier.is_none() {
-            let there = self.installed.snapshot(&wanted.project).await?;
-            kept.keep = !there.is_empty();
-        }
         record.components.insert(name.clone(), kept);
         remember(home, record).await?;
 
@@ -247,7 +249,7 @@ impl ComposeProvider {
         let (source, project) = (prepared.source.clone(), wanted.place.project());
         let (additions, members) = (wanted.place.additions(), new.clone());
         let files = Files {
-            files: vec![project.join(prepared.compose_file), additions.clone()],
+            paths: vec![project.join(prepared.compose_file), additions.clone()],
             directory: project.clone(),
             variables: wanted.variables.clone(),
         };
@@ -332,7 +334,7 @@ impl ComposeProvider {
 
     fn time_of(&self, wanted: &Wanted<'_>) -> Duration {
         let given = wanted.component.properties.timeout.as_ref();
-        given.map_or(self.options.default_timeout, |timeout| timeout.duration())
+        given.map_or(self.options.default_timeout, Timeout::duration)
     }
 }
 

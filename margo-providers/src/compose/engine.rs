@@ -8,7 +8,7 @@ mod detect;
 mod sweep;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -40,7 +40,7 @@ pub(super) struct Platform {
 pub(super) struct Files {
     /// The directory that relative paths start from; that of the first file.
     pub(super) directory: PathBuf,
-    pub(super) files: Vec<PathBuf>,
+    pub(super) paths: Vec<PathBuf>,
     pub(super) variables: BTreeMap<String, String>,
 }
 
@@ -121,18 +121,17 @@ impl Installed {
         else {
             return Ok(());
         };
-        let found = match self.image_platform(image).await? {
-            Some(found) => found,
-            None => {
-                self.pull(service, image, described).await?;
-                self.image_platform(image).await?.ok_or_else(|| {
-                    let message = format!(
-                        "the image {image} of the service {service} was pulled and is not there; look at the storage of the engine"
-                    );
-                    ProviderError::new(Trouble::Engine, message)
-                })?
-            }
-        };
+        let mut found = self.image_platform(image).await?;
+        if found.is_none() {
+            self.pull(service, image, described).await?;
+            found = self.image_platform(image).await?;
+        }
+        let found = found.ok_or_else(|| {
+            let message = format!(
+                "the image {image} of the service {service} was pulled and is not there; look at the storage of the engine"
+            );
+            ProviderError::new(Trouble::Engine, message)
+        })?;
         if self.platform.runs(&found) {
             return Ok(());
         }
@@ -237,15 +236,17 @@ impl Installed {
             .environment(&self.environment)
             .environment(&files.variables)
             .directory(&files.directory);
-        for file in &files.files {
-            let path: &Path = file;
+        for path in &files.paths {
             invocation = invocation.arguments(["-f".to_owned(), path.display().to_string()]);
         }
         invocation
     }
 
     async fn run(&self, invocation: &Invocation) -> Result<Output, ProviderError> {
-        invocation.run().await.map_err(engine_trouble)
+        invocation
+            .run()
+            .await
+            .map_err(|error| engine_trouble(&error))
     }
 
     /// Runs what can only fail for the engine's sake.
@@ -298,7 +299,7 @@ impl std::fmt::Display for Platform {
     }
 }
 
-fn engine_trouble(error: RunError) -> ProviderError {
+fn engine_trouble(error: &RunError) -> ProviderError {
     ProviderError::new(Trouble::Engine, error.to_string())
 }
 

@@ -62,6 +62,7 @@ impl Options {
         variables.extend(FIXED.map(|(name, value)| (name.to_owned(), value.to_owned())));
         variables.extend(self.environment.clone());
         if let Some(host) = &self.docker_host {
+            variables.remove("DOCKER_CONTEXT");
             variables.insert("DOCKER_HOST".to_owned(), host.clone());
             variables.insert("CONTAINER_HOST".to_owned(), host.clone());
         }

@@ -58,7 +58,7 @@ impl ComposeProvider {
         let mut prepared = self.unpack(wanted, archive, &work).await?;
         let files = Files {
             directory: prepared.source.clone(),
-            files: vec![prepared.source.join(prepared.compose_file)],
+            paths: vec![prepared.source.join(prepared.compose_file)],
             variables: wanted.variables.clone(),
         };
         let resolved = self.installed.resolve(&wanted.project, &files).await?;
@@ -145,10 +145,10 @@ fn without_name(compose: &Value) -> Vec<u8> {
 fn publish_trouble(error: &PublishError) -> ProviderError {
     let trouble = match error {
         PublishError::Transfer { source, .. } => match source {
-            OciError::Environment { failure, .. } => match failure {
-                Failure::File { .. } | Failure::LocalEnd => Trouble::Device,
-                _ => Trouble::Registry,
-            },
+            OciError::Environment {
+                failure: Failure::File { .. } | Failure::LocalEnd,
+                ..
+            } => Trouble::Device,
             OciError::Misused { .. } => Trouble::Deployment,
             _ => Trouble::Registry,
         },

@@ -1,6 +1,8 @@
-//! Integration tests: the simulated provider, and the contract on it.
+//! Behaviour of the crate, seen from outside and without any engine.
 
 #[cfg(feature = "contract")]
 mod contract;
+#[cfg(all(feature = "compose", unix))]
+mod detection;
 mod simulated;
 mod support;

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use margo_types::Digest;
+use serde_json::json;
 use tempfile::TempDir;
 
 /// An engine that answers.
@@ -91,13 +93,26 @@ impl TestEngine {
             return Err("tar is missing or does not work".to_owned());
         }
         self.try_docker(&["import", &archive, IMAGE])?;
-        self.try_docker(&[
-            "import",
-            "--platform",
-            "linux/s390x",
-            &archive,
-            FOREIGN_IMAGE,
-        ])?;
+        self.load_foreign(folder.path())
+    }
+
+    /// The same file system again, as an image that says it is for another machine.
+    fn load_foreign(&self, folder: &Path) -> Result<(), String> {
+        let failed = |error: std::io::Error| error.to_string();
+        let root = std::fs::read(folder.join("root.tar")).map_err(failed)?;
+        let layers = json!({"type": "layers", "diff_ids": [Digest::of(&root)]});
+        let about = json!({"architecture": "s390x", "os": "linux", "config": {}, "rootfs": layers});
+        let index =
+            json!([{"Config": "config.json", "RepoTags": [FOREIGN_IMAGE], "Layers": ["root.tar"]}]);
+        std::fs::write(folder.join("config.json"), about.to_string()).map_err(failed)?;
+        std::fs::write(folder.join("manifest.json"), index.to_string()).map_err(failed)?;
+        let image = folder.join("image.tar").display().to_string();
+        let packed = Command::new("tar")
+            .args(["-C", &folder.display().to_string(), "-cf", &image])
+            .args(["config.json", "manifest.json", "root.tar"])
+            .status();
+        packed.map_err(failed)?;
+        self.try_docker(&["load", "-i", &image])?;
         Ok(())
     }
 }

@@ -1,9 +1,11 @@
 //! First installations that fail: with the reason, and leaving nothing.
 
+use std::time::Duration;
+
 use libtest_mimic::Trial;
 use margo_package::oci::ArtifactStore;
 use margo_providers::compose::ComposeProvider;
-use margo_providers::{ProviderError, Trouble};
+use margo_providers::{Provider, ProviderError, Silent, Trouble};
 use margo_types::deployment::ApplicationDeployment;
 use margo_types::media_type::{COMPOSE_ARCHIVE, COMPOSE_COMPONENT};
 use margo_types::oci::{Descriptor, PackageManifest};
@@ -81,12 +83,13 @@ async fn late_exit(world: World) {
     let web = service("sleep 0.7; echo too late; exit 5");
     world.publish("web", "1.0.0", &compose("web", &web)).await;
     let mut options = world.options();
-    options.settle = std::time::Duration::from_secs(20);
+    options.settle = Duration::from_secs(20);
     let provider = ComposeProvider::detect(options).await.expect("an engine");
     let deployment = world.deployment(&[("web", "1.0.0")]);
-    let applied =
-        margo_providers::Provider::apply(&provider, &deployment, &margo_providers::Silent);
-    let error = applied.await.expect_err("it fails");
+    let error = provider
+        .apply(&deployment, &Silent)
+        .await
+        .expect_err("it fails");
     assert!(error.message.contains("too late"), "{error}");
     world.assert_nothing_left();
 }

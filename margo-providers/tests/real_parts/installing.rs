@@ -1,13 +1,19 @@
 //! First installations, and applying again.
 
+use std::sync::Mutex;
+use std::time::Duration;
+
 use libtest_mimic::Trial;
-use margo_providers::{Observation, Progress, Provider};
+use margo_conformance::registry::Registry;
+use margo_package::oci::{Client, Credentials, StaticCredentials};
+use margo_providers::compose::ComposeProvider;
+use margo_providers::{Observation, Progress, Provider, Silent, Trouble};
 use margo_types::id::ComponentName;
 use margo_types::status::DeploymentState;
 use serde_json::json;
-use std::sync::Mutex;
 
-use crate::world::{OTHER_ID, World, compose, service, with};
+use crate::engine::IMAGE;
+use crate::world::{OTHER_ID, World, compose, push, service, with};
 use crate::{Found, trial};
 
 pub(crate) fn add(engine: &Found, trials: &mut Vec<Trial>) {
@@ -20,6 +26,7 @@ pub(crate) fn add(engine: &Found, trials: &mut Vec<Trial>) {
         trial("a_registry_is_needed_once", engine, offline),
         trial("what_was_cut_off_is_carried_on", engine, cut_off),
         trial("files_of_any_compose_version_run", engine, versions),
+        trial("private_registries_get_the_credentials", engine, private),
         trial("the_engine_says_its_version", engine, engine_version),
     ]);
 }
@@ -54,7 +61,7 @@ async fn parameters(world: World) {
 }
 
 async fn again(world: World) {
-    let task = json!({"image": crate::engine::IMAGE, "command": ["/bin/true"]});
+    let task = json!({"image": IMAGE, "command": ["/bin/true"]});
     let both = json!({"services": {"task": task, "web": service("true")}});
     world.publish("web", "1.0.0", &both).await;
     let deployment = world.deployment(&[("web", "1.0.0")]);
@@ -152,10 +159,7 @@ async fn isolation(world: World) {
     world.apply(&first).await.expect("the first");
     world.apply(&second).await.expect("the second");
     assert_eq!(world.containers().len(), 2);
-    let removed = world
-        .provider
-        .remove(&first, &margo_providers::Silent)
-        .await;
+    let removed = world.provider.remove(&first, &Silent).await;
     removed.expect("it is removed");
     assert_eq!(world.provider.list().await.expect("a list"), [second.id]);
     let observed = world.provider.observe(&second).await.expect("a look");
@@ -176,11 +180,11 @@ async fn offline(world: World) {
     world.registry.stop().await;
     // As after a device was set up again with its state kept.
     world.engine.docker(&["rm", "-f", &world.container("web")]);
-    let again = margo_providers::compose::ComposeProvider::detect(world.options()).await;
+    let again = ComposeProvider::detect(world.options()).await;
     let again = again.expect("an engine");
     let seen = again.observe(&deployment).await.expect("a look");
     assert!(!seen.is_installed());
-    let applied = again.apply(&deployment, &margo_providers::Silent).await;
+    let applied = again.apply(&deployment, &Silent).await;
     applied.expect("it comes from the disk");
     assert_eq!(world.shell("web", "echo $A"), "one");
     let parameters =
@@ -209,7 +213,7 @@ async fn cut_off(world: World) {
     // Dropped at moments that lie all over an installation; the last ones while Compose itself waits.
     for step in 0..8 {
         let begun = world.apply(&deployment);
-        let time = std::time::Duration::from_millis(150 * step);
+        let time = Duration::from_millis(150 * step);
         assert!(
             tokio::time::timeout(time, begun).await.is_err(),
             "it cannot be complete"
@@ -229,7 +233,7 @@ async fn cut_off(world: World) {
                     return;
                 }
             }
-            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
         }
     };
     let (applied, ()) = tokio::join!(world.apply(&deployment), finish);
@@ -254,6 +258,44 @@ async fn versions(world: World) {
         2,
         "both under our own project name"
     );
+    world.remove(&deployment).await;
+}
+
+async fn private(mut world: World) {
+    let builder = Registry::builder().credentials("device", "secret");
+    world.registry = builder.start().await;
+    let host = world.registry.host();
+    let known = StaticCredentials::new().with(&host, Credentials::password("device", "secret"));
+    let client = Client::builder()
+        .plain_http(&host)
+        .no_proxy()
+        .credentials(known);
+    let client = client.build().expect("a client");
+    let target = world.reference("web", "1.0.0");
+    push(
+        &client,
+        &target,
+        "web",
+        &compose("web", &service("true")),
+        &[],
+    )
+    .await;
+    let deployment = world.deployment(&[("web", "1.0.0")]);
+
+    let stranger = ComposeProvider::detect(world.options())
+        .await
+        .expect("an engine");
+    let refused = stranger
+        .apply(&deployment, &Silent)
+        .await
+        .expect_err("no credentials");
+    assert_eq!(refused.trouble, Trouble::Registry, "{refused}");
+    world.assert_nothing_left();
+
+    let mut options = world.options();
+    options.registry = client;
+    world.provider = ComposeProvider::detect(options).await.expect("an engine");
+    world.apply(&deployment).await.expect("it is installed");
     world.remove(&deployment).await;
 }
 

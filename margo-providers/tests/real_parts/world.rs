@@ -75,19 +75,8 @@ impl World {
         compose: &Value,
         beside: &[(&str, &str)],
     ) {
-        let folder = TempDir::new().expect("a folder");
-        let text = serde_json::to_string(compose).expect("JSON");
-        std::fs::write(folder.path().join("compose.yaml"), text).expect("a compose file");
-        for (name, text) in beside {
-            std::fs::write(folder.path().join(name), text).expect("a file");
-        }
-        let name = ComponentName::parse(component).expect("a name");
-        let mut archive = Vec::new();
-        pack(folder.path(), &name, &mut archive).expect("an archive");
         let target = self.reference(component, revision);
-        push_compose(&self.client(), &target, archive, &ComponentInfo::from(name))
-            .await
-            .expect("it is pushed");
+        push(&self.client(), &target, component, compose, beside).await;
     }
 
     pub(crate) fn reference(&self, component: &str, revision: &str) -> Reference {
@@ -203,6 +192,27 @@ impl Drop for World {
             }
         }
     }
+}
+
+/// Packs a compose file, with files beside it, and pushes it.
+pub(crate) async fn push(
+    client: &Client,
+    target: &Reference,
+    component: &str,
+    compose: &Value,
+    beside: &[(&str, &str)],
+) {
+    let folder = TempDir::new().expect("a folder");
+    let text = serde_json::to_string(compose).expect("JSON");
+    std::fs::write(folder.path().join("compose.yaml"), text).expect("a compose file");
+    for (name, text) in beside {
+        std::fs::write(folder.path().join(name), text).expect("a file");
+    }
+    let name = ComponentName::parse(component).expect("a name");
+    let mut archive = Vec::new();
+    pack(folder.path(), &name, &mut archive).expect("an archive");
+    let pushed = push_compose(client, target, archive, &ComponentInfo::from(name)).await;
+    pushed.expect("it is pushed");
 }
 
 /// A service that runs until it is stopped.

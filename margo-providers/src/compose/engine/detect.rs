@@ -131,7 +131,7 @@ async fn platform_of(
     let output = invocation
         .run()
         .await
-        .map_err(|error| engine_trouble(error).message)?;
+        .map_err(|error| engine_trouble(&error).message)?;
     // Without an engine Docker tells of its client alone; Podman has no other end unless it is remote.
     let told: Option<Versions> = serde_json::from_slice(&output.stdout).ok();
     let platform = told.and_then(|told| match (told.server, cli) {
