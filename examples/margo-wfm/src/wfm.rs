@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use margo_server_traits::server::{Server, ServerOptions};
+use crate::stub::{Server, ServerOptions};
 use margo_server_traits::store::{SqliteStore, Store};
 use margo_server_traits::{Fleet, FleetService, StoreFleet};
 use margo_types::id::SpiffeId;
