@@ -9,6 +9,8 @@ mod fleet;
 pub mod publish;
 pub mod proxy;
 mod service;
+#[cfg(feature = "server")]
+pub mod server;
 pub mod store;
 mod store_fleet;
 

@@ -11,3 +11,5 @@ mod proxy;
 mod refusals;
 mod status;
 mod trust_endpoints;
+#[cfg(feature = "server")]
+mod server;

@@ -1,0 +1,325 @@
+//! One connection, from the handshake to its end.
+
+use std::collections::hash_map::RandomState;
+use std::future::poll_fn;
+use std::hash::{BuildHasher as _, Hasher as _};
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use futures_util::TryFutureExt as _;
+use http::header::{CONNECTION, HeaderValue};
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
+use margo_types::svid::{Identity, PeerSvid, Refusal};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tower_service::Service;
+
+use super::activity::{Activity, Phase, WatchedBody, WatchedStream};
+use super::{BoxError, ServerOptions};
+
+/// What all connections are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Notice {
+    /// The generation of the identity.
+    pub(super) generation: u64,
+    /// Whether the server stops.
+    pub(super) is_stopping: bool,
+}
+
+/// Makes connections of streams.
+pub(super) struct Acceptor<S> {
+    identity: Identity,
+    service: S,
+    options: ServerOptions,
+}
+
+impl<S, B> Acceptor<S>
+where
+    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + Sync + 'static,
+    S::Future: Send,
+    S::Error: Into<BoxError>,
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + Unpin + 'static,
+{
+    pub(super) const fn new(identity: Identity, service: S, options: ServerOptions) -> Self {
+        Self {
+            identity,
+            service,
+            options,
+        }
+    }
+
+    /// Shakes hands, and serves what the client asks until the connection ends.
+    pub(super) async fn run(
+        &self,
+        stream: TcpStream,
+        address: SocketAddr,
+        mut notices: watch::Receiver<Notice>,
+    ) {
+        let handshake = tokio::select! {
+            handshake = self.shake_hands(stream, address) => handshake,
+            () = stopping(&mut notices) => None,
+        };
+        if let Some((stream, proof)) = handshake {
+            self.serve(stream, address, proof, notices).await;
+        }
+    }
+
+    async fn shake_hands(
+        &self,
+        stream: TcpStream,
+        address: SocketAddr,
+    ) -> Option<(TlsStream<TcpStream>, Proof)> {
+        // Responses are written as a whole; waiting for more only delays them.
+        _ = stream.set_nodelay(true);
+        let handshake = self.identity.server_handshake().ok()?;
+        let acceptor = TlsAcceptor::from(handshake.config());
+        let limit = self.options.handshake_timeout;
+        let stream = match timeout(limit, acceptor.accept(stream)).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => {
+                match handshake.refusal() {
+                    Some(refusal) => log_refusal(address, refusal),
+                    None => tracing::info!(%address, %error, "a TLS handshake failed"),
+                }
+                return None;
+            }
+            Err(_) => {
+                tracing::info!(%address, ?limit, "a TLS handshake took too long");
+                return None;
+            }
+        };
+        let peer = handshake.peer(stream.get_ref().1)?;
+        tracing::debug!(%address, peer = %peer.id(), "connected");
+        let proof = Proof {
+            identity: self.identity.clone(),
+            generation: handshake.generation(),
+            peer,
+        };
+        Some((stream, proof))
+    }
+
+    async fn serve(
+        &self,
+        stream: TlsStream<TcpStream>,
+        address: SocketAddr,
+        proof: Proof,
+        notices: watch::Receiver<Notice>,
+    ) {
+        let activity = Activity::new();
+        let retire_at = Instant::now() + proof.lifetime(self.options.max_age);
+        let (generation, peer) = (proof.generation, proof.peer.clone());
+        let stream = TokioIo::new(WatchedStream::new(stream, Arc::clone(&activity)));
+        let service = TowerToHyperService::new(self.service.clone());
+        let (proof, doing) = (Arc::new(proof), Arc::clone(&activity));
+        let respond = service_fn(move |mut request: Request<Incoming>| {
+            doing.begin(Phase::Busy);
+            request.extensions_mut().insert(proof.peer.clone());
+            let (proof, doing) = (Arc::clone(&proof), Arc::clone(&doing));
+            service.call(request).map_ok(move |mut response| {
+                if !proof.is_current() {
+                    let close = HeaderValue::from_static("close");
+                    response.headers_mut().insert(CONNECTION, close);
+                }
+                response.map(|body| WatchedBody::new(body, doing))
+            })
+        });
+        let connection = http1::Builder::new()
+            .header_read_timeout(None) // the driver has better ones
+            .max_buf_size(MAX_HEAD)
+            .serve_connection(stream, respond);
+        let driver = Driver {
+            activity,
+            options: &self.options,
+            generation,
+            retire_at,
+            end_at: None,
+        };
+        if let Err(error) = driver.drive(pin!(connection), notices).await {
+            tracing::debug!(%address, peer = %peer.id(), %error, "a connection broke");
+        }
+    }
+}
+
+/// What a handshake proved.
+struct Proof {
+    identity: Identity,
+    generation: u64,
+    peer: PeerSvid,
+}
+
+impl Proof {
+    /// Whether a handshake would prove the same now.
+    fn is_current(&self) -> bool {
+        let now = self.identity.now();
+        self.generation == self.identity.generation()
+            && now.is_some_and(|now| now <= self.peer.not_after())
+    }
+
+    /// How long a connection may live from its handshake on (W62, C14).
+    fn lifetime(&self, max_age: Duration) -> Duration {
+        let age = max_age - fraction(max_age / 10);
+        let left = self
+            .identity
+            .now()
+            .and_then(|now| Duration::try_from(self.peer.not_after().duration_since(now)).ok());
+        age.min(left.unwrap_or_default())
+    }
+}
+
+/// Sees to it that a connection keeps its limits and ends in time.
+struct Driver<'o> {
+    activity: Arc<Activity>,
+    options: &'o ServerOptions,
+    generation: u64,
+    /// From when on it takes no more requests.
+    retire_at: Instant,
+    /// When it ends whatever it does; `None` before it retires.
+    end_at: Option<Instant>,
+}
+
+impl Driver<'_> {
+    async fn drive<C: Connection>(
+        mut self,
+        mut connection: Pin<&mut C>,
+        mut notices: watch::Receiver<Notice>,
+    ) -> Result<(), hyper::Error> {
+        let mut alarm = pin!(sleep_until(self.deadline()));
+        loop {
+            let is_open = self.end_at.is_none();
+            let event = tokio::select! {
+                biased;
+                event = self.next_event(connection.as_mut(), alarm.as_mut()) => event,
+                notice = notices.changed(), if is_open => {
+                    // The server itself may be gone.
+                    let notice = notice.ok().map(|()| *notices.borrow_and_update());
+                    Event::Notice(notice)
+                }
+            };
+            let now = Instant::now();
+            match event {
+                Event::Over(result) => return result,
+                Event::Notice(Some(notice)) if !notice.is_stopping => {
+                    if notice.generation != self.generation {
+                        let soon = now + fraction(self.options.renewal_spread);
+                        self.retire_at = self.retire_at.min(soon);
+                    }
+                }
+                Event::Notice(_) => self.retire(connection.as_mut(), now),
+                Event::Alarm if self.end_at.is_some_and(|end| end <= now) => return Ok(()),
+                Event::Alarm => match self.activity.current() {
+                    (Phase::Head, since) if since + self.options.header_timeout <= now => {
+                        return Ok(());
+                    }
+                    (Phase::Idle, since) if since + self.options.idle_timeout <= now => {
+                        self.retire(connection.as_mut(), now);
+                    }
+                    _ if self.end_at.is_none() && self.retire_at <= now => {
+                        self.retire(connection.as_mut(), now);
+                    }
+                    _ => {}
+                },
+            }
+            alarm.as_mut().reset(self.deadline());
+        }
+    }
+
+    /// Works on the connection until it ends or the alarm goes off. The alarm is set earlier when what the connection
+    /// does now has an earlier limit, and left as it is when that is later: it then goes off once for nothing, which is
+    /// cheaper than setting it with every request.
+    async fn next_event<C: Connection>(
+        &self,
+        mut connection: Pin<&mut C>,
+        mut alarm: Pin<&mut Sleep>,
+    ) -> Event {
+        poll_fn(|context| {
+            if let Poll::Ready(result) = connection.as_mut().poll(context) {
+                return Poll::Ready(Event::Over(result));
+            }
+            let deadline = self.deadline();
+            if deadline < alarm.deadline() {
+                alarm.as_mut().reset(deadline);
+            }
+            alarm.as_mut().poll(context).map(|()| Event::Alarm)
+        })
+        .await
+    }
+
+    /// Answers what is being worked on, and closes.
+    fn retire<C: Connection>(&mut self, connection: Pin<&mut C>, now: Instant) {
+        if self.end_at.is_none() {
+            self.end_at = Some(now + self.options.drain);
+            connection.retire();
+        }
+    }
+
+    fn deadline(&self) -> Instant {
+        let end = self.end_at.unwrap_or(self.retire_at);
+        let (phase, since) = self.activity.current();
+        match phase {
+            Phase::Head => end.min(since + self.options.header_timeout),
+            Phase::Idle if self.end_at.is_none() => end.min(since + self.options.idle_timeout),
+            Phase::Idle | Phase::Busy => end,
+        }
+    }
+}
+
+enum Event {
+    Over(Result<(), hyper::Error>),
+    Notice(Option<Notice>),
+    Alarm,
+}
+
+/// A connection of the HTTP library, whose type has many parameters.
+trait Connection: Future<Output = Result<(), hyper::Error>> {
+    fn retire(self: Pin<&mut Self>);
+}
+
+impl<I, B, S> Connection for http1::Connection<I, S>
+where
+    S: hyper::service::HttpService<Incoming, ResBody = B>,
+    S::Error: Into<BoxError>,
+    I: hyper::rt::Read + hyper::rt::Write + Unpin,
+    B: Body<Error: Into<BoxError>> + 'static,
+{
+    fn retire(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
+async fn stopping(notices: &mut watch::Receiver<Notice>) {
+    // An error means that the server is gone.
+    _ = notices.wait_for(|notice| notice.is_stopping).await;
+}
+
+fn log_refusal(address: SocketAddr, refusal: &Refusal) {
+    let cause = std::error::Error::source(&refusal.reason).map(ToString::to_string);
+    tracing::warn!(
+        %address,
+        claimed = refusal.claimed.as_ref().map(tracing::field::display),
+        reason = %refusal.reason,
+        cause,
+        "refused the SVID of a client"
+    );
+}
+
+/// A random part of a duration.
+fn fraction(whole: Duration) -> Duration {
+    let random = RandomState::new().build_hasher().finish();
+    let thousandths = u32::try_from(random % 1000).unwrap_or(0);
+    whole * thousandths / 1000
+}
+
+/// The longest head of a request; the longest path has a few hundred bytes.
+const MAX_HEAD: usize = 32 * 1024;

@@ -1,0 +1,69 @@
+//! A client that speaks HTTP/1.1 by hand, so that a test sees what is sent.
+
+use std::io;
+use std::net::SocketAddr;
+
+use margo_types::svid::Identity;
+use rustls_pki_types::ServerName;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use super::PATIENCE;
+
+pub(super) struct Device {
+    stream: TlsStream<TcpStream>,
+}
+
+impl Device {
+    pub(super) async fn connect(address: SocketAddr, identity: &Identity) -> io::Result<Self> {
+        let stream = TcpStream::connect(address).await?;
+        let connector = TlsConnector::from(identity.client_config().unwrap());
+        let name = ServerName::try_from("wfm.example").unwrap();
+        let stream = timeout(PATIENCE, connector.connect(name, stream)).await??;
+        Ok(Self { stream })
+    }
+
+    /// Sends bytes as they are.
+    pub(super) async fn send(&mut self, bytes: &str) {
+        self.stream.write_all(bytes.as_bytes()).await.unwrap();
+        self.stream.flush().await.unwrap();
+    }
+
+    /// Head and body of the response to a request, or why there is none.
+    pub(super) async fn ask(&mut self) -> io::Result<(String, String)> {
+        let request = "GET / HTTP/1.1\r\nHost: wfm.example\r\n\r\n";
+        self.stream.write_all(request.as_bytes()).await?;
+        self.response().await
+    }
+
+    pub(super) async fn response(&mut self) -> io::Result<(String, String)> {
+        let mut text = String::new();
+        loop {
+            if let Some((head, body)) = text.split_once("\r\n\r\n") {
+                let head = head.to_ascii_lowercase();
+                let length = head.split("content-length: ").nth(1).unwrap();
+                let length: usize = length.lines().next().unwrap().parse().unwrap();
+                if body.len() >= length {
+                    return Ok((head, body.to_owned()));
+                }
+            }
+            let mut buffer = [0; 4096];
+            match timeout(PATIENCE, self.stream.read(&mut buffer)).await?? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                count => text.push_str(std::str::from_utf8(&buffer[..count]).unwrap()),
+            }
+        }
+    }
+
+    /// Waits until the server has closed the connection, having said nothing more.
+    pub(super) async fn closed(&mut self) {
+        let mut rest = Vec::new();
+        let end = timeout(PATIENCE, self.stream.read_to_end(&mut rest)).await;
+        // A connection that was cut off is closed, too.
+        _ = end.expect("the server keeps the connection open");
+        assert_eq!(String::from_utf8_lossy(&rest), "");
+    }
+}

@@ -1,0 +1,111 @@
+//! How connections end.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use margo_conformance::authority::{Authority, Lifetime};
+use margo_types::svid::Identity;
+use rustls::time_provider::TimeProvider;
+use rustls_pki_types::UnixTime;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::{PATIENCE, Plant, domain, wfm};
+
+const SOON: Duration = Duration::from_millis(300);
+
+#[tokio::test]
+async fn a_connection_grows_only_so_old() {
+    let plant = Plant::start(|options| options.max_age = SOON).await;
+    let mut device = plant.connect(&plant.client("device-1")).await;
+    device.closed().await;
+    // and under way, too: asking again and again does not keep it alive
+    let mut device = plant.connect(&plant.client("device-1")).await;
+    let end = async { while device.ask().await.is_ok() {} };
+    timeout(PATIENCE, end).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_closed_and_a_slow_head_cut_off() {
+    let plant = Plant::start(|options| options.idle_timeout = SOON).await;
+    let mut device = plant.connect(&plant.client("device-1")).await;
+    assert!(device.ask().await.is_ok());
+    device.closed().await;
+
+    let plant = Plant::start(|options| options.header_timeout = SOON).await;
+    let mut slow = plant.connect(&plant.client("device-1")).await;
+    let mut patient = plant.connect(&plant.client("device-2")).await;
+    assert!(patient.ask().await.is_ok());
+    slow.send("GET / HTTP/1.1\r\nHost: ").await;
+    slow.closed().await;
+    // waiting is not reading a head
+    assert!(patient.ask().await.is_ok());
+}
+
+#[tokio::test]
+async fn a_replaced_svid_ends_connections_with_their_next_response() {
+    let plant = Plant::start(|_| {}).await;
+    let mut device = plant.connect(&plant.client("device-1")).await;
+    let (head, _) = device.ask().await.unwrap();
+    assert!(!head.contains("connection: close"), "{head}");
+    let svid = plant.authority.issue(&wfm(), Lifetime::default()).svid();
+    plant.identity.replace_svid(svid).unwrap();
+    let (head, _) = device.ask().await.unwrap();
+    assert!(head.contains("connection: close"), "{head}");
+    device.closed().await;
+}
+
+#[tokio::test]
+async fn a_replaced_bundle_ends_idle_connections() {
+    let plant = Plant::start(|options| options.renewal_spread = SOON).await;
+    let mut device = plant.connect(&plant.client("device-1")).await;
+    assert!(device.ask().await.is_ok());
+    let new = Authority::new(&domain());
+    plant.identity.replace_bundle(&new.bundle()).unwrap();
+    device.closed().await;
+}
+
+#[tokio::test]
+async fn a_connection_does_not_outlive_the_svid_of_the_client() {
+    #[derive(Debug)]
+    struct Clock(AtomicU64);
+    impl TimeProvider for Clock {
+        fn current_time(&self) -> Option<UnixTime> {
+            let seconds = self.0.load(Ordering::SeqCst);
+            Some(UnixTime::since_unix_epoch(Duration::from_secs(seconds)))
+        }
+    }
+    let authority = Authority::new(&domain());
+    let now = u64::try_from(Timestamp::now().as_second()).unwrap();
+    let clock = Arc::new(Clock(AtomicU64::new(now)));
+    let svid = authority.issue(&wfm(), Lifetime::default()).svid();
+    let identity = Identity::new(svid, &authority.bundle()).unwrap();
+    let identity = identity.with_clock(clock.clone());
+    let plant = Plant::start_as(authority, identity, |_| {}).await;
+    let mut device = plant.connect(&plant.client("device-1")).await;
+    let (head, _) = device.ask().await.unwrap();
+    assert!(!head.contains("connection: close"), "{head}");
+    clock.0.fetch_add(2 * 24 * 60 * 60, Ordering::SeqCst);
+    let (head, _) = device.ask().await.unwrap();
+    assert!(head.contains("connection: close"), "{head}");
+    device.closed().await;
+}
+
+#[tokio::test]
+async fn shutdown_answers_what_was_asked_and_closes() {
+    let mut plant = Plant::start(|_| {}).await;
+    let mut idle = plant.connect(&plant.client("device-1")).await;
+    assert!(idle.ask().await.is_ok());
+    let mut half = plant.connect(&plant.client("device-2")).await;
+    assert!(half.ask().await.is_ok());
+    half.send("GET / HTTP/1.1\r\nHost: wfm.ex").await;
+    plant.stop();
+    idle.closed().await;
+    let result = timeout(PATIENCE, plant.task)
+        .await
+        .expect("the server goes on");
+    assert_eq!(result.unwrap(), Ok(()));
+    assert!(TcpStream::connect(plant.address).await.is_err());
+}
