@@ -14,7 +14,7 @@
 //! What was published stays retrievable until [`Store::prune`] drops it; call that now and then with the time before which
 //! nobody can still be fetching, such as a week ago.
 
-mod compile;
+pub(crate) mod compile;
 mod placement;
 
 use std::collections::BTreeMap;

@@ -31,7 +31,7 @@ mod origin;
 mod placement;
 mod policy;
 mod registry;
-mod stub;
+
 mod wfm;
 
 pub use config::Config;

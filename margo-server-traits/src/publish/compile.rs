@@ -15,7 +15,7 @@ use super::PublishError;
 use crate::store::Publication;
 
 /// The documents of a client's deployments.
-pub(super) type Documents = BTreeMap<DeploymentId, Bytes>;
+pub(crate) type Documents = BTreeMap<DeploymentId, Bytes>;
 
 /// The documents of these deployments; that of an unchanged deployment is the one before.
 pub(super) fn documents(
@@ -33,7 +33,7 @@ pub(super) fn documents(
 }
 
 /// Everything that is published of these documents.
-pub(super) fn publication(
+pub(crate) fn publication(
     documents: Documents,
     version: ManifestVersion,
     published_at: Timestamp,
@@ -146,3 +146,27 @@ fn url(route: &Route) -> Result<String, PublishError> {
 
 /// Clients of this generation are the only ones so far, and their paths do not name them.
 const GENERATION: SpecVersion = SpecVersion::Rc3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unchanged_deployment_keeps_what_an_older_program_wrote() {
+        let older = "# from an older program\n\
+            id: 5c1f7a9e-3b60-4d52-9a3e-0f4b8f2d6c11\n\
+            metadata: {name: hello, namespace: line-4, deviceId: edge-07}\n\
+            spec:\n  applicationId: com-riverside-hello\n  deploymentProfile:\n    type: compose\n    components:\n    \
+            - name: hello\n      properties: {repository: 'oci://registry.riverside.example/hello', revision: 1.0.0}\n";
+        let older = Bytes::from(older);
+        let mut deployment = margo_types::read::<ApplicationDeployment>(&older)
+            .unwrap()
+            .into_value();
+        let before = Documents::from([(deployment.id, older.clone())]);
+        let kept = documents(&[deployment.clone()], &before).unwrap();
+        assert_eq!(kept, before);
+        deployment.metadata.name = "hello-2".to_owned();
+        let changed = documents(&[deployment], &before).unwrap();
+        assert_ne!(changed, before);
+    }
+}

@@ -367,7 +367,7 @@ impl Store for SqliteStore {
         let query = query
             .bind(client.as_str())
             .bind(deployment.to_string())
-            .bind(count(limit.min(HISTORY)));
+            .bind(count(limit));
         self.all(query).await
     }
 

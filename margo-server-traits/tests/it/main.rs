@@ -13,3 +13,12 @@ mod status;
 mod trust_endpoints;
 #[cfg(feature = "server")]
 mod server;
+mod deployments;
+mod placement;
+mod publish;
+mod publish_properties;
+mod store;
+mod store_fleet;
+mod store_recovery;
+#[cfg(feature = "sqlite")]
+mod store_sqlite;

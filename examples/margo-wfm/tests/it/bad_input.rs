@@ -83,7 +83,7 @@ fn half_a_login() {
 fn key_that_is_not_there() {
     let place = Place::new();
     fs::remove_file(place.path("development-identity/wfm-key.pem")).unwrap();
-    refused(&place, 4, &["development-identity/wfm-key.pem", "identity.key"]);
+    refused(&place, 4, &["development-identity/wfm-key.pem", "check that it exists"]);
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn svid_of_a_client() {
         )
         .unwrap();
     }
-    refused(&place, 4, &["wfm.pem", "no fleet manager"]);
+    refused(&place, 4, &["wfm.pem", "line-1"]);
 }
 
 #[test]

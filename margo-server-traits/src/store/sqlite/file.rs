@@ -69,7 +69,7 @@ impl StoreFile {
             .test_before_acquire(false)
             .connect_with(options)
             .await
-            .map_err(|error| failed(&self.path, error))
+            .map_err(|error| sqlite_failed(&self.path, error))
     }
 
     /// Makes the file aside and puts it in place when it is whole.
@@ -91,6 +91,8 @@ impl StoreFile {
         migrate(&mut connection, 0, &new).await?;
         close(connection, &new).await?;
         fs::rename(&new, &self.path).map_err(failed_io)?;
+        // Elsewhere a directory cannot be opened as a file.
+        #[cfg(unix)]
         if let Some(directory) = self.path.parent() {
             File::open(directory)
                 .and_then(|directory| directory.sync_all())
@@ -101,7 +103,7 @@ impl StoreFile {
 
     /// Refuses a file that is damaged or not ours, before anything is written to it.
     async fn check(&self) -> Result<(), StoreError> {
-        let failed = |error| failed(&self.path, error);
+        let failed = |error| sqlite_failed(&self.path, error);
         let mut connection = options(&self.path).connect().await.map_err(failed)?;
         let id: i64 = sqlx::query_scalar("PRAGMA application_id")
             .fetch_one(&mut connection)
@@ -215,12 +217,15 @@ async fn connect(path: &Path, mode: SqliteJournalMode) -> Result<SqliteConnectio
     let options = options(path)
         .journal_mode(mode)
         .synchronous(SqliteSynchronous::Full);
-    options.connect().await.map_err(|error| failed(path, error))
+    options
+        .connect()
+        .await
+        .map_err(|error| sqlite_failed(path, error))
 }
 
 async fn close(connection: SqliteConnection, path: &Path) -> Result<(), StoreError> {
     let closed = connection.close().await;
-    closed.map_err(|error| failed(path, error))
+    closed.map_err(|error| sqlite_failed(path, error))
 }
 
 /// Applies the migrations after this version, each whole or not at all.
@@ -230,7 +235,7 @@ async fn migrate(
     path: &Path,
 ) -> Result<(), StoreError> {
     for migration in MIGRATIONS.iter().skip(version) {
-        let failed = |error| failed(path, error);
+        let failed = |error| sqlite_failed(path, error);
         let mut transaction = connection.begin().await.map_err(failed)?;
         sqlx::raw_sql(*migration)
             .execute(&mut *transaction)
@@ -239,6 +244,14 @@ async fn migrate(
         transaction.commit().await.map_err(failed)?;
     }
     Ok(())
+}
+
+/// What fails while a store is opened is not expected to be better soon.
+fn sqlite_failed(path: &Path, error: sqlx::Error) -> StoreError {
+    match failed(path, error) {
+        StoreError::Unavailable(error) => unopened(path, error.to_string()),
+        error => error,
+    }
 }
 
 fn unopened(path: &Path, why: impl Into<String>) -> StoreError {

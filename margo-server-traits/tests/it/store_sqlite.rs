@@ -1,0 +1,272 @@
+//! The SQLite store and its file.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+
+use margo_server_traits::publish::Publisher;
+use margo_server_traits::store::{SqliteStore, Store, StoreError};
+use margo_types::manifest::ManifestVersion;
+use tempfile::TempDir;
+
+use crate::deployments::{assert_retrievable, client, deployment, manifest};
+
+fn scratch() -> (TempDir, PathBuf) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("fleet.db");
+    (directory, path)
+}
+
+/// The error of opening this file, in full.
+async fn refusal(path: &Path) -> String {
+    let error = SqliteStore::open(path).await.unwrap_err();
+    let text = error.to_string();
+    assert!(
+        matches!(error, StoreError::Unopened { .. } | StoreError::Damaged(_)),
+        "{error:?}"
+    );
+    let name = path.file_name().unwrap().to_str().unwrap();
+    assert!(text.contains(name), "it names the file: {text}");
+    text
+}
+
+#[tokio::test]
+async fn a_second_opener_is_refused_by_name() {
+    let (directory, path) = scratch();
+    let store = SqliteStore::open(&path).await.unwrap();
+    let text = refusal(&path).await;
+    assert!(text.contains("another fleet manager has it open"), "{text}");
+    #[cfg(unix)]
+    {
+        let link = directory.path().join("link-to-fleet.db");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        let error = SqliteStore::open(&link).await.unwrap_err();
+        assert!(
+            error.to_string().contains("another fleet manager"),
+            "{error}"
+        );
+    }
+    store.close().await;
+    drop(store);
+    SqliteStore::open(&path).await.unwrap();
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn only_the_owner_can_read_the_files() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let (directory, path) = scratch();
+    let store = Arc::new(SqliteStore::open(&path).await.unwrap());
+    let publisher = Publisher::new(store.clone());
+    publisher.head(&client("press-1")).await.unwrap();
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(directory.path()).unwrap() {
+        let entry = entry.unwrap();
+        let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{:?}", entry.path());
+        names.push(entry.file_name().into_string().unwrap());
+    }
+    names.sort();
+    assert_eq!(
+        names,
+        ["fleet.db", "fleet.db-shm", "fleet.db-wal", "fleet.db.lock"]
+    );
+}
+
+#[tokio::test]
+async fn a_missing_directory_is_not_made() {
+    let (directory, _) = scratch();
+    let path = directory.path().join("missing").join("fleet.db");
+    let text = refusal(&path).await;
+    assert!(text.contains("there is no directory"), "{text}");
+    let text = refusal(directory.path()).await;
+    assert!(text.contains("unable to open"), "{text}");
+    assert!(!directory.path().join("missing").exists());
+}
+
+#[tokio::test]
+async fn what_is_no_store_is_refused_and_left_alone() {
+    let (_directory, path) = scratch();
+    for (content, why) in [
+        (&b""[..], "it is empty"),
+        (b"a file of something else altogether, longer than a header of SQLite, which has 100 bytes, is", "damaged"),
+    ] {
+        std::fs::write(&path, content).unwrap();
+        let text = refusal(&path).await;
+        assert!(text.contains(why), "{text}");
+        assert_eq!(std::fs::read(&path).unwrap(), content);
+    }
+}
+
+#[tokio::test]
+async fn a_foreign_or_newer_database_is_refused() {
+    let (_directory, path) = scratch();
+    SqliteStore::open(&path).await.unwrap().close().await;
+    let sound = std::fs::read(&path).unwrap();
+    // The header has the schema's number at 60 and the program's at 68.
+    for (offset, why) in [(63, "its schema is version"), (71, "of another program")] {
+        let mut changed = sound.clone();
+        changed[offset] ^= 0x40;
+        std::fs::write(&path, &changed).unwrap();
+        let text = refusal(&path).await;
+        assert!(text.contains(why), "{text}");
+        assert_eq!(std::fs::read(&path).unwrap(), changed);
+    }
+    std::fs::write(&path, &sound).unwrap();
+    SqliteStore::open(&path).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_named_as_such() {
+    let (_directory, path) = scratch();
+    let store = Arc::new(SqliteStore::open(&path).await.unwrap());
+    let publisher = Publisher::new(store.clone());
+    for number in 0..40 {
+        let wanted = [deployment(number, &"long ".repeat(400))];
+        publisher
+            .publish(&client("press-1"), &wanted)
+            .await
+            .unwrap();
+    }
+    store.close().await;
+    drop((store, publisher));
+    let sound = std::fs::read(&path).unwrap();
+    let mut overwritten = sound.clone();
+    overwritten[8192..16384].fill(0xff);
+    for damaged in [&sound[..sound.len() / 2], &overwritten[..]] {
+        std::fs::write(&path, damaged).unwrap();
+        let text = refusal(&path).await;
+        assert!(
+            text.contains("is damaged") && text.contains("restore a backup"),
+            "{text}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_interrupted_beginning_is_begun_again() {
+    let (_directory, path) = scratch();
+    std::fs::write(path.with_extension("db.new"), b"half a header").unwrap();
+    let store = SqliteStore::open(&path).await.unwrap();
+    assert!(!path.with_extension("db.new").exists());
+    assert_eq!(store.clients().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn an_unchanged_poll_does_not_touch_the_file() {
+    let (_directory, path) = scratch();
+    let owner = client("press-1");
+    let store = Arc::new(SqliteStore::open(&path).await.unwrap());
+    let publisher = Publisher::new(store.clone());
+    let head = publisher
+        .publish(&owner, &[deployment(1, "a")])
+        .await
+        .unwrap();
+    store.close().await;
+    assert_eq!(store.head(&owner).await.unwrap(), Some(head));
+    let error = store.manifest(&owner).await.unwrap_err();
+    assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
+    drop((store, publisher));
+    let store = SqliteStore::open(&path).await.unwrap();
+    store.close().await;
+    assert_eq!(store.head(&owner).await.unwrap(), Some(head));
+}
+
+#[tokio::test]
+async fn every_acknowledged_publication_survives_being_killed() {
+    let (_directory, path) = scratch();
+    let owner = client("press-1");
+    let mut acknowledged = 0;
+    for round in 0..4 {
+        let mut child = Publishing::start(&path);
+        for _ in 0..15 {
+            acknowledged = child.next().expect("the child publishes");
+        }
+        let text = refusal(&path).await;
+        assert!(text.contains("another fleet manager"), "{text}");
+        acknowledged = child.kill().unwrap_or(acknowledged);
+
+        let store = Arc::new(SqliteStore::open(&path).await.unwrap());
+        let head = store.head(&owner).await.unwrap().unwrap();
+        assert!(
+            head.version.get() >= acknowledged,
+            "round {round}: {head:?} after {acknowledged}"
+        );
+        let (_, newest) = manifest(&*store, &owner).await;
+        assert_retrievable(&*store, &owner, &newest).await;
+        store.close().await;
+    }
+    assert!(acknowledged >= 60);
+}
+
+/// A process that publishes until it is killed.
+struct Publishing {
+    process: Child,
+    lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
+}
+
+impl Publishing {
+    fn start(path: &Path) -> Self {
+        let mut process = Command::new(std::env::current_exe().unwrap())
+            .args([
+                "--exact",
+                "store_sqlite::publishes_until_killed",
+                "--ignored",
+                "--nocapture",
+            ])
+            .env(STORE, path)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        Self { process, lines }
+    }
+
+    /// The next version it says that it has published.
+    fn next(&mut self) -> Option<u64> {
+        self.lines
+            .by_ref()
+            .map_while(Result::ok)
+            .find_map(|line| line.strip_prefix("published ")?.parse().ok())
+    }
+
+    /// Kills it, and gives the last version it said before.
+    fn kill(mut self) -> Option<u64> {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+        std::iter::from_fn(|| self.next()).last()
+    }
+}
+
+impl Drop for Publishing {
+    fn drop(&mut self) {
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
+
+const STORE: &str = "MARGO_TEST_STORE";
+
+#[tokio::test]
+#[ignore = "a process that the test above starts and kills"]
+async fn publishes_until_killed() {
+    let Some(path) = std::env::var_os(STORE) else {
+        return;
+    };
+    let store = Arc::new(SqliteStore::open(path).await.unwrap());
+    let publisher = Publisher::new(store.clone());
+    let owner = client("press-1");
+    let newest = store.head(&owner).await.unwrap().map(|head| head.version);
+    let mut newest = newest.map_or(0, ManifestVersion::get);
+    loop {
+        newest += 1;
+        let wanted = [deployment(1, &newest.to_string()), deployment(2, "same")];
+        let head = publisher.publish(&owner, &wanted).await.unwrap();
+        assert_eq!(head.version.get(), newest);
+        let mut out = std::io::stdout();
+        writeln!(out, "published {newest}").unwrap();
+        out.flush().unwrap();
+    }
+}
