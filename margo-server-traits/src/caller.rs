@@ -1,4 +1,4 @@
-//! Who calls.
+//! Who calls (rc3.md section 7.2).
 
 use std::ops::Deref;
 
@@ -19,6 +19,8 @@ pub struct Caller {
 }
 
 /// Something that was authenticated. Only authentication makes one, so a handler that takes it cannot be called without.
+///
+/// Authenticated is not authorised: that is for a [`ClientPolicy`](crate::ClientPolicy) to say, on every request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified<T>(T);
 

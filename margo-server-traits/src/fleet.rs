@@ -25,7 +25,8 @@ pub trait ClientPolicy: Send + Sync {
 
 /// Keeps what devices say they are.
 ///
-/// A device id means something only together with the client that reported it (rc3.md section 4.1).
+/// A device id means something only together with the client that reported it (rc3.md section 4.1): the same id from two
+/// clients is two devices.
 #[async_trait]
 pub trait Capabilities: Send + Sync {
     /// Whether this client has reported this device.
@@ -35,7 +36,9 @@ pub trait Capabilities: Send + Sync {
         device: &DeviceId,
     ) -> Result<bool, FleetError>;
 
-    /// Replaces everything known about a device.
+    /// Replaces everything known about a device (rc3.md ambiguity 41).
+    ///
+    /// The document is about this device, and the gateway of a device behind one is known, when this is called.
     async fn put(
         &self,
         caller: &Verified<Caller>,
@@ -52,6 +55,8 @@ pub trait Capabilities: Send + Sync {
 }
 
 /// Holds what clients should run, already published as bytes.
+///
+/// Nothing is answered that was not published for the caller itself: a digest is no key to what is somebody else's.
 #[async_trait]
 pub trait DesiredState: Send + Sync {
     /// The digest of the client's current manifest; a manifest without deployments when nothing was ever assigned.
@@ -78,6 +83,8 @@ pub trait DesiredState: Send + Sync {
     ) -> Result<Option<Bytes>, FleetError>;
 
     /// Is told that the client holds a manifest under a tag that is not that of the current one.
+    ///
+    /// [`manifest`](Self::manifest) is asked afterwards, so what is published here is what the client gets.
     ///
     /// A store that was restored from a backup learns here that it has forgotten something (rc3.md ambiguity 29).
     async fn holds(&self, caller: &Verified<Caller>, tag: &EntityTag) -> Result<(), FleetError> {
@@ -112,6 +119,21 @@ pub struct Fleet {
 }
 
 impl Fleet {
+    /// A fleet manager of these four.
+    pub fn new(
+        policy: Arc<dyn ClientPolicy>,
+        capabilities: Arc<dyn Capabilities>,
+        desired_state: Arc<dyn DesiredState>,
+        status: Arc<dyn StatusSink>,
+    ) -> Self {
+        Self {
+            policy,
+            capabilities,
+            desired_state,
+            status,
+        }
+    }
+
     /// A fleet manager of one value that implements all four.
     pub fn of<T>(all: Arc<T>) -> Self
     where
@@ -179,15 +201,15 @@ pub enum FleetError {
     /// It cannot now and can soon, as when its database is away: 503.
     #[error("not available now: {reason}")]
     Unavailable {
-        /// Why, for its own log; clients are not told.
+        /// Why, for the fleet manager's own log; clients are not told.
         reason: String,
         /// After how many seconds clients should ask again.
         retry_after: u32,
     },
-    /// Something is broken: 500.
+    /// Something is broken: 500. The cause is for the log; clients are not told.
     #[error("internal error")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The vendor's policy refuses this request: 403.
+    /// The vendor's policy refuses this request: 403, and the client is told why.
     #[error("refused: {0}")]
     Refused(String),
 }

@@ -53,7 +53,8 @@ pub type ResponseBody = Full<Bytes>;
 /// 72).
 ///
 /// It does not fail. A panic of the fleet manager's own code is answered by 500, and a request that takes longer than
-/// [`ServiceOptions::request_timeout`] by 503. A server that mounts it under a prefix strips the prefix first.
+/// [`ServiceOptions::request_timeout`] by 503. A server that mounts it under a prefix strips the prefix first. Requests are
+/// served within a tokio runtime whose time is enabled.
 #[derive(Clone)]
 pub struct FleetService {
     shared: Arc<Shared>,
@@ -176,4 +177,4 @@ impl Shared {
 }
 
 /// Whatever went wrong below.
-pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
+type BoxError = Box<dyn std::error::Error + Send + Sync>;

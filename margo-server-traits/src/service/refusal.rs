@@ -21,7 +21,7 @@ use crate::FleetError;
 
 /// Why a request is refused.
 #[derive(Debug)]
-pub(crate) struct Refusal {
+pub(super) struct Refusal {
     problem: Box<Problem>,
     /// A header that the status asks for.
     header: Option<(HeaderName, HeaderValue)>,
@@ -145,7 +145,7 @@ impl Refusal {
     }
 
     /// The response: a problem document, with the headers that go with it.
-    pub(crate) fn into_response(self, request: &Parts, retry_after: u32) -> Response<ResponseBody> {
+    pub(super) fn into_response(self, request: &Parts, retry_after: u32) -> Response<ResponseBody> {
         let mut problem = self.problem.with_instance(instance(request.uri.path()));
         problem.detail = problem.detail.map(|detail| excerpt(&detail));
         if problem.retryable == Some(true) && problem.retry_after_seconds.is_none() {

@@ -3,22 +3,21 @@
 mod callers;
 mod capabilities;
 mod content;
+mod deployments;
 mod exchange;
 mod fake_fleet;
 mod manifest;
+mod over_store;
+mod placement;
 mod properties;
 mod proxy;
-mod refusals;
-mod status;
-mod trust_endpoints;
-#[cfg(feature = "server")]
-mod server;
-mod deployments;
-mod placement;
 mod publish;
 mod publish_properties;
+mod refusals;
+mod status;
 mod store;
 mod store_fleet;
 mod store_recovery;
 #[cfg(feature = "sqlite")]
 mod store_sqlite;
+mod trust_endpoints;

@@ -1,12 +1,15 @@
 //! Requests that no endpoint takes, bodies that cannot be read, and a fleet manager that fails.
 
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::Request;
-use http_body::{Body, Frame};
+use http_body::{Body, Frame, SizeHint};
+use margo_types::id::ClientId;
 use tower_service::Service;
 
 use crate::exchange::{Answer, Builder, DEPLOYMENT, Exchange, client, get};
@@ -125,12 +128,19 @@ async fn what_is_no_json_is_an_invalid_request() {
     assert!(exchange.fleet.state().devices.is_empty());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn long_body_is_refused_at_its_announcement() {
     let exchange = Exchange::with(|options| options.max_body_bytes = IDLE.len());
     exchange.send(put(IDLE)).await.is(201);
     let exchange = Exchange::with(|options| options.max_body_bytes = IDLE.len() - 1);
-    let answer = exchange.send(put(IDLE)).await;
+    exchange
+        .send(put(IDLE))
+        .await
+        .is_problem(413, "about:blank");
+
+    let mut body = Script::new(0, Then::Hang);
+    body.announced = IDLE.len() as u64;
+    let answer = send(&exchange, body).await;
     answer.is_problem(413, "about:blank");
     assert_eq!(answer.header("connection"), Some("close"));
 }
@@ -138,22 +148,20 @@ async fn long_body_is_refused_at_its_announcement() {
 #[tokio::test]
 async fn endless_body_is_not_read_on() {
     let exchange = Exchange::with(|options| options.max_body_bytes = 10_000);
-    let body = Script {
-        frames: usize::MAX,
-        then: Then::End,
-    };
+    let body = Script::new(usize::MAX, Then::Break);
+    let frames_read = Arc::clone(&body.frames_read);
     let answer = send(&exchange, body).await;
     answer.is_problem(413, "about:blank");
+    assert_eq!(answer.header("connection"), Some("close"));
+    // The limit is ten frames, and is passed with the eleventh.
+    assert_eq!(frames_read.load(Ordering::Relaxed), 11);
     assert!(!exchange.calls().contains(&"put"));
 }
 
 #[tokio::test]
 async fn broken_body_changes_nothing() {
     let exchange = Exchange::new();
-    let body = Script {
-        frames: 1,
-        then: Then::Break,
-    };
+    let body = Script::new(1, Then::Break);
     send(&exchange, body)
         .await
         .is_problem(400, "invalid-request");
@@ -163,10 +171,7 @@ async fn broken_body_changes_nothing() {
 #[tokio::test(start_paused = true)]
 async fn body_that_never_comes_is_given_up() {
     let exchange = Exchange::new();
-    let body = Script {
-        frames: 1,
-        then: Then::Hang,
-    };
+    let body = Script::new(1, Then::Hang);
     let answer = send(&exchange, body).await;
     answer.is_problem(503, "about:blank");
     assert_eq!(answer.header("retry-after"), Some("10"));
@@ -221,7 +226,7 @@ async fn trouble_of_the_fleet_manager_is_not_told_in_detail() {
 }
 
 #[tokio::test]
-async fn what_a_client_sends_comes_back_in_excerpts() {
+async fn long_texts_come_back_in_excerpts() {
     let exchange = Exchange::new();
     let long = "x".repeat(60_000);
     let bodies = [
@@ -238,6 +243,12 @@ async fn what_a_client_sends_comes_back_in_excerpts() {
     let answer = exchange.get(&format!("/{}", &long[..50_000])).await;
     answer.is_problem(404, "about:blank");
     assert!(answer.body.len() < 3000);
+
+    let id = ClientId::parse("press-1").unwrap();
+    exchange.fleet.state().refused.insert(id, long);
+    let answer = exchange.get("/api/v1/deployments").await;
+    answer.is_problem(403, "not-authorized");
+    assert!(answer.body.len() < 3000);
 }
 
 /// Sends this body to an endpoint that reads it.
@@ -249,16 +260,29 @@ async fn send(exchange: &Exchange, body: Script) -> Answer {
     Answer::of(exchange.service().call(request).await.unwrap()).await
 }
 
-/// A body of so many frames, and what comes then.
+/// A body of so many frames of 1000 bytes, and what comes then.
 struct Script {
     frames: usize,
     then: Then,
+    frames_read: Arc<AtomicUsize>,
+    /// The least length that is known beforehand.
+    announced: u64,
 }
 
 enum Then {
-    End,
     Break,
     Hang,
+}
+
+impl Script {
+    fn new(frames: usize, then: Then) -> Self {
+        Self {
+            frames,
+            then,
+            frames_read: Arc::default(),
+            announced: 0,
+        }
+    }
 }
 
 impl Body for Script {
@@ -271,12 +295,18 @@ impl Body for Script {
     ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
         if let Some(left) = self.frames.checked_sub(1) {
             self.frames = left;
+            self.frames_read.fetch_add(1, Ordering::Relaxed);
             return Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(&[b' '; 1000])))));
         }
         match self.then {
-            Then::End => Poll::Ready(None),
             Then::Break => Poll::Ready(Some(Err(std::io::ErrorKind::ConnectionReset.into()))),
             Then::Hang => Poll::Pending,
         }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let mut hint = SizeHint::new();
+        hint.set_lower(self.announced);
+        hint
     }
 }

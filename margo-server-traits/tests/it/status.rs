@@ -133,3 +133,21 @@ async fn empty_error_objects_are_no_errors() {
     body["components"][0]["error"] = empty;
     exchange.send(post(DEPLOYMENT, &body)).await.is(201);
 }
+
+#[tokio::test]
+async fn errors_beyond_what_a_report_holds_do_not_hide_others() {
+    let exchange = Exchange::new();
+    let component = |index: usize, state: &str| {
+        json!({
+            "name": format!("part-{index}"),
+            "state": state,
+            "error": { "code": "E1", "source": "somebody", "message": "it broke" },
+        })
+    };
+    let mut components: Vec<_> = (0..120).map(|it| component(it, "installed")).collect();
+    components.push(component(120, "wobbling"));
+    let mut body = report();
+    body["components"] = json!(components);
+    assert!(!fields(&exchange.send(post(DEPLOYMENT, &body)).await).is_empty());
+    assert!(exchange.fleet.state().statuses.is_empty());
+}
