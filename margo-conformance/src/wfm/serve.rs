@@ -66,7 +66,8 @@ async fn answer(shared: &Shared, request: RecordedRequest) -> Response<AnswerBod
     }
 }
 
-type Answered = Result<Response<AnswerBody>, Problem>;
+/// The answer, or the problem that is one.
+type Answered = Result<Response<AnswerBody>, Box<Problem>>;
 
 /// What a fleet manager answers, as far as no lie is about it.
 fn truth(
@@ -87,19 +88,19 @@ fn truth(
             digest,
         } => match state.desired.document(deployment_id, digest) {
             Some(document) => served.immutable(&digest, document),
-            None => Err(Problem::new(ProblemType::DeploymentNotFound)),
+            None => Err(Box::new(Problem::new(ProblemType::DeploymentNotFound))),
         },
         Route::Bundle { digest } => match state.desired.bundle_bytes(&digest) {
             Some(bundle) => served.immutable(&digest, bundle),
-            None => Err(Problem::new(ProblemType::InvalidBundle)),
+            None => Err(Box::new(Problem::new(ProblemType::InvalidBundle))),
         },
         Route::ReportStatus { deployment_id } => report(state, deployment_id, request),
         Route::ReportCapabilities { device_id } => capabilities(state, device_id, request),
         Route::RemoveDevice { device_id } => match state.devices.remove(&device_id) {
             Some(_) => Ok(empty(204)),
-            None => Err(Problem::new(ProblemType::DeviceNotFound)),
+            None => Err(Box::new(Problem::new(ProblemType::DeviceNotFound))),
         },
-        _ => Err(Problem::about_blank(404)),
+        _ => Err(Box::new(Problem::about_blank(404))),
     }
 }
 
@@ -120,7 +121,9 @@ impl Served<'_> {
         let media_type = self.endpoint.response_type.unwrap_or(media_type::JSON);
         let accept = self.request.header(ACCEPT.as_str()).map(Accept::parse);
         if accept.is_some_and(|accept| !accept.allows(media_type)) {
-            return Err(Problem::new(ProblemType::ServerCannotGenerateResponse));
+            return Err(Box::new(Problem::new(
+                ProblemType::ServerCannotGenerateResponse,
+            )));
         }
         let condition = self.request.header(IF_NONE_MATCH.as_str());
         let is_known = condition
@@ -149,7 +152,9 @@ fn report(state: &mut State, id: DeploymentId, request: &RecordedRequest) -> Ans
     let report: DeploymentStatus = read(request)?;
     if report.deployment_id != id {
         let why = "it is not that of the path";
-        return Err(Problem::new(ProblemType::SemanticError).with_field_error("deploymentId", why));
+        return Err(Box::new(
+            Problem::new(ProblemType::SemanticError).with_field_error("deploymentId", why),
+        ));
     }
     let is_first = state.report(report);
     Ok(empty(if is_first { 201 } else { 200 }))
@@ -160,24 +165,28 @@ fn capabilities(state: &mut State, id: Option<DeviceId>, request: &RecordedReque
     let own = capabilities.properties.id.clone();
     if id.is_some_and(|id| id != own) {
         let why = "it is not that of the path";
-        return Err(Problem::new(ProblemType::SemanticError).with_field_error("properties.id", why));
+        return Err(Box::new(
+            Problem::new(ProblemType::SemanticError).with_field_error("properties.id", why),
+        ));
     }
     let gateway = own.is_child().then(|| own.root());
     if gateway.is_some_and(|gateway| !state.devices.contains_key(&gateway)) {
-        return Err(Problem::new(ProblemType::GatewayNotFound));
+        return Err(Box::new(Problem::new(ProblemType::GatewayNotFound)));
     }
     let is_first = state.devices.insert(own, capabilities).is_none();
     Ok(empty(if is_first { 201 } else { 200 }))
 }
 
 /// What is no JSON is 400, what is no such document 422.
-fn read<T: Document>(request: &RecordedRequest) -> Result<T, Problem> {
+fn read<T: Document>(request: &RecordedRequest) -> Result<T, Box<Problem>> {
     if serde_json::from_slice::<Value>(&request.body).is_err() {
-        return Err(Problem::new(ProblemType::InvalidRequest));
+        return Err(Box::new(Problem::new(ProblemType::InvalidRequest)));
     }
     match margo_types::read::<T>(&request.body) {
         Ok(document) => Ok(document.into_value()),
-        Err(error) => Err(Problem::new(ProblemType::SemanticError).with_detail(error.to_string())),
+        Err(error) => Err(Box::new(
+            Problem::new(ProblemType::SemanticError).with_detail(error.to_string()),
+        )),
     }
 }
 
