@@ -31,6 +31,7 @@ mod origin;
 mod placement;
 mod policy;
 mod registry;
+
 mod wfm;
 
 pub use config::Config;

@@ -1,5 +1,6 @@
 //! The fleet manager as a whole.
 
+use std::error::Error;
 use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
@@ -8,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use margo_server_traits::server::{Server, ServerOptions};
+use margo_server_traits::server::{IdentityFiles, IdentityWatch, Server, ServerOptions};
 use margo_server_traits::store::{SqliteStore, Store};
 use margo_server_traits::{Fleet, FleetService, StoreFleet};
 use margo_types::id::SpiffeId;
@@ -19,7 +20,6 @@ use url::Url;
 use crate::admin::AdminServer;
 use crate::config::Config;
 use crate::failure::{Failure, Kind};
-use crate::identity::IdentityFiles;
 use crate::manager::Manager;
 use crate::policy::Policy;
 use crate::{files, registry};
@@ -30,11 +30,11 @@ pub struct Wfm {
     public_url: Url,
     admin_socket: PathBuf,
     listener: TcpListener,
-    server: Server,
+    server: Server<FleetService>,
     admin: AdminServer,
     manager: Arc<Manager>,
     store: Arc<SqliteStore>,
-    identity: IdentityFiles,
+    identity: IdentityWatch,
 }
 
 impl Wfm {
@@ -43,7 +43,7 @@ impl Wfm {
     /// # Errors
     /// [`Failure`] naming the file or address that cannot be used. Nothing is changed then.
     pub async fn open(config: &Config) -> Result<Self, Failure> {
-        let identity = IdentityFiles::open(&config.identity)?;
+        let identity = identity(config)?;
         let registries = registry::client(config)?;
         let listener = TcpListener::bind(config.listen).await.map_err(|error| {
             let message = format!(
@@ -129,10 +129,11 @@ impl Wfm {
                 let _ = stopped.wait_for(|is| *is).await;
             }
         };
-        let ended = |error: std::io::Error| {
-            Failure::caused(Kind::Environment, "the fleet manager cannot go on; see the cause, and start it again", &error)
+        let ended = |error: &dyn Error| {
+            let message = "the fleet manager cannot go on; see the cause, and start it again";
+            Failure::caused(Kind::Environment, message, error)
         };
-        let watching = tokio::spawn(self.identity.watch());
+        let watching = tokio::spawn(self.identity.run(BETWEEN_LOOKS));
         let pruning = tokio::spawn(prune(Arc::clone(&self.store)));
         let devices = self.server.serve(self.listener, until_stopped());
         let operators = self.admin.serve(self.manager, until_stopped());
@@ -143,8 +144,8 @@ impl Wfm {
             Ok(())
         };
         let served = tokio::try_join!(
-            async { devices.await.map_err(ended) },
-            async { operators.await.map_err(ended) },
+            async { devices.await.map_err(|error| ended(&error)) },
+            async { operators.await.map_err(|error| ended(&error)) },
             stopping,
         );
         watching.abort();
@@ -165,6 +166,19 @@ impl fmt::Debug for Wfm {
     }
 }
 
+/// The identity, which devices would accept now.
+fn identity(config: &Config) -> Result<IdentityWatch, Failure> {
+    let files = &config.identity;
+    let watch = IdentityFiles::new(&files.svid, &files.key, &files.bundle)
+        .watch()
+        .map_err(|error| Failure::of(Kind::Environment, &error))?;
+    watch.identity().verify_own().map_err(|error| {
+        let files = format!("{} with {}", files.svid.display(), files.bundle.display());
+        Failure::of(Kind::Environment, &error).about(files)
+    })?;
+    Ok(watch)
+}
+
 /// Drops what no device can still be fetching, now and then.
 async fn prune(store: Arc<SqliteStore>) {
     loop {
@@ -180,3 +194,5 @@ async fn prune(store: Arc<SqliteStore>) {
 /// A week.
 const KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 const BETWEEN_PRUNES: Duration = Duration::from_secs(60 * 60);
+/// Renewed SVIDs come hours before the old ones expire.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(10);

@@ -1,9 +1,7 @@
-//! The device side against servers that do as they are told.
+//! The device side, seen from outside: against servers that do as they are told.
 
+mod agent;
 mod api;
 mod identity;
 mod server;
 mod trust;
-//! Integration tests of this crate.
-
-mod agent;

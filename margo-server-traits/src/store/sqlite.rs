@@ -1,5 +1,6 @@
 //! The store in an SQLite file.
 
+mod backup;
 mod file;
 mod heads;
 mod publication;
@@ -34,7 +35,7 @@ use super::{
 /// a loss of power. Beside it are `<file>-wal` and `<file>-shm`, which belong to it, and `<file>.lock`, which keeps a second
 /// process out. Files are readable by their owner only (0600).
 ///
-/// To back it up while it is open use `sqlite3 <file> ".backup <copy>"`; to restore a backup stop the fleet manager, remove
+/// To back it up while it is open use [`SqliteStore::backup`]; to restore a backup stop the fleet manager, remove
 /// `<file>-wal` and `<file>-shm`, and put the copy in place. What happens then is said at
 /// [`StoreFleet`](crate::StoreFleet).
 pub struct SqliteStore {

@@ -194,7 +194,7 @@ fn lock(path: &Path) -> Result<File, StoreError> {
 }
 
 /// Only the owner reads it: deployments carry parameters, and those may be secret.
-fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+pub(super) fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
     options

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use comfy_table::Table;
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::presets::NOTHING;
 use jiff::Timestamp;
 use margo_types::status::StatusError;
 use margo_wfm::operations::{
@@ -187,7 +187,7 @@ fn problems(report: &Report) -> String {
 
 fn table(header: &[&str], rows: impl Iterator<Item = Vec<String>>, empty: &str) -> String {
     let mut table = Table::new();
-    table.load_preset(UTF8_HORIZONTAL_ONLY).set_header(header);
+    table.load_style(NOTHING).set_header(header);
     table.add_rows(rows);
     if table.is_empty() {
         return empty.to_owned();

@@ -1,0 +1,8 @@
+//! The program `margo-wfm`, driven from outside.
+
+mod bad_input;
+mod deployments;
+mod identities;
+mod operating;
+mod packages;
+mod support;
