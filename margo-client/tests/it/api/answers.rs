@@ -269,7 +269,9 @@ async fn a_web_page_is_no_document() {
 
 #[tokio::test]
 async fn what_is_too_long_or_too_slow_ends_with_an_error() {
-    let bomb = gzip(&vec![0; 3 << 20]);
+    // Whoever decodes it to its end finds out that the end is missing.
+    let mut bomb = gzip(&vec![0; 3 << 20]);
+    bomb.truncate(bomb.len() - 8);
     for (reply, kind, text) in [
         (Reply::endless(200), ErrorKind::Misbehaved, "more than"),
         (
