@@ -37,9 +37,9 @@ pub use self::window::Window;
 ///
 /// ```toml
 /// period = "1m"                    # how often: "30s", "5m", "1h 30m"; 1 minute when absent
-/// jitter-percent = 10              # how much a period varies by chance, 0 to 100; 10 when absent
-/// time-zone = "Europe/Berlin"      # an IANA name; the system's zone when absent
-/// polling-hours = [                # when to poll; always when absent
+/// jitter_percent = 10              # how much a period varies by chance, 0 to 100; 10 when absent
+/// time_zone = "Europe/Berlin"      # an IANA name; the system's zone when absent
+/// polling_hours = [                # when to poll; always when absent
 ///     "22:00-06:00",                                     # every day, past midnight
 ///     { days = ["sat", "sun"] },                         # whole days
 ///     { days = ["mon-fri"], hours = "12:00-13:00" },
@@ -52,7 +52,7 @@ pub use self::window::Window;
 ///
 /// A window past midnight belongs to the day on which it begins.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct ScheduleConfig {
     /// The time from one poll to the next: 1 minute.
@@ -104,7 +104,7 @@ impl Schedule {
             ));
         }
         if config.jitter_percent > 100 {
-            return Err(setup("jitter-percent is more than 100; write 0 to 100"));
+            return Err(setup("jitter_percent is more than 100; write 0 to 100"));
         }
         if Week::of(&config.polling_hours, &config.downtime).is_never() {
             let message = "the downtime covers all polling hours, so there would never be a poll; shorten one of them";
@@ -119,7 +119,7 @@ impl Schedule {
                 setup(message).because(error)
             })?,
             None if has_windows => TimeZone::try_system().map_err(|error| {
-                let message = "the system's time zone cannot be found; write time-zone = \"<IANA name>\" or set TZ";
+                let message = "the system's time zone cannot be found; write time_zone = \"<IANA name>\" or set TZ";
                 setup(message).because(error)
             })?,
             None => TimeZone::UTC,
@@ -196,6 +196,24 @@ impl Schedule {
             }
         }
         at
+    }
+}
+
+impl Default for Schedule {
+    /// Once a minute, at any time.
+    fn default() -> Self {
+        let ScheduleConfig {
+            period,
+            jitter_percent,
+            ..
+        } = ScheduleConfig::default();
+        Self {
+            period,
+            jitter_percent,
+            zone: TimeZone::UTC,
+            polling_hours: Vec::new(),
+            downtime: Vec::new(),
+        }
     }
 }
 

@@ -94,7 +94,7 @@ fn print(snapshot: &Value) {
         return;
     };
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_header(["DEPLOYMENT", "DEVICE", "STATE", "DETAILS"]);
+    table.load_style(presets::NOTHING).set_header(["DEPLOYMENT", "DEVICE", "STATE", "DETAILS"]);
     for deployment in deployments.values() {
         let cell = |name: &str| deployment[name].as_str().unwrap_or("-").to_owned();
         let error = deployment["lastError"]["message"].as_str();

@@ -11,7 +11,7 @@ use margo_types::{SpecVersion, validate};
 use super::{Agent, Clock, Options, Shared, SystemClock, Veto};
 use crate::gateway::{Device, Devices};
 use crate::retry::RetryPolicy;
-use crate::schedule::{Schedule, ScheduleConfig};
+use crate::schedule::Schedule;
 use crate::state::{Ledger, StateStore};
 use crate::{Error, ErrorKind, FleetApi};
 
@@ -23,7 +23,7 @@ pub struct AgentBuilder {
     device: Option<Device>,
     children: Vec<Device>,
     members: Vec<Device>,
-    schedule: Option<Schedule>,
+    schedule: Schedule,
     retry: RetryPolicy,
     options: Options,
     clock: Arc<dyn Clock>,
@@ -38,7 +38,7 @@ impl AgentBuilder {
             device: None,
             children: Vec::new(),
             members: Vec::new(),
-            schedule: None,
+            schedule: Schedule::default(),
             retry: RetryPolicy::default(),
             options: Options::default(),
             clock: Arc::new(SystemClock),
@@ -80,7 +80,7 @@ impl AgentBuilder {
 
     /// When to poll; once a minute otherwise.
     pub fn schedule(mut self, schedule: Schedule) -> Self {
-        self.schedule = Some(schedule);
+        self.schedule = schedule;
         self
     }
 
@@ -121,17 +121,13 @@ impl AgentBuilder {
         devices.children = self.children;
         devices.members = self.members;
         check(&devices)?;
-        let schedule = match self.schedule {
-            Some(schedule) => schedule,
-            None => Schedule::new(&ScheduleConfig::default())?,
-        };
         let ledger = Ledger::open(self.state).await?;
         Ok(Agent {
             shared: Arc::new(Shared::new(
                 self.api,
                 ledger,
                 devices,
-                schedule,
+                self.schedule,
                 self.retry,
                 self.options,
                 self.clock,

@@ -11,7 +11,7 @@ fn at(text: &str) -> Timestamp {
 /// A schedule without chance, in Berlin unless the text says otherwise.
 fn schedule(text: &str) -> Schedule {
     read(&format!(
-        "jitter-percent = 0\ntime-zone = \"Europe/Berlin\"\n{text}"
+        "jitter_percent = 0\ntime_zone = \"Europe/Berlin\"\n{text}"
     ))
     .expect("a schedule")
 }
@@ -44,7 +44,7 @@ fn the_first_poll_is_at_once_and_the_others_follow_by_period() {
 
 #[test]
 fn jitter_varies_the_period_in_both_directions() {
-    let schedule = read("period = \"100s\"\njitter-percent = 20").expect("a schedule");
+    let schedule = read("period = \"100s\"\njitter_percent = 20").expect("a schedule");
     let now = at("2026-03-04T12:00:00Z");
     for (random, seconds) in [(0, 80), (1 << 63, 100), (3 << 62, 110)] {
         let expected = later(now, Duration::from_secs(seconds));
@@ -57,53 +57,53 @@ fn polling_hours_and_downtimes_move_polls() {
     // 2026-03-04 is a Wednesday; Berlin is at +01:00 then
     for (text, now, expected) in [
         (
-            "polling-hours = [\"22:00-06:00\"]",
+            "polling_hours = [\"22:00-06:00\"]",
             "2026-03-04T12:00+01",
             "2026-03-04T22:00+01",
         ),
         (
-            "polling-hours = [\"22:00-06:00\"]",
+            "polling_hours = [\"22:00-06:00\"]",
             "2026-03-04T23:30+01",
             "2026-03-04T23:30+01",
         ),
         (
-            "polling-hours = [\"22:00-06:00\"]",
+            "polling_hours = [\"22:00-06:00\"]",
             "2026-03-04T05:59+01",
             "2026-03-04T05:59+01",
         ),
         (
-            "polling-hours = [\"22:00-06:00\"]",
+            "polling_hours = [\"22:00-06:00\"]",
             "2026-03-04T06:00+01",
             "2026-03-04T22:00+01",
         ),
         // belongs to the day on which it begins
         (
-            "polling-hours = [{ days = [\"tue\"], hours = \"22:00-06:00\" }]",
+            "polling_hours = [{ days = [\"tue\"], hours = \"22:00-06:00\" }]",
             "2026-03-04T05:00+01",
             "2026-03-04T05:00+01",
         ),
         (
-            "polling-hours = [{ days = [\"wed\"], hours = \"22:00-06:00\" }]",
+            "polling_hours = [{ days = [\"wed\"], hours = \"22:00-06:00\" }]",
             "2026-03-04T05:00+01",
             "2026-03-04T22:00+01",
         ),
         (
-            "polling-hours = [{ days = [\"sat\", \"sun\"] }]",
+            "polling_hours = [{ days = [\"sat\", \"sun\"] }]",
             "2026-03-04T05:00+01",
             "2026-03-07T00:00+01",
         ),
         (
-            "polling-hours = [{ days = [\"fri-mon\"] }]",
+            "polling_hours = [{ days = [\"fri-mon\"] }]",
             "2026-03-04T05:00+01",
             "2026-03-06T00:00+01",
         ),
         (
-            "polling-hours = [{ days = [\"mon..fri\"] }]",
+            "polling_hours = [{ days = [\"mon..fri\"] }]",
             "2026-03-07T05:00+01",
             "2026-03-09T00:00+01",
         ),
         (
-            "polling-hours = [{ days = [\"Wednesday\"], hours = \"00:00-24:00\" }]",
+            "polling_hours = [{ days = [\"Wednesday\"], hours = \"00:00-24:00\" }]",
             "2026-03-04T23:59+01",
             "2026-03-04T23:59+01",
         ),
@@ -125,7 +125,7 @@ fn polling_hours_and_downtimes_move_polls() {
         ),
         // the opening is in a downtime
         (
-            "polling-hours = [\"22:00-06:00\"]\ndowntime = [\"21:00-23:00\"]",
+            "polling_hours = [\"22:00-06:00\"]\ndowntime = [\"21:00-23:00\"]",
             "2026-03-04T12:00+01",
             "2026-03-04T23:00+01",
         ),
@@ -156,7 +156,7 @@ fn polling_hours_and_downtimes_move_polls() {
 #[test]
 fn only_downtimes_are_quiet() {
     let schedule = schedule(
-        "polling-hours = [\"22:00-06:00\"]\ndowntime = [\"01:00-02:00\", { from = \"2026-12-24\", to = \"2026-12-26\" }]",
+        "polling_hours = [\"22:00-06:00\"]\ndowntime = [\"01:00-02:00\", { from = \"2026-12-24\", to = \"2026-12-26\" }]",
     );
     for (now, until) in [
         ("2026-03-04T12:00+01", None),
@@ -230,7 +230,7 @@ fn daylight_saving_changes_neither_lose_nor_invent_time() {
 fn a_day_that_a_zone_skips_has_no_windows() {
     // Apia went from the 29th to the 31st of December 2011.
     let schedule = read(
-        "jitter-percent = 0\ntime-zone = \"Pacific/Apia\"\ndowntime = [{ from = \"2011-12-30T08:00\", to = \"2011-12-30T20:00\" }]",
+        "jitter_percent = 0\ntime_zone = \"Pacific/Apia\"\ndowntime = [{ from = \"2011-12-30T08:00\", to = \"2011-12-30T20:00\" }]",
     );
     let schedule = schedule.expect("a schedule");
     let mut hour = at("2011-12-29T00:00-10");
@@ -242,7 +242,7 @@ fn a_day_that_a_zone_skips_has_no_windows() {
 
 #[test]
 fn a_fleet_does_not_wake_up_in_the_same_second() {
-    let text = "period = \"10m\"\ntime-zone = \"Europe/Berlin\"\npolling-hours = [\"22:00-22:05\", \"23:00-24:00\"]";
+    let text = "period = \"10m\"\ntime_zone = \"Europe/Berlin\"\npolling_hours = [\"22:00-22:05\", \"23:00-24:00\"]";
     let schedule = read(text).expect("a schedule");
     let noon = at("2026-03-04T12:00+01");
     // a quarter of a period after the opening; three quarters would be after the end
@@ -258,7 +258,7 @@ fn a_fleet_does_not_wake_up_in_the_same_second() {
 
 #[test]
 fn polling_hours_that_are_over_for_good_end_the_polling() {
-    let schedule = schedule("polling-hours = [{ from = \"2026-01-01\", to = \"2026-01-31\" }]");
+    let schedule = schedule("polling_hours = [{ from = \"2026-01-01\", to = \"2026-01-31\" }]");
     assert_eq!(
         schedule.next_poll(at("2026-01-15T00:00Z"), None, 0),
         at("2026-01-15T00:00Z")
@@ -276,19 +276,19 @@ fn errors_say_what_to_write() {
         ("period = \"-5s\"", "\"30s\""),
         ("period = \"1ms\"", "100ms to 30d"),
         ("period = \"800h\"", "100ms to 30d"),
-        ("jitter-percent = 101", "0 to 100"),
-        ("time-zone = \"Berlin\"", "\"Europe/Berlin\""),
-        ("polling-hours = [\"22-6\"]", "\"22:00-06:00\""),
-        ("polling-hours = [\"25:00-26:00\"]", "\"22:00-06:00\""),
-        ("polling-hours = [\"24:00-06:00\"]", "\"22:00-06:00\""),
-        ("polling-hours = [\"22:60-23:00\"]", "\"22:00-06:00\""),
-        ("polling-hours = [\"+2:00-23:00\"]", "\"22:00-06:00\""),
-        ("polling-hours = [\"22:00-22:00\"]", "00:00-24:00"),
-        ("polling-hours = [{ days = [\"mo\"] }]", "mon, tue"),
-        ("polling-hours = [{ days = [] }]", "mon-fri"),
-        ("polling-hours = [{}]", "\"22:00-06:00\""),
-        ("polling-hours = [3]", "\"22:00-06:00\""),
-        ("polling-hours = [{ day = [\"mon\"] }]", "days"),
+        ("jitter_percent = 101", "0 to 100"),
+        ("time_zone = \"Berlin\"", "\"Europe/Berlin\""),
+        ("polling_hours = [\"22-6\"]", "\"22:00-06:00\""),
+        ("polling_hours = [\"25:00-26:00\"]", "\"22:00-06:00\""),
+        ("polling_hours = [\"24:00-06:00\"]", "\"22:00-06:00\""),
+        ("polling_hours = [\"22:60-23:00\"]", "\"22:00-06:00\""),
+        ("polling_hours = [\"+2:00-23:00\"]", "\"22:00-06:00\""),
+        ("polling_hours = [\"22:00-22:00\"]", "00:00-24:00"),
+        ("polling_hours = [{ days = [\"mo\"] }]", "mon, tue"),
+        ("polling_hours = [{ days = [] }]", "mon-fri"),
+        ("polling_hours = [{}]", "\"22:00-06:00\""),
+        ("polling_hours = [3]", "\"22:00-06:00\""),
+        ("polling_hours = [{ day = [\"mon\"] }]", "days"),
         ("downtime = [{ from = \"2026-12-24\" }]", "to = "),
         (
             "downtime = [{ from = \"2026-12-24\", to = \"2026-12-23\" }]",
@@ -308,10 +308,10 @@ fn errors_say_what_to_write() {
         ),
         ("downtime = [\"00:00-24:00\"]", "shorten one"),
         (
-            "polling-hours = [\"22:00-23:00\"]\ndowntime = [\"21:30-23:30\"]",
+            "polling_hours = [\"22:00-23:00\"]\ndowntime = [\"21:30-23:30\"]",
             "shorten one",
         ),
-        ("poling-hours = []", "polling-hours"),
+        ("poling-hours = []", "polling_hours"),
     ] {
         let error = read(text).expect_err(text);
         assert!(error.contains(expected), "{text}: {error}");
@@ -341,7 +341,7 @@ proptest! {
         minute in 0i64..(2 * 366 * 24 * 60),
     ) {
         let text = format!(
-            "jitter-percent = 0\ntime-zone = \"{zone}\"\npolling-hours = [{}]\ndowntime = [{}]",
+            "jitter_percent = 0\ntime_zone = \"{zone}\"\npolling_hours = [{}]\ndowntime = [{}]",
             polling.join(", "), quiet.join(", "),
         );
         // windows that leave no time at all are refused
