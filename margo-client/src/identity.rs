@@ -82,7 +82,9 @@ impl IdentityFiles {
         let mode = permissions(&self.key)?;
         (mode & 0o077 != 0).then(|| {
             let path = self.key.display();
-            format!("others may read the private key {path} (mode {mode:04o}); run chmod 600 {path}")
+            format!(
+                "others may read the private key {path} (mode {mode:04o}); run chmod 600 {path}"
+            )
         })
     }
 
@@ -202,8 +204,9 @@ impl Contents {
 
     fn bundle(&self, files: &IdentityFiles) -> Result<TrustBundle, Error> {
         let path = files.trust_bundle.display();
-        trust::read_bundle(&self.bundle)
-            .map_err(|error| setup(format!("the trust bundle {path} cannot be used")).because(error))
+        trust::read_bundle(&self.bundle).map_err(|error| {
+            setup(format!("the trust bundle {path} cannot be used")).because(error)
+        })
     }
 }
 
@@ -219,25 +222,38 @@ fn read(path: &Path, what: &str) -> Result<Vec<u8>, Error> {
         .map_err(|error| {
             let fix = match error.kind() {
                 std::io::ErrorKind::NotFound => "there is no such file; check the path",
-                std::io::ErrorKind::PermissionDenied => "this user may not read it; check its owner and mode",
-                std::io::ErrorKind::FileTooLarge => "it has more than 1 MiB; check that it is the right file",
+                std::io::ErrorKind::PermissionDenied => {
+                    "this user may not read it; check its owner and mode"
+                }
+                std::io::ErrorKind::FileTooLarge => {
+                    "it has more than 1 MiB; check that it is the right file"
+                }
                 _ => "check that it is a file and can be read",
             };
             setup(format!("{what} {path_text} cannot be read: {fix}")).because(error)
         })?;
     if bytes.is_empty() {
-        return Err(setup(format!("{what} {path_text} is empty; write it again")));
+        return Err(setup(format!(
+            "{what} {path_text} is empty; write it again"
+        )));
     }
     Ok(bytes)
 }
 
 fn unusable_svid(path: &Path, error: IdentityError) -> Error {
     let path = path.display();
-    setup(format!("the SVID {path} is not taken over; restart to become somebody else")).because(error)
+    setup(format!(
+        "the SVID {path} is not taken over; restart to become somebody else"
+    ))
+    .because(error)
 }
 
 fn unusable_bundle(path: &Path, error: IdentityError) -> Error {
-    setup(format!("the trust bundle {} cannot be used", path.display())).because(error)
+    setup(format!(
+        "the trust bundle {} cannot be used",
+        path.display()
+    ))
+    .because(error)
 }
 
 fn setup(message: String) -> Error {

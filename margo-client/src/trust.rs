@@ -47,14 +47,18 @@ pub fn read_bundle(bytes: &[u8]) -> Result<TrustBundle, Error> {
 fn pem_anchors(pem: &[u8]) -> Result<Vec<Anchor>, Error> {
     let mut anchors = Vec::new();
     for certificate in CertificateDer::pem_slice_iter(pem) {
-        let certificate = certificate
-            .map_err(|error| setup("the text is not well-formed PEM; check that it was copied as a whole").because(error))?;
+        let certificate = certificate.map_err(|error| {
+            setup("the text is not well-formed PEM; check that it was copied as a whole")
+                .because(error)
+        })?;
         let anchor = Anchor::from_der(certificate.to_vec())
             .map_err(|error| setup("a PEM block is not a certificate").because(error))?;
         anchors.push(anchor);
     }
     if anchors.is_empty() {
-        return Err(setup("there is no certificate; give the PEM of the anchors"));
+        return Err(setup(
+            "there is no certificate; give the PEM of the anchors",
+        ));
     }
     Ok(anchors)
 }

@@ -65,7 +65,11 @@ impl TrustKeeper {
     ///
     /// # Errors
     /// [`ErrorKind::State`] when the file exists and cannot be read.
-    pub fn open(mis: Mis, cache: impl Into<PathBuf>, options: KeeperOptions) -> Result<Self, Error> {
+    pub fn open(
+        mis: Mis,
+        cache: impl Into<PathBuf>,
+        options: KeeperOptions,
+    ) -> Result<Self, Error> {
         let cache = cache.into();
         let bundle = match fs::read(&cache) {
             Ok(bytes) => read_bundle(&bytes)
@@ -128,7 +132,11 @@ impl TrustKeeper {
         self.attempts.succeeded();
         let refreshed = match fetched {
             Fetched::Unchanged => Refreshed::Unchanged,
-            Fetched::Bundle { bytes, bundle, held } => {
+            Fetched::Bundle {
+                bytes,
+                bundle,
+                held,
+            } => {
                 let is_same = self.bundle.as_ref() == Some(&bundle);
                 self.bundle = Some(bundle);
                 self.held = held;
@@ -164,14 +172,20 @@ impl TrustKeeper {
                     continue;
                 }
             }
-            if let Some(Err(error)) = self.bundle.as_ref().map(|bundle| identity.replace_bundle(bundle)) {
+            if let Some(Err(error)) = self
+                .bundle
+                .as_ref()
+                .map(|bundle| identity.replace_bundle(bundle))
+            {
                 tracing::error!(%error, "the trust bundle cannot be used; the current anchors stay");
             }
         }
     }
 
     fn failed(&mut self, error: &Error, now: Timestamp) {
-        let next = self.attempts.failed(&self.options.retry, error, now, random());
+        let next = self
+            .attempts
+            .failed(&self.options.retry, error, now, random());
         if next == NextAttempt::Never {
             // The next regular refresh is the new reason, but not before a wait that was asked for.
             self.attempts.resume();

@@ -44,7 +44,9 @@ impl Mis {
             .pool_max_idle_per_host(0)
             .user_agent(concat!("margo-client/", env!("CARGO_PKG_VERSION")))
             .build()
-            .map_err(|error| Error::new(ErrorKind::Setup, "HTTPS cannot be set up").because(error))?;
+            .map_err(|error| {
+                Error::new(ErrorKind::Setup, "HTTPS cannot be set up").because(error)
+            })?;
         Ok(Self {
             domain,
             discovery: None,
@@ -92,17 +94,27 @@ impl Mis {
         match answer.status {
             StatusCode::NOT_MODIFIED if held.is_some() => return Ok(Fetched::Unchanged),
             StatusCode::NOT_MODIFIED => {
-                return Err(misbehaved(&peer, "answers 304 to a request that was unconditional"));
+                return Err(misbehaved(
+                    &peer,
+                    "answers 304 to a request that was unconditional",
+                ));
             }
             StatusCode::OK => {}
             _ => return Err(answer.refusal(&peer, "the request for the trust bundle")),
         }
         let body = answer.document(&peer, "the trust bundle")?;
-        let unacceptable = || misbehaved(&peer, "is no acceptable bundle; what is trusted so far stays");
+        let unacceptable = || {
+            misbehaved(
+                &peer,
+                "is no acceptable bundle; what is trusted so far stays",
+            )
+        };
         let exact = read::<TrustBundle>(body).map_err(|error| unacceptable().because(error))?;
         let anchors = exact.value().anchors();
         anchors.map_err(|error| unacceptable().because(error))?;
-        let tag = answer.header(ETAG).and_then(|tag| EntityTag::parse(tag).ok());
+        let tag = answer
+            .header(ETAG)
+            .and_then(|tag| EntityTag::parse(tag).ok());
         Ok(Fetched::Bundle {
             bytes: body.to_vec(),
             bundle: exact.into_value(),
@@ -179,7 +191,11 @@ fn check_https(what: &str, url: &Url) -> Result<(), Error> {
 
 /// The server, for messages.
 fn peer(what: &str, url: &Url) -> String {
-    format!("{what} at {}{}", url.origin().ascii_serialization(), url.path())
+    format!(
+        "{what} at {}{}",
+        url.origin().ascii_serialization(),
+        url.path()
+    )
 }
 
 const WELL_KNOWN: &str = "/.well-known/margo";

@@ -62,7 +62,8 @@ impl ServerTrust {
         for anchor in &self.anchors {
             let certificate = CertificateDer::from(anchor.as_der());
             let root = anchor_from_trusted_cert(&certificate).map_err(|error| {
-                let message = "an anchor for the identity service is not a certificate that can be used";
+                let message =
+                    "an anchor for the identity service is not a certificate that can be used";
                 Error::new(ErrorKind::Setup, message).because(error)
             })?;
             roots.push(root.to_owned());
@@ -75,7 +76,9 @@ impl ServerTrust {
         };
         let builder = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&rustls::version::TLS13])
-            .map_err(|error| Error::new(ErrorKind::Setup, "TLS 1.3 is not available").because(error))?;
+            .map_err(|error| {
+                Error::new(ErrorKind::Setup, "TLS 1.3 is not available").because(error)
+            })?;
         Ok(builder
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(verifier))
@@ -136,7 +139,9 @@ impl fmt::Debug for SpkiPin {
 
 /// No presented certificate has a pinned key.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("none of the keys that the server's certificate chains to is pinned; check the URL, or pin its new key")]
+#[error(
+    "none of the keys that the server's certificate chains to is pinned; check the URL, or pin its new key"
+)]
 struct NotPinned;
 
 #[derive(Debug)]
@@ -173,7 +178,9 @@ impl Verifier {
         if is_free_of_name {
             return Ok(());
         }
-        end_entity.verify_is_valid_for_subject_name(name).map_err(refusal)
+        end_entity
+            .verify_is_valid_for_subject_name(name)
+            .map_err(refusal)
     }
 
     /// Without a PKI, the presented certificates with a pinned key take the place of anchors.
@@ -262,7 +269,9 @@ impl ServerCertVerifier for Verifier {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
+        self.provider
+            .signature_verification_algorithms
+            .supported_schemes()
     }
 }
 

@@ -54,7 +54,9 @@ impl Connections {
     /// Adds why the fleet manager was refused, which the error of a TLS library does not tell in full.
     pub(super) fn explain(&self, error: Error) -> Error {
         match self.identity.last_refusal() {
-            Some(refusal) if error.is_refused_certificate() => error.because(refusal.reason.clone()),
+            Some(refusal) if error.is_refused_certificate() => {
+                error.because(refusal.reason.clone())
+            }
             _ => error,
         }
     }
@@ -106,7 +108,10 @@ impl fmt::Debug for Connections {
 
 /// Says of one's own SVID what the fleet manager could only refuse.
 fn check_own_svid(identity: &Identity) -> Result<(), Error> {
-    let (svid, now) = (identity.svid(), identity.now().unwrap_or_else(Timestamp::now));
+    let (svid, now) = (
+        identity.svid(),
+        identity.now().unwrap_or_else(Timestamp::now),
+    );
     let fault = if svid.not_after() <= now {
         format!(
             "expired at {}; renew it, or set the clock of this device",
