@@ -38,8 +38,9 @@ pub enum ErrorKind {
 }
 
 impl Error {
-    /// An error of this kind, in words that say what to do.
-    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+    /// An error of this kind, in words that say what to do: for those who implement [`FleetApi`](crate::FleetApi) or
+    /// [`StateStore`](crate::state::StateStore).
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self(Box::new(Inner {
             kind,
             message: message.into(),
@@ -50,15 +51,16 @@ impl Error {
         }))
     }
 
-    pub(crate) fn because(
-        mut self,
-        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-    ) -> Self {
+    /// The same error, with what lies beneath.
+    #[must_use]
+    pub fn because(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         self.0.source = Some(source.into());
         self
     }
 
-    pub(crate) fn with_response(mut self, problem: Option<Problem>, advice: RetryAdvice) -> Self {
+    /// The same error, with what the fleet manager answered.
+    #[must_use]
+    pub fn with_response(mut self, problem: Option<Problem>, advice: RetryAdvice) -> Self {
         self.0.problem = problem;
         self.0.advice = Some(advice);
         self

@@ -11,15 +11,22 @@
 //!                                            FleetApi.report_status (in order per deployment)
 //! ```
 
+pub mod agent;
 pub mod api;
 mod error;
 mod exchange;
+pub mod gateway;
 pub mod identity;
 mod jitter;
+pub mod outbox;
+pub mod reconcile;
 pub mod retry;
 pub mod schedule;
+pub mod state;
+pub mod sync;
 pub mod trust;
 
+pub use agent::{Agent, AgentHandle};
 pub use api::{FleetApi, Poll};
 pub use error::{Error, ErrorKind};
 pub use jitter::random;

@@ -1,5 +1,6 @@
-//! The device side against servers that do as they are told.
+//! Integration tests of this crate.
 
+mod agent;
 mod api;
 mod identity;
 mod server;

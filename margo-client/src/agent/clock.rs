@@ -1,0 +1,35 @@
+//! The time of day, which tests set.
+
+use std::fmt;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+/// Tells the time of day. Waiting is always tokio's; with its clock paused and a `Clock` that follows
+/// [`tokio::time::Instant`], days pass in a moment.
+pub trait Clock: fmt::Debug + Send + Sync {
+    /// The time now.
+    fn now(&self) -> Timestamp;
+}
+
+/// The clock of the machine.
+#[derive(Clone, Copy, Debug, Default)]
+#[allow(clippy::exhaustive_structs, reason = "it never has anything to hold")]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+}
+
+/// Waits for a time of day. Looks at the clock every minute: it may be set, or the machine may sleep.
+pub(super) async fn sleep_until(clock: &dyn Clock, time: Timestamp) {
+    loop {
+        let left = Duration::try_from(time.duration_since(clock.now())).unwrap_or_default();
+        if left.is_zero() {
+            return;
+        }
+        tokio::time::sleep(left.min(Duration::from_mins(1))).await;
+    }
+}

@@ -1,0 +1,191 @@
+//! Delivers the outbox.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use margo_types::id::DeploymentId;
+use tokio::sync::watch;
+
+use super::clock::sleep_until;
+use super::poller::in_full;
+use super::shared::Shared;
+use crate::jitter::random;
+use crate::outbox::{self, Verdict};
+use crate::retry::{Attempts, NextAttempt};
+use crate::state::{Change, Report};
+use crate::{Error, FleetApi};
+
+pub(super) struct Courier {
+    shared: Arc<Shared>,
+    /// Failures that concern everything.
+    pause: Attempts,
+    /// Failures of single deployments.
+    attempts: BTreeMap<DeploymentId, Attempts>,
+    /// When the fleet manager may be asked again, after an answer that says that it is no use to retry.
+    slow_until: Option<Timestamp>,
+}
+
+impl Courier {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self {
+            shared,
+            pause: Attempts::new(),
+            attempts: BTreeMap::new(),
+            slow_until: None,
+        }
+    }
+
+    /// Delivers until told to stop; not before the fleet manager knows the devices.
+    pub(super) async fn run(mut self, mut stop: watch::Receiver<bool>) {
+        let mut introduced = self.shared.introduced.subscribe();
+        let work = async {
+            if introduced.wait_for(|introduced| *introduced).await.is_err() {
+                return;
+            }
+            loop {
+                let wake = self.deliver().await;
+                let shared = &self.shared;
+                let timer = async {
+                    match wake {
+                        Some(time) => sleep_until(&*shared.clock, time).await,
+                        None => std::future::pending().await,
+                    }
+                };
+                tokio::select! {
+                    () = timer => {}
+                    () = shared.ledger.committed.notified() => {}
+                }
+            }
+        };
+        tokio::select! {
+            biased;
+            _ = stop.wait_for(|stop| *stop) => {}
+            () = work => {}
+        }
+    }
+
+    /// Sends what may be sent now. Returns when to look again, if something is left.
+    async fn deliver(&mut self) -> Option<Timestamp> {
+        let shared = Arc::clone(&self.shared);
+        loop {
+            let due = shared.ledger.read(outbox::due);
+            let mut sent = false;
+            let mut wake: Option<Timestamp> = None;
+            for (number, report) in due {
+                let now = shared.now();
+                if let Some(time) = self.paused_until(now) {
+                    return Some(time);
+                }
+                let id = report.status.deployment_id;
+                if let Some(NextAttempt::At(time)) = self.attempts.get(&id).map(Attempts::next)
+                    && time > now
+                {
+                    wake = Some(wake.map_or(time, |wake| wake.min(time)));
+                    continue;
+                }
+                let outcome = shared.api.report_status(&report.status).await;
+                sent |= self.settle(number, &report, outcome).await;
+            }
+            if !sent {
+                return self.paused_until(shared.now()).or(wake);
+            }
+        }
+    }
+
+    fn paused_until(&self, now: Timestamp) -> Option<Timestamp> {
+        let quiet = self.shared.schedule.quiet_until(now);
+        let pause = match self.pause.next() {
+            NextAttempt::At(time) => Some(time),
+            _ => None,
+        };
+        let times = [quiet, pause, self.slow_until];
+        times.into_iter().flatten().max().filter(|time| *time > now)
+    }
+
+    /// What becomes of a report; whether it left the outbox.
+    async fn settle(&mut self, number: u64, report: &Report, outcome: Result<(), Error>) -> bool {
+        let shared = Arc::clone(&self.shared);
+        let (id, now) = (report.status.deployment_id, shared.now());
+        let state = report.status.status.state.clone();
+        let Err(error) = outcome else {
+            self.pause.succeeded();
+            self.slow_until = None;
+            self.attempts.remove(&id);
+            let late = now.duration_since(report.at);
+            tracing::debug!(deployment = %id, %state, at = %report.at, ?late, "reported");
+            return self.forget(number).await;
+        };
+        if shared.schedule.is_quiet(now) {
+            return false;
+        }
+        let text = in_full(&error);
+        match Verdict::of(&error) {
+            Verdict::GiveUp => {
+                tracing::error!(deployment = %id, %state, at = %report.at, error = text, "the fleet manager refuses a report; given up");
+                shared.snapshot.send_modify(|snapshot| {
+                    snapshot.refused_reports += 1;
+                    snapshot.last_refused_report = Some(format!("{id} {state}: {text}"));
+                });
+                self.attempts.remove(&id);
+                self.forget(number).await
+            }
+            Verdict::Keep => {
+                tracing::warn!(deployment = %id, %state, error = text, "a report was not taken; trying again later");
+                let attempts = self.attempts.entry(id).or_default();
+                attempts.failed(&shared.retry, &error, now, random());
+                // Also where the answer says nothing of the kind: the report is kept, so it is tried again.
+                attempts.resume();
+                false
+            }
+            Verdict::Pause => {
+                tracing::warn!(
+                    error = text,
+                    "reports are not taken now; trying again later"
+                );
+                let next = self.pause.failed(&shared.retry, &error, now, random());
+                if next == NextAttempt::Never {
+                    self.slow_until = later(now, shared.retry.longest_wait);
+                    self.pause.resume();
+                }
+                false
+            }
+        }
+    }
+
+    async fn forget(&self, number: u64) -> bool {
+        let shared = &self.shared;
+        let settled = shared
+            .ledger
+            .change(move |draft| draft.make(Change::Settle(number)))
+            .await;
+        shared.note_state(&settled);
+        shared.changed.notify_one();
+        if settled.is_err() {
+            // It will be sent again; a second time does no harm, but not without end at once.
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        settled.is_ok()
+    }
+}
+
+fn later(now: Timestamp, wait: Duration) -> Option<Timestamp> {
+    now.checked_add(wait).ok()
+}
+
+/// Tells the fleet manager that these devices are gone, children before their gateway.
+pub(super) async fn take_back(shared: &Shared, api: &dyn FleetApi) -> Result<(), Error> {
+    let mut devices = shared
+        .ledger
+        .read(|state| state.capabilities.keys().cloned().collect::<Vec<_>>());
+    devices.sort_by_key(|id| std::cmp::Reverse(id.segments().count()));
+    for device in devices {
+        api.remove_device(&device).await?;
+        shared
+            .ledger
+            .change(move |draft| draft.make(Change::Unreported(device)))
+            .await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,267 @@
+//! Talks with the fleet manager about what the devices are and what they should run.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use margo_types::Digest;
+use margo_types::id::DeviceId;
+use tokio::sync::{oneshot, watch};
+
+use super::clock::sleep_until;
+use super::shared::Shared;
+use super::snapshot::Contact;
+use crate::jitter::random;
+use crate::retry::{Attempts, NextAttempt};
+use crate::state::{Change, State};
+use crate::{Error, ErrorKind, sync};
+
+pub(super) struct Poller {
+    shared: Arc<Shared>,
+    attempts: Attempts,
+    last: Option<Timestamp>,
+    /// Whether the last failure may pass by itself.
+    retryable: bool,
+    /// Not even an operator asks earlier than the fleet manager wants (D64).
+    not_before: Option<Timestamp>,
+    /// The capabilities that the fleet manager was told, or refused, since the start.
+    told: BTreeMap<DeviceId, Digest>,
+}
+
+impl Poller {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self {
+            shared,
+            attempts: Attempts::new(),
+            last: None,
+            retryable: false,
+            not_before: None,
+            told: BTreeMap::new(),
+        }
+    }
+
+    /// Polls until told to stop; not before what was remembered is converged, or has had its time.
+    pub(super) async fn run(
+        mut self,
+        converged: oneshot::Receiver<()>,
+        mut stop: watch::Receiver<bool>,
+    ) {
+        let work = async {
+            let startup = self.shared.options.startup;
+            if tokio::time::timeout(startup, converged).await.is_err() {
+                tracing::warn!(
+                    "what was remembered has not settled yet; asking the fleet manager meanwhile"
+                );
+            }
+            loop {
+                self.wait().await;
+                self.ask().await;
+            }
+        };
+        tokio::select! {
+            biased;
+            _ = stop.wait_for(|stop| *stop) => {}
+            () = work => {}
+        }
+        self.shared.snapshot.send_modify(|snapshot| {
+            snapshot.contact = Contact::Stopped;
+            snapshot.next_poll = None;
+        });
+    }
+
+    async fn wait(&self) {
+        let shared = &self.shared;
+        let next = self.next();
+        let quiet = shared.schedule.is_quiet(shared.now());
+        shared.snapshot.send_modify(|snapshot| {
+            snapshot.next_poll = Some(next);
+            if quiet {
+                snapshot.contact = Contact::Downtime;
+            }
+        });
+        let mut time = std::pin::pin!(sleep_until(&*shared.clock, next));
+        loop {
+            tokio::select! {
+                () = &mut time => return,
+                () = shared.poke.notified() => {
+                    let now = shared.now();
+                    let told_to_wait = self.not_before.is_some_and(|time| time > now);
+                    if !told_to_wait && !shared.schedule.is_quiet(now) {
+                        return;
+                    }
+                    tracing::info!("not polling now: the fleet manager is to be left alone until {next}");
+                }
+            }
+        }
+    }
+
+    /// When to ask next: at the regular time; earlier after a failure that may pass; never earlier than it was told to.
+    fn next(&self) -> Timestamp {
+        let (schedule, now) = (&self.shared.schedule, self.shared.now());
+        let regular = schedule.next_poll(now, self.last, random());
+        let time = match self.attempts.next() {
+            NextAttempt::At(time) if self.retryable => schedule.next_poll(time.max(now), None, 0),
+            NextAttempt::At(time) => regular.max(time),
+            _ => regular,
+        };
+        match self.not_before {
+            Some(earliest) if earliest > time => schedule.next_poll(earliest, None, random()),
+            _ => time,
+        }
+    }
+
+    async fn ask(&mut self) {
+        self.last = Some(self.shared.now());
+        let outcome = self.exchange().await;
+        let shared = Arc::clone(&self.shared);
+        let now = shared.now();
+        match outcome {
+            Ok(()) => {
+                self.attempts.succeeded();
+                self.not_before = None;
+                shared.snapshot.send_modify(|snapshot| {
+                    snapshot.contact = Contact::Online;
+                    snapshot.last_contact = Some(now);
+                    snapshot.consecutive_failures = 0;
+                    snapshot.last_error = None;
+                });
+            }
+            // Errors in a downtime are none (D89).
+            Err(error) if shared.schedule.is_quiet(now) => {
+                tracing::debug!(%error, "ignored: this is a downtime");
+            }
+            Err(error) => {
+                self.attempts.failed(&shared.retry, &error, now, random());
+                self.retryable = error.is_retryable();
+                let asked = error.retry_advice().and_then(|advice| advice.after);
+                let asked = asked.map(|wait| wait.min(shared.retry.longest_asked));
+                self.not_before = asked.and_then(|wait| now.checked_add(wait).ok());
+                note_failure(&shared, &error);
+            }
+        }
+    }
+
+    async fn exchange(&mut self) -> Result<(), Error> {
+        self.introduce().await?;
+        self.shared.introduced.send_replace(true);
+        let shared = &self.shared;
+        let held = shared.ledger.read(State::clone);
+        if let Some(update) = sync::poll(&*shared.api, &held, &shared.options.limits).await? {
+            let version = update.accepted.version;
+            let accepted = shared.accept(update).await;
+            shared.note_state(&accepted);
+            accepted?;
+            tracing::info!(%version, "accepted a manifest");
+            shared.changed.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Tells what the devices are, where that is not known yet: once after every start, because the fleet manager may have
+    /// been restored meanwhile, and after every change. Devices that are gone are taken back first.
+    async fn introduce(&mut self) -> Result<(), Error> {
+        let shared = Arc::clone(&self.shared);
+        let reports = shared.devices().reports();
+        let mut gone: Vec<DeviceId> = shared.ledger.read(|state| {
+            let known = state.capabilities.keys();
+            let is_there = |id: &DeviceId| reports.iter().any(|it| it.properties.id == *id);
+            known.filter(|id| !is_there(id)).cloned().collect()
+        });
+        // Children before their gateway.
+        gone.sort_by_key(|id| std::cmp::Reverse(id.segments().count()));
+        for device in gone {
+            shared.api.remove_device(&device).await?;
+            self.told.remove(&device);
+            tracing::info!(%device, "took the device back");
+            remember(&shared, Change::Unreported(device)).await?;
+        }
+        for capabilities in reports {
+            let device = capabilities.properties.id.clone();
+            let digest = digest_of(&capabilities)?;
+            if self.told.get(&device) == Some(&digest) {
+                continue;
+            }
+            match shared.api.report_capabilities(&capabilities).await {
+                Ok(()) => {
+                    self.told.insert(device.clone(), digest);
+                    shared
+                        .snapshot
+                        .send_modify(|it| it.capabilities_error = None);
+                    remember(&shared, Change::Reported(device, digest)).await?;
+                }
+                Err(error) if is_about_content(&error) => {
+                    // Said once, and again when they change. What is desired may still be asked for.
+                    let text = format!("the capabilities of {device} were refused: {error}");
+                    tracing::error!(%device, %error, "the fleet manager refuses the capabilities");
+                    self.told.insert(device, digest);
+                    shared
+                        .snapshot
+                        .send_modify(|it| it.capabilities_error = Some(text));
+                }
+                Err(error) => {
+                    if error.is_not_found() {
+                        // The fleet manager does not know the gateway any more: from the beginning, then.
+                        self.told.clear();
+                    }
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn remember(shared: &Arc<Shared>, change: Change) -> Result<(), Error> {
+    let written = shared.ledger.change(move |draft| draft.make(change)).await;
+    shared.note_state(&written);
+    written
+}
+
+fn digest_of(
+    capabilities: &margo_types::capabilities::DeviceCapabilities,
+) -> Result<Digest, Error> {
+    let bytes = serde_json::to_vec(capabilities).map_err(|error| {
+        Error::new(ErrorKind::Setup, "the capabilities cannot be written").because(error)
+    })?;
+    Ok(Digest::of(&bytes))
+}
+
+/// Whether the fleet manager refused what was said, and will again.
+fn is_about_content(error: &Error) -> bool {
+    let status = error.problem().map(|problem| problem.status);
+    error.kind() == ErrorKind::Refused && matches!(status, Some(400 | 413 | 422))
+}
+
+fn note_failure(shared: &Shared, error: &Error) {
+    let text = in_full(error);
+    if error.is_integrity() {
+        tracing::error!(
+            security_event = true,
+            error = text,
+            "refused what the fleet manager sent"
+        );
+    } else {
+        tracing::warn!(error = text, "the fleet manager was not polled");
+    }
+    shared.snapshot.send_modify(|snapshot| {
+        snapshot.contact = Contact::Failing;
+        snapshot.consecutive_failures = snapshot.consecutive_failures.saturating_add(1);
+        if error.is_integrity() {
+            snapshot.security_events += 1;
+            snapshot.last_security_event = Some(text.clone());
+        }
+        snapshot.last_error = Some(text);
+    });
+}
+
+/// The error with what lies beneath.
+pub(super) fn in_full(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(beneath) = source {
+        text.push_str(": ");
+        text.push_str(&beneath.to_string());
+        source = beneath.source();
+    }
+    text
+}
