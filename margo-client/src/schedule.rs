@@ -177,7 +177,7 @@ impl Schedule {
     /// The time from one poll to the next, with chance in it.
     fn wait(&self, random: u64) -> Duration {
         let swing = self.period / 100 * u32::from(self.jitter_percent);
-        self.period - swing + share_of(swing * 2, random)
+        self.period.saturating_sub(swing) + share_of(swing * 2, random)
     }
 
     /// The first time from `at` on at which polling is allowed.

@@ -16,7 +16,7 @@ use rustls_pki_types::pem::PemObject as _;
 use crate::error::{Error, ErrorKind};
 
 pub use self::keeper::{KeeperOptions, Refreshed, TrustKeeper};
-pub use self::mis::{Fetched, HeldBundle, Mis};
+pub use self::mis::{Fetched, FetchedBundle, HeldBundle, Mis};
 pub use self::server_trust::{ServerTrust, SpkiPin};
 
 /// Reads a trust bundle: a SPIFFE bundle in JSON, or PEM of the anchors.

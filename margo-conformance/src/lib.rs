@@ -1,4 +1,8 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![allow(
+    clippy::missing_panics_doc,
+    reason = "only panics that a caller can cause are worth a section"
+)]
 //! Fakes for tests of Margo devices, fleet managers and packages.
 //!
 //! Each is a real server on loopback that keeps everything in memory and stops when it is dropped. A fake panics where a
@@ -9,5 +13,6 @@ pub mod gate;
 pub mod registry;
 mod request;
 mod server;
+pub mod wfm;
 
 pub use request::RecordedRequest;

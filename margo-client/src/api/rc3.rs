@@ -242,7 +242,7 @@ impl FleetApi for Rc3Api {
 
     async fn deployment(&self, reference: &DeploymentReference) -> Result<Bytes, Error> {
         let route = Route::Deployment {
-            deployment_id: reference.deployment_id.clone(),
+            deployment_id: reference.deployment_id,
             digest: reference.digest,
         };
         let mut call = self.call(&route, "a deployment")?;
@@ -288,7 +288,7 @@ impl FleetApi for Rc3Api {
 
     async fn report_status(&self, status: &DeploymentStatus) -> Result<(), Error> {
         let route = Route::ReportStatus {
-            deployment_id: status.deployment_id.clone(),
+            deployment_id: status.deployment_id,
         };
         self.report(&route, "the report of a status", status).await
     }

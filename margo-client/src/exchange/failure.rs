@@ -114,14 +114,15 @@ fn certificate_fault(reason: &CertificateError) -> &'static str {
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
             "its certificate is not valid yet; check the clock of this device"
         }
-        CertificateError::UnknownIssuer => {
+        // The wrong signature is that of another authority with the same name.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
             "its certificate is of an authority that is not trusted here; check the URL and the trust bundle"
         }
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             "its certificate is for another name; check the URL"
         }
         _ => {
-            "its certificate does not prove the expected identity; check the URL, the trust bundle and the SVID of this device"
+            "its certificate does not prove the expected identity; check the URL, and whom this device is set up to trust"
         }
     }
 }
@@ -131,7 +132,8 @@ fn alert_reason(alert: AlertDescription) -> &'static str {
         AlertDescription::CertificateExpired => {
             "it says that the SVID of this device has expired; renew it, or check the clocks on both sides"
         }
-        AlertDescription::UnknownCA => {
+        // Likewise, an authority with the same name is known there.
+        AlertDescription::UnknownCA | AlertDescription::DecryptError => {
             "it does not know the authority of this device's SVID; both must be of one trust domain with one trust bundle"
         }
         AlertDescription::CertificateRequired => {

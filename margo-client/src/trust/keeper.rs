@@ -132,18 +132,14 @@ impl TrustKeeper {
         self.attempts.succeeded();
         let refreshed = match fetched {
             Fetched::Unchanged => Refreshed::Unchanged,
-            Fetched::Bundle {
-                bytes,
-                bundle,
-                held,
-            } => {
-                let is_same = self.bundle.as_ref() == Some(&bundle);
-                self.bundle = Some(bundle);
-                self.held = held;
+            Fetched::Bundle(fetched) => {
+                let is_same = self.bundle.as_ref() == Some(&fetched.bundle);
+                self.bundle = Some(fetched.bundle);
+                self.held = fetched.held;
                 if is_same {
                     Refreshed::Unchanged
                 } else {
-                    self.store(bytes).await;
+                    self.store(fetched.bytes).await;
                     Refreshed::Replaced
                 }
             }

@@ -115,11 +115,11 @@ impl Mis {
         let tag = answer
             .header(ETAG)
             .and_then(|tag| EntityTag::parse(tag).ok());
-        Ok(Fetched::Bundle {
+        Ok(Fetched::Bundle(Box::new(FetchedBundle {
             bytes: body.to_vec(),
             bundle: exact.into_value(),
             held: tag.map(|tag| HeldBundle { url, tag }),
-        })
+        })))
     }
 
     async fn bundle_uri(&self) -> Result<Url, Error> {
@@ -171,14 +171,19 @@ pub enum Fetched {
     /// The bundle that is held is current.
     Unchanged,
     /// An acceptable bundle.
-    Bundle {
-        /// Exactly as it came.
-        bytes: Vec<u8>,
-        /// What it says.
-        bundle: TrustBundle,
-        /// For the next conditional request; `None` when it has no entity tag.
-        held: Option<HeldBundle>,
-    },
+    Bundle(Box<FetchedBundle>),
+}
+
+/// An acceptable bundle.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct FetchedBundle {
+    /// Exactly as it came.
+    pub bytes: Vec<u8>,
+    /// What it says.
+    pub bundle: TrustBundle,
+    /// For the next conditional request; `None` when it has no entity tag.
+    pub held: Option<HeldBundle>,
 }
 
 fn check_https(what: &str, url: &Url) -> Result<(), Error> {

@@ -213,7 +213,7 @@ impl Verifier {
         roots: &[TrustAnchor<'_>],
         presented: &[CertificateDer<'_>],
         now: UnixTime,
-        accept: Option<&dyn Fn(&webpki::VerifiedPath<'_>) -> Result<(), webpki::Error>>,
+        accept: Option<&AcceptPath<'_>>,
     ) -> Result<(), rustls::Error> {
         let algorithms = self.provider.signature_verification_algorithms.all;
         let usage = KeyUsage::server_auth();
@@ -295,6 +295,8 @@ fn refusal(error: webpki::Error) -> rustls::Error {
         webpki::Error::CertExpired { .. } => CertificateError::Expired,
         webpki::Error::CertNotValidYet { .. } => CertificateError::NotValidYet,
         webpki::Error::UnknownIssuer => CertificateError::UnknownIssuer,
+        // another authority with the same name
+        webpki::Error::InvalidSignatureForPublicKey => CertificateError::BadSignature,
         webpki::Error::CertNotValidForName(_) => CertificateError::NotValidForName,
         other => CertificateError::Other(OtherError(Arc::new(other))),
     }
@@ -303,16 +305,18 @@ fn refusal(error: webpki::Error) -> rustls::Error {
 
 /// The content of a DER sequence with its header.
 fn der_sequence(content: &[u8]) -> Vec<u8> {
-    let length = content.len().to_be_bytes();
-    let length = &length[length.iter().take_while(|byte| **byte == 0).count()..];
     let mut der = vec![0x30];
-    match content.len() {
-        short @ 0..=0x7f => der.extend(u8::try_from(short)),
-        _ => {
-            der.extend(u8::try_from(length.len()).map(|count| 0x80 | count));
-            der.extend_from_slice(length);
-        }
+    if content.len() < 0x80 {
+        der.extend(u8::try_from(content.len()));
+    } else {
+        let length = content.len().to_be_bytes();
+        let length: Vec<u8> = length.into_iter().skip_while(|byte| *byte == 0).collect();
+        der.extend(u8::try_from(length.len()).map(|count| 0x80 | count));
+        der.extend(length);
     }
     der.extend_from_slice(content);
     der
 }
+
+/// Whether a path that leads to an anchor is wanted.
+type AcceptPath<'a> = dyn Fn(&webpki::VerifiedPath<'_>) -> Result<(), webpki::Error> + 'a;

@@ -208,8 +208,8 @@ fn list_tags(content: &mut Content, name: &str, request: &RecordedRequest) -> An
             response = response.header(LINK, next);
         }
     }
-    let list = json!({ "name": name, "tags": tags });
-    Ok(finish(response, list.to_string()))
+    let body = json!({ "name": name, "tags": tags });
+    Ok(finish(response, body.to_string()))
 }
 
 fn list_referrers(

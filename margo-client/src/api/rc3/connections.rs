@@ -82,7 +82,7 @@ impl Pool {
             .retry(reqwest::retry::never())
             .referer(false)
             .connect_timeout(options.connect)
-            .pool_idle_timeout(options.connection_age.min(LONGEST_REST))
+            .pool_idle_timeout(LONGEST_REST)
             .user_agent(options.user_agent.as_str())
             .build()
             .map_err(|error| {
