@@ -108,7 +108,10 @@ impl Devices {
 
     /// The device with this id, reported or not.
     pub fn get(&self, id: &DeviceId) -> Option<&Device> {
-        let mut all = [&self.root].into_iter().chain(&self.children).chain(&self.members);
+        let mut all = [&self.root]
+            .into_iter()
+            .chain(&self.children)
+            .chain(&self.members);
         all.find(|device| device.id() == id)
     }
 
@@ -127,7 +130,11 @@ impl Devices {
     ///
     /// # Errors
     /// [`Refusal`] when no device takes it.
-    pub fn place(&self, deployment: &ApplicationDeployment, placed: Option<&DeviceId>) -> Placement {
+    pub fn place(
+        &self,
+        deployment: &ApplicationDeployment,
+        placed: Option<&DeviceId>,
+    ) -> Placement {
         let root = self.root.id();
         match &deployment.metadata.device_id {
             None => self.own(deployment, placed),
@@ -156,15 +163,23 @@ impl Devices {
     /// For the device itself, or a member of the opaque gateway that it is.
     fn own(&self, deployment: &ApplicationDeployment, placed: Option<&DeviceId>) -> Placement {
         let name = deployment.metadata.name.as_str();
-        let source = if self.is_see_thru() { self.root.id().as_str() } else { name };
-        let members = self.members.iter().map(|member| (member, self.as_gateway(member)));
+        let source = if self.is_see_thru() {
+            self.root.id().as_str()
+        } else {
+            name
+        };
+        let members = self
+            .members
+            .iter()
+            .map(|member| (member, self.as_gateway(member)));
         let itself = (&self.root, self.root.capabilities.clone());
         let hosts = self.root.capabilities.properties.hosts_workloads();
-        let candidates: Vec<_> = if self.members.is_empty() || (hosts && !self.root.providers.is_empty()) {
-            [itself].into_iter().chain(members).collect()
-        } else {
-            members.collect()
-        };
+        let candidates: Vec<_> =
+            if self.members.is_empty() || (hosts && !self.root.providers.is_empty()) {
+                [itself].into_iter().chain(members).collect()
+            } else {
+                members.collect()
+            };
         choose(deployment, &candidates, placed).map_err(|misfit| Refusal {
             error: misfit.to_error(source),
             device: None,
@@ -203,7 +218,9 @@ impl Devices {
             )));
         }
         let children = self.children.iter();
-        let candidates: Vec<_> = children.map(|child| (child, child.capabilities.clone())).collect();
+        let candidates: Vec<_> = children
+            .map(|child| (child, child.capabilities.clone()))
+            .collect();
         choose(deployment, &candidates, placed)
             .map_err(|misfit| refuse(misfit.to_error(gateway.as_str())))
     }
@@ -253,12 +270,17 @@ fn choose(
     };
     for (device, capabilities) in candidates {
         let why: &dyn fmt::Display = if device.provider(deployment).is_none() {
-            &format_args!("there is no provider for {} deployments", profile.deployment_type)
+            &format_args!(
+                "there is no provider for {} deployments",
+                profile.deployment_type
+            )
         } else {
             misfit.code = "INELIGIBLE";
             &constraints.explain(capabilities)
         };
-        misfit.reasons.push(format!("device {}: {why}", device.id()));
+        misfit
+            .reasons
+            .push(format!("device {}: {why}", device.id()));
     }
     Err(misfit)
 }
@@ -283,7 +305,10 @@ fn aggregate(root: &DeviceCapabilities, members: &[Device]) -> DeviceCapabilitie
             all.otel_collector = Some(all.otel_collector.unwrap_or(true) && collector);
         }
         for (key, value) in &member.labels {
-            whole.labels.entry(key.clone()).or_insert_with(|| value.clone());
+            whole
+                .labels
+                .entry(key.clone())
+                .or_insert_with(|| value.clone());
         }
     }
     whole
@@ -313,7 +338,12 @@ fn unite<T: Clone + PartialEq>(all: &mut Option<Vec<T>>, more: Option<&Vec<T>>) 
 
 fn add(sum: &mut Option<Quantity>, more: Option<&Quantity>) {
     if let Some(more) = more {
-        let bytes = sum.as_ref().map_or(0, Quantity::bytes).saturating_add(more.bytes());
-        *sum = Some(Quantity::from_bytes(u64::try_from(bytes).unwrap_or(u64::MAX)));
+        let bytes = sum
+            .as_ref()
+            .map_or(0, Quantity::bytes)
+            .saturating_add(more.bytes());
+        *sum = Some(Quantity::from_bytes(
+            u64::try_from(bytes).unwrap_or(u64::MAX),
+        ));
     }
 }

@@ -48,7 +48,9 @@ pub fn enqueue(state: &State, status: DeploymentStatus, at: Timestamp) -> Vec<Ch
         });
     let room = MOST_OUTCOMES - usize::from(is_outcome(&status));
     let surplus = outcomes.len().saturating_sub(room);
-    let folded = passing.into_iter().chain(outcomes.into_iter().take(surplus));
+    let folded = passing
+        .into_iter()
+        .chain(outcomes.into_iter().take(surplus));
     let mut changes: Vec<Change> = folded.map(Change::Settle).collect();
     let number = state.outbox.keys().next_back().map_or(1, |last| last + 1);
     changes.push(Change::Report(number, Report::new(at, status)));

@@ -123,7 +123,11 @@ pub fn plan(
 
 type Decision = (Action, Option<Digest>, Option<DeviceId>);
 
-fn decide(desired: Option<&Desired>, current: Option<&Current>, health: Health) -> Option<Decision> {
+fn decide(
+    desired: Option<&Desired>,
+    current: Option<&Current>,
+    health: Health,
+) -> Option<Decision> {
     let (desired, current) = match (desired, current) {
         (None, None) => return None,
         (None, Some(current)) => return Some(removal(current)),

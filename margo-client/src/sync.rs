@@ -97,13 +97,7 @@ pub async fn poll(
     }
     check(manifest.value(), limits)?;
     let documents = fetch(api, manifest.value(), held, limits).await?;
-    verify(
-        manifest.value(),
-        held,
-        &documents,
-        api.generation(),
-        limits,
-    )?;
+    verify(manifest.value(), held, &documents, api.generation(), limits)?;
     let deployments = manifest.value().deployments.iter();
     Ok(Some(Update {
         accepted: Accepted::new(
@@ -196,7 +190,9 @@ fn choose<'a>(manifest: &'a StateManifest, stored: &BTreeSet<Digest>) -> Way<'a>
     if missing.is_empty() {
         return Way::Nothing;
     }
-    let singly = sum(&mut missing.iter().map(|it| size(it).saturating_add(REQUEST_BYTES)));
+    let singly = sum(&mut missing
+        .iter()
+        .map(|it| size(it).saturating_add(REQUEST_BYTES)));
     let packed = bundle
         .size_bytes
         .unwrap_or_else(|| sum(&mut manifest.deployments.iter().map(size)) / 4);
@@ -313,7 +309,8 @@ fn verify(
         let id = reference.deployment_id;
         let bytes = fetched.get(&reference.digest);
         let bytes = bytes.or_else(|| held.documents.get(&reference.digest));
-        let bytes = bytes.ok_or_else(|| misbehaved(format!("deployment {id} was not delivered")))?;
+        let bytes =
+            bytes.ok_or_else(|| misbehaved(format!("deployment {id} was not delivered")))?;
         total = total.saturating_add(bytes.len());
         if total > limits.max_total_bytes {
             return Err(misbehaved(format!(
@@ -388,10 +385,18 @@ mod tests {
             }
         };
         assert_eq!(way(&[2000; 10], Some(5000), &[]), "bundle", "a first fetch");
-        assert_eq!(way(&[2000; 3], Some(5000), &[0, 1]), "1 singly", "one changed");
+        assert_eq!(
+            way(&[2000; 3], Some(5000), &[0, 1]),
+            "1 singly",
+            "one changed"
+        );
         assert_eq!(way(&[2000; 3], Some(5000), &[0, 1, 2]), "nothing");
         assert_eq!(way(&[900], Some(900), &[]), "1 singly", "a tie");
         assert_eq!(way(&[2000; 40], Some(u64::MAX), &[]), "40 singly");
-        assert_eq!(way(&[2000; 40], None, &[]), "bundle", "a bundle of unknown size");
+        assert_eq!(
+            way(&[2000; 40], None, &[]),
+            "bundle",
+            "a bundle of unknown size"
+        );
     }
 }

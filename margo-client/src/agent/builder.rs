@@ -149,10 +149,17 @@ pub(super) fn check(devices: &Devices) -> Result<(), Error> {
     let behind = devices.children.iter().chain(&devices.members);
     for device in [&devices.root].into_iter().chain(behind) {
         if !ids.insert(device.id()) {
-            return Err(setup(format!("the device id {} is given twice", device.id())));
+            return Err(setup(format!(
+                "the device id {} is given twice",
+                device.id()
+            )));
         }
     }
-    if let Some(child) = devices.children.iter().find(|child| !child.id().is_behind(root)) {
+    if let Some(child) = devices
+        .children
+        .iter()
+        .find(|child| !child.id().is_behind(root))
+    {
         return Err(setup(format!(
             "the device {} is not behind {root}; name it {root}/...",
             child.id()
@@ -162,7 +169,9 @@ pub(super) fn check(devices: &Devices) -> Result<(), Error> {
         let report = validate(&capabilities, SpecVersion::NEWEST);
         if let Some(finding) = report.errors().next() {
             let id = &capabilities.properties.id;
-            return Err(setup(format!("the capabilities of {id} are invalid: {finding}")));
+            return Err(setup(format!(
+                "the capabilities of {id} are invalid: {finding}"
+            )));
         }
     }
     Ok(())

@@ -91,7 +91,9 @@ impl Conductor {
         let grace = self.shared.options.grace;
         let all = async { while self.jobs.join_next().await.is_some() {} };
         if timeout(grace, all).await.is_err() {
-            tracing::info!("cancelling what is still running; it is carried on after the next start");
+            tracing::info!(
+                "cancelling what is still running; it is carried on after the next start"
+            );
             self.jobs.shutdown().await;
         }
     }
@@ -114,7 +116,11 @@ impl Conductor {
             .iter()
             .map(|(id, (desired, _))| (*id, desired.clone()))
             .collect();
-        let health = self.notes.iter().map(|(id, notes)| (*id, notes.health)).collect();
+        let health = self
+            .notes
+            .iter()
+            .map(|(id, notes)| (*id, notes.health))
+            .collect();
         let plan = plan(&desired, &current, &health, |step| self.ask(step));
 
         for notes in self.notes.values_mut() {
@@ -132,7 +138,9 @@ impl Conductor {
         if self.running.is_empty()
             && let Some(converged) = self.converged.take()
         {
-            self.shared.snapshot.send_modify(|snapshot| snapshot.converged = true);
+            self.shared
+                .snapshot
+                .send_modify(|snapshot| snapshot.converged = true);
             let _ = converged.send(());
         }
     }
@@ -180,8 +188,11 @@ impl Conductor {
         let id = step.deployment;
         let notes = self.notes.entry(id).or_default();
         let failed = notes.failed.as_ref();
-        let again = failed.is_some_and(|(other, failures, _)| *failures > 0 && other.is_same_work(&step));
-        let refusal = wanted.get(&id).and_then(|(_, placement)| placement.clone().err());
+        let again =
+            failed.is_some_and(|(other, failures, _)| *failures > 0 && other.is_same_work(&step));
+        let refusal = wanted
+            .get(&id)
+            .and_then(|(_, placement)| placement.clone().err());
         tracing::info!(deployment = %id, action = ?step.action, "beginning");
         let worker = self.worker(id, again);
         self.spawn(id, Job::Step(step.clone()), worker.step(step, refusal));
@@ -213,7 +224,12 @@ impl Conductor {
         }
     }
 
-    fn spawn(&mut self, id: DeploymentId, job: Job, work: impl Future<Output = Outcome> + Send + 'static) {
+    fn spawn(
+        &mut self,
+        id: DeploymentId,
+        job: Job,
+        work: impl Future<Output = Outcome> + Send + 'static,
+    ) {
         let abort = self.jobs.spawn(work);
         self.tasks.insert(abort.id(), id);
         self.running.insert(id, Running { job, abort });
@@ -225,7 +241,10 @@ impl Conductor {
             Err(error) if error.is_panic() => {
                 tracing::error!(%error, "a provider panicked");
                 let message = "the provider panicked; this is a fault of its program";
-                (error.id(), Outcome::Failed(StatusError::new("DEVICE_ERROR", "", message)))
+                (
+                    error.id(),
+                    Outcome::Failed(StatusError::new("DEVICE_ERROR", "", message)),
+                )
             }
             Err(error) => (error.id(), Outcome::Dropped),
         };
@@ -276,7 +295,10 @@ impl Conductor {
     fn wake(&self) -> Instant {
         let now = Instant::now();
         let options = &self.shared.options;
-        let notes = self.notes.iter().filter(|(id, _)| !self.running.contains_key(id));
+        let notes = self
+            .notes
+            .iter()
+            .filter(|(id, _)| !self.running.contains_key(id));
         let times = notes.flat_map(|(_, notes)| {
             let retry = notes.failed.as_ref().map(|(_, _, until)| *until);
             [retry, notes.look_at]

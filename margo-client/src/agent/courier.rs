@@ -140,7 +140,10 @@ impl Courier {
                 false
             }
             Verdict::Pause => {
-                tracing::warn!(error = text, "reports are not taken now; trying again later");
+                tracing::warn!(
+                    error = text,
+                    "reports are not taken now; trying again later"
+                );
                 let next = self.pause.failed(&shared.retry, &error, now, random());
                 if next == NextAttempt::Never {
                     self.slow_until = later(now, shared.retry.longest_wait);
@@ -153,7 +156,10 @@ impl Courier {
 
     async fn forget(&self, number: u64) -> bool {
         let shared = &self.shared;
-        let settled = shared.ledger.change(move |draft| draft.make(Change::Settle(number))).await;
+        let settled = shared
+            .ledger
+            .change(move |draft| draft.make(Change::Settle(number)))
+            .await;
         shared.note_state(&settled);
         shared.changed.notify_one();
         if settled.is_err() {
@@ -170,11 +176,16 @@ fn later(now: Timestamp, wait: Duration) -> Option<Timestamp> {
 
 /// Tells the fleet manager that these devices are gone, children before their gateway.
 pub(super) async fn take_back(shared: &Shared, api: &dyn FleetApi) -> Result<(), Error> {
-    let mut devices = shared.ledger.read(|state| state.capabilities.keys().cloned().collect::<Vec<_>>());
+    let mut devices = shared
+        .ledger
+        .read(|state| state.capabilities.keys().cloned().collect::<Vec<_>>());
     devices.sort_by_key(|id| std::cmp::Reverse(id.segments().count()));
     for device in devices {
         api.remove_device(&device).await?;
-        shared.ledger.change(move |draft| draft.make(Change::Unreported(device))).await?;
+        shared
+            .ledger
+            .change(move |draft| draft.make(Change::Unreported(device)))
+            .await?;
     }
     Ok(())
 }

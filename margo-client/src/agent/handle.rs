@@ -54,7 +54,9 @@ impl AgentHandle {
             let all = [&mut devices.root].into_iter();
             let mut all = all.chain(&mut devices.children).chain(&mut devices.members);
             let device = all.find(|device| *device.id() == id).ok_or_else(|| {
-                super::builder::setup(format!("there is no device {id}; name one of the configured ones"))
+                super::builder::setup(format!(
+                    "there is no device {id}; name one of the configured ones"
+                ))
             })?;
             device.capabilities = capabilities;
             Ok(())
@@ -83,7 +85,11 @@ impl AgentHandle {
     }
 
     fn change(&self, change: impl FnOnce(&mut Devices) -> Result<(), Error>) -> Result<(), Error> {
-        let mut slot = self.shared.devices.write().unwrap_or_else(PoisonError::into_inner);
+        let mut slot = self
+            .shared
+            .devices
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
         let mut devices = Devices::clone(&slot);
         change(&mut devices)?;
         check(&devices)?;
@@ -97,6 +103,8 @@ impl AgentHandle {
 
 impl fmt::Debug for AgentHandle {
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        formatter.debug_struct("AgentHandle").finish_non_exhaustive()
+        formatter
+            .debug_struct("AgentHandle")
+            .finish_non_exhaustive()
     }
 }

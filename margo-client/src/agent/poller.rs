@@ -41,11 +41,17 @@ impl Poller {
     }
 
     /// Polls until told to stop; not before what was remembered is converged, or has had its time.
-    pub(super) async fn run(mut self, converged: oneshot::Receiver<()>, mut stop: watch::Receiver<bool>) {
+    pub(super) async fn run(
+        mut self,
+        converged: oneshot::Receiver<()>,
+        mut stop: watch::Receiver<bool>,
+    ) {
         let work = async {
             let startup = self.shared.options.startup;
             if tokio::time::timeout(startup, converged).await.is_err() {
-                tracing::warn!("what was remembered has not settled yet; asking the fleet manager meanwhile");
+                tracing::warn!(
+                    "what was remembered has not settled yet; asking the fleet manager meanwhile"
+                );
             }
             loop {
                 self.wait().await;
@@ -178,7 +184,9 @@ impl Poller {
             match shared.api.report_capabilities(&capabilities).await {
                 Ok(()) => {
                     self.told.insert(device.clone(), digest);
-                    shared.snapshot.send_modify(|it| it.capabilities_error = None);
+                    shared
+                        .snapshot
+                        .send_modify(|it| it.capabilities_error = None);
                     remember(&shared, Change::Reported(device, digest)).await?;
                 }
                 Err(error) if is_about_content(&error) => {
@@ -186,7 +194,9 @@ impl Poller {
                     let text = format!("the capabilities of {device} were refused: {error}");
                     tracing::error!(%device, %error, "the fleet manager refuses the capabilities");
                     self.told.insert(device, digest);
-                    shared.snapshot.send_modify(|it| it.capabilities_error = Some(text));
+                    shared
+                        .snapshot
+                        .send_modify(|it| it.capabilities_error = Some(text));
                 }
                 Err(error) => {
                     if error.is_not_found() {
@@ -207,7 +217,9 @@ async fn remember(shared: &Arc<Shared>, change: Change) -> Result<(), Error> {
     written
 }
 
-fn digest_of(capabilities: &margo_types::capabilities::DeviceCapabilities) -> Result<Digest, Error> {
+fn digest_of(
+    capabilities: &margo_types::capabilities::DeviceCapabilities,
+) -> Result<Digest, Error> {
     let bytes = serde_json::to_vec(capabilities).map_err(|error| {
         Error::new(ErrorKind::Setup, "the capabilities cannot be written").because(error)
     })?;
@@ -223,7 +235,11 @@ fn is_about_content(error: &Error) -> bool {
 fn note_failure(shared: &Shared, error: &Error) {
     let text = in_full(error);
     if error.is_integrity() {
-        tracing::error!(security_event = true, error = text, "refused what the fleet manager sent");
+        tracing::error!(
+            security_event = true,
+            error = text,
+            "refused what the fleet manager sent"
+        );
     } else {
         tracing::warn!(error = text, "the fleet manager was not polled");
     }

@@ -84,11 +84,16 @@ impl Shared {
 
     /// The deployment whose document has this digest, parsed once.
     pub(super) fn document(&self, digest: &Digest) -> Option<Arc<ApplicationDeployment>> {
-        let mut parsed = self.documents.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut parsed = self
+            .documents
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = parsed.get(digest) {
             return Some(Arc::clone(known));
         }
-        let bytes = self.ledger.read(|state| state.documents.get(digest).cloned())?;
+        let bytes = self
+            .ledger
+            .read(|state| state.documents.get(digest).cloned())?;
         let generation = self.api.generation();
         match sync::read_document(&bytes, generation, &self.options.limits) {
             Ok(document) => {
@@ -108,7 +113,9 @@ impl Shared {
         let devices = self.devices();
         let (desired, current) = self.ledger.read(|state| {
             let accepted = state.accepted.as_ref();
-            let desired = accepted.map(|it| it.deployments.clone()).unwrap_or_default();
+            let desired = accepted
+                .map(|it| it.deployments.clone())
+                .unwrap_or_default();
             (desired, state.current.clone())
         });
         let revisions: BTreeSet<Digest> = self.ledger.read(State::referenced);
@@ -210,7 +217,10 @@ fn place(
     let stays = current.is_some_and(|it| {
         it.revision == revision
             && it.applied == Some(revision)
-            && matches!(it.phase, Phase::Installed | Phase::Applying | Phase::Rejected)
+            && matches!(
+                it.phase,
+                Phase::Installed | Phase::Applying | Phase::Rejected
+            )
     });
     match host.filter(|host| stays && devices.get(host).is_some()) {
         Some(host) => Ok(host.clone()),

@@ -71,7 +71,10 @@ impl Subject {
     ) -> (DeploymentStatus, StatusError) {
         let culprit = error.component.as_ref();
         let is_complete = |it: &ComponentStatus| {
-            matches!(it.state, DeploymentState::Installed | DeploymentState::Removed)
+            matches!(
+                it.state,
+                DeploymentState::Installed | DeploymentState::Removed
+            )
         };
         let all_complete = components.iter().all(is_complete);
         for component in &mut components {

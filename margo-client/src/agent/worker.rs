@@ -90,7 +90,10 @@ impl Worker {
         let devices = shared.devices();
         let subject = Subject::on(&devices, host.as_ref(), Arc::clone(&deployment), adopted);
         let device = host.as_ref().and_then(|host| devices.get(host));
-        let Some(provider) = device.and_then(|device| device.provider(&deployment)).cloned() else {
+        let Some(provider) = device
+            .and_then(|device| device.provider(&deployment))
+            .cloned()
+        else {
             return Ok(Outcome::Dropped);
         };
 
@@ -115,7 +118,9 @@ impl Worker {
         let (teller, heard) = Teller::new();
         let work = provider.apply(&deployment, &teller);
         let components = subject.uniform(&DeploymentState::Pending);
-        let (ended, components) = self.watch(work, &subject, components, heard, permit).await?;
+        let (ended, components) = self
+            .watch(work, &subject, components, heard, permit)
+            .await?;
         let (phase, status, outcome) = match ended {
             Ok(()) => {
                 let status = subject.all(&DeploymentState::Installed);
@@ -173,7 +178,9 @@ impl Worker {
             if let Some(provider) = device.and_then(|device| device.provider(&deployment)) {
                 let (teller, heard) = Teller::new();
                 let work = provider.remove(&deployment, &teller);
-                (ended, components) = self.watch(work, &subject, components, heard, permit).await?;
+                (ended, components) = self
+                    .watch(work, &subject, components, heard, permit)
+                    .await?;
             } else {
                 ended = Err(ProviderError::new(
                     Trouble::Engine,
@@ -256,7 +263,12 @@ impl Worker {
         let Some(deployment) = shared.document(&applied) else {
             return Ok(Outcome::Dropped);
         };
-        let subject = Subject::on(&devices, Some(host), Arc::clone(&deployment), current.adopted);
+        let subject = Subject::on(
+            &devices,
+            Some(host),
+            Arc::clone(&deployment),
+            current.adopted,
+        );
         let device = devices.get(host);
         let Some(provider) = device.and_then(|device| device.provider(&deployment)) else {
             return Ok(Outcome::Dropped);
@@ -264,7 +276,10 @@ impl Worker {
         let looking = provider.observe(&deployment);
         let observed = match tokio::time::timeout(shared.options.patience, looking).await {
             Ok(observed) => observed,
-            Err(_) => Err(ProviderError::new(Trouble::Engine, "the engine does not answer")),
+            Err(_) => Err(ProviderError::new(
+                Trouble::Engine,
+                "the engine does not answer",
+            )),
         };
         let (status, seen) = match observed {
             Err(error) => {
@@ -324,7 +339,8 @@ impl Worker {
                 note(&mut components, told);
             }
             let all_done = |state| components.iter().all(|it| it.state == state);
-            let outcome = all_done(DeploymentState::Installed) || all_done(DeploymentState::Removed);
+            let outcome =
+                all_done(DeploymentState::Installed) || all_done(DeploymentState::Removed);
             if !self.again && !outcome {
                 let (status, now) = (subject.with(components.clone()), shared.now());
                 let write = shared.ledger.change(move |draft| draft.report(status, now));

@@ -313,7 +313,9 @@ fn trouble(path: &Path, error: redb::Error) -> Error {
             format!("the state {path} is in use by another process; stop that agent first")
         }
         redb::Error::Io(io) if io.kind() != std::io::ErrorKind::InvalidData && !is_short(io) => {
-            format!("the state {path} cannot be read or written; check the disk and the permissions")
+            format!(
+                "the state {path} cannot be read or written; check the disk and the permissions"
+            )
         }
         _ => format!(
             "the state {path} is damaged; nothing was changed: keep the file for diagnosis by setting it aside, and \
@@ -338,10 +340,12 @@ fn no_access(path: &Path, error: std::io::Error) -> Error {
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Error> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|ended| {
-        let message = "the state was not read or written, because the program ends";
-        Err(Error::new(ErrorKind::State, message).because(ended))
-    })
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|ended| {
+            let message = "the state was not read or written, because the program ends";
+            Err(Error::new(ErrorKind::State, message).because(ended))
+        })
 }
 
 /// A state is small; the whole of it is in memory anyway.

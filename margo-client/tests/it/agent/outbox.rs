@@ -21,7 +21,9 @@ fn put(state: &mut State, number: u8, of: DeploymentState) {
 
 fn states(state: &State) -> Vec<String> {
     let reports = state.outbox.values();
-    reports.map(|it| it.status.status.state.to_string()).collect()
+    reports
+        .map(|it| it.status.status.state.to_string())
+        .collect()
 }
 
 #[test]
@@ -42,8 +44,15 @@ fn what_only_passes_is_folded_and_outcomes_are_kept() {
     assert_eq!(states(&state), ["failed", "installed", "removed"]);
     put(&mut state, 2, DeploymentState::Pending);
     assert_eq!(due(&state).len(), 2, "one for each deployment");
-    assert_eq!(due(&state)[0].1.status.status.state, DeploymentState::Failed, "the oldest");
-    assert!(state.last.get(&id(1)).is_none(), "nothing is remembered of what is gone");
+    assert_eq!(
+        due(&state)[0].1.status.status.state,
+        DeploymentState::Failed,
+        "the oldest"
+    );
+    assert!(
+        state.last.get(&id(1)).is_none(),
+        "nothing is remembered of what is gone"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -72,15 +81,25 @@ async fn a_client_that_is_not_admitted_keeps_its_reports() {
 #[tokio::test(start_paused = true)]
 async fn every_report_obeys_the_specification() {
     let rig = Rig::new();
-    rig.machine.faults.lock().unwrap().insert("app-1".to_owned(), vec![Trouble::Workload; 2]);
+    rig.machine
+        .faults
+        .lock()
+        .unwrap()
+        .insert("app-1".to_owned(), vec![Trouble::Workload; 2]);
     rig.wfm.publish(1, &[deployment(1, "1.0")]);
     let agent = rig.start().await;
     agent.until_installed(&[id(1)]).await;
     rig.wfm.publish(2, &[deployment(1, "2.0")]);
-    agent.until("updated", |it| it.outbox == 0 && rig.machine.runs(id(1)).as_deref() == Some("2.0")).await;
+    agent
+        .until("updated", |it| {
+            it.outbox == 0 && rig.machine.runs(id(1)).as_deref() == Some("2.0")
+        })
+        .await;
     agent.until_installed(&[id(1)]).await;
     rig.wfm.publish(3, &[]);
-    agent.until("removed", |it| it.deployments.is_empty() && it.outbox == 0).await;
+    agent
+        .until("removed", |it| it.deployments.is_empty() && it.outbox == 0)
+        .await;
 
     let script = rig.wfm.script();
     for status in &script.statuses {
@@ -89,13 +108,24 @@ async fn every_report_obeys_the_specification() {
         let report = validate_status_against(status, &deployment(1, "1.0"), SpecVersion::Rc3);
         assert!(report.is_valid(), "{report:?}");
     }
-    let failed = script.statuses.iter().find(|it| it.status.state == DeploymentState::Failed);
+    let failed = script
+        .statuses
+        .iter()
+        .find(|it| it.status.state == DeploymentState::Failed);
     let failed = failed.unwrap();
     assert_eq!(failed.status.error.as_ref().unwrap().source, "app-1");
     assert_eq!(failed.components[0].error.as_ref().unwrap().source, "web");
-    let adopted: Vec<u64> = script.statuses.iter().map(|it| it.adopted_manifest_version.unwrap().get()).collect();
+    let adopted: Vec<u64> = script
+        .statuses
+        .iter()
+        .map(|it| it.adopted_manifest_version.unwrap().get())
+        .collect();
     assert!(adopted.is_sorted() && adopted.contains(&1), "{adopted:?}");
     let removed = script.statuses.last().unwrap();
     assert_eq!(removed.status.state, DeploymentState::Removed);
-    assert_eq!(adopted.last(), Some(&2), "the manifest that removes it never carried it");
+    assert_eq!(
+        adopted.last(),
+        Some(&2),
+        "the manifest that removes it never carried it"
+    );
 }

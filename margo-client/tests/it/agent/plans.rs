@@ -27,8 +27,19 @@ fn desired() -> impl Strategy<Value = BTreeMap<DeploymentId, Desired>> {
 }
 
 fn current() -> impl Strategy<Value = BTreeMap<DeploymentId, Current>> {
-    let phases = [Phase::Applying, Phase::Installed, Phase::Refused, Phase::Rejected, Phase::Removing];
-    let one = (digest(), option::of(digest()), device(), prop::sample::select(phases.to_vec()));
+    let phases = [
+        Phase::Applying,
+        Phase::Installed,
+        Phase::Refused,
+        Phase::Rejected,
+        Phase::Removing,
+    ];
+    let one = (
+        digest(),
+        option::of(digest()),
+        device(),
+        prop::sample::select(phases.to_vec()),
+    );
     let one = one.prop_map(|(revision, applied, host, phase)| {
         Current::new(revision, ManifestVersion::FIRST, applied, host, phase)
     });

@@ -30,46 +30,49 @@ use tokio::time::{Instant, timeout};
 
 /// What happened, in its order, by everybody.
 #[derive(Clone, Debug, Default)]
-pub struct Log(Arc<Mutex<Vec<String>>>);
+pub(super) struct Log(Arc<Mutex<Vec<String>>>);
 
 impl Log {
-    pub fn add(&self, what: impl Into<String>) {
+    pub(super) fn add(&self, what: impl Into<String>) {
         self.0.lock().unwrap().push(what.into());
     }
 
-    pub fn all(&self) -> Vec<String> {
+    pub(super) fn all(&self) -> Vec<String> {
         self.0.lock().unwrap().clone()
     }
 
-    pub fn count(&self, prefix: &str) -> usize {
-        self.all().iter().filter(|it| it.starts_with(prefix)).count()
+    pub(super) fn count(&self, prefix: &str) -> usize {
+        self.all()
+            .iter()
+            .filter(|it| it.starts_with(prefix))
+            .count()
     }
 }
 
 /// A fleet manager.
 #[derive(Debug, Default)]
-pub struct Wfm {
-    pub log: Log,
-    pub script: Mutex<Script>,
+pub(super) struct Wfm {
+    pub(super) log: Log,
+    pub(super) script: Mutex<Script>,
 }
 
 #[derive(Debug, Default)]
-pub struct Script {
-    pub manifest: Vec<u8>,
-    pub tag: Option<EntityTag>,
-    pub documents: BTreeMap<Digest, Vec<u8>>,
-    pub bundles: BTreeMap<Digest, Vec<u8>>,
+pub(super) struct Script {
+    pub(super) manifest: Vec<u8>,
+    pub(super) tag: Option<EntityTag>,
+    pub(super) documents: BTreeMap<Digest, Vec<u8>>,
+    pub(super) bundles: BTreeMap<Digest, Vec<u8>>,
     /// The tags that polls came with.
-    pub tags: Vec<Option<EntityTag>>,
-    pub offline: bool,
+    pub(super) tags: Vec<Option<EntityTag>>,
+    pub(super) offline: bool,
     /// What the next calls of an operation fail with.
-    pub faults: BTreeMap<&'static str, Vec<Fault>>,
-    pub statuses: Vec<DeploymentStatus>,
-    pub devices: Vec<DeviceCapabilities>,
+    pub(super) faults: BTreeMap<&'static str, Vec<Fault>>,
+    pub(super) statuses: Vec<DeploymentStatus>,
+    pub(super) devices: Vec<DeviceCapabilities>,
 }
 
 #[derive(Clone, Copy, Debug)]
-pub enum Fault {
+pub(super) enum Fault {
     Unreachable,
     /// Status, and seconds to wait.
     Refused(u16, Option<u64>),
@@ -78,21 +81,26 @@ pub enum Fault {
 }
 
 impl Wfm {
-    pub fn script(&self) -> MutexGuard<'_, Script> {
+    pub(super) fn script(&self) -> MutexGuard<'_, Script> {
         self.script.lock().unwrap()
     }
 
     /// Publishes these deployments as this version.
-    pub fn publish(&self, version: u64, deployments: &[ApplicationDeployment]) {
+    pub(super) fn publish(&self, version: u64, deployments: &[ApplicationDeployment]) {
         let documents: Vec<(DeploymentId, Vec<u8>)> = deployments
             .iter()
             .map(|it| (it.id, write(it, SpecVersion::Rc3).unwrap()))
             .collect();
         let references: Vec<_> = documents
             .iter()
-            .map(|(id, bytes)| DeploymentReference::new(*id, Digest::of(bytes), bytes.len() as u64, "/"))
+            .map(|(id, bytes)| {
+                DeploymentReference::new(*id, Digest::of(bytes), bytes.len() as u64, "/")
+            })
             .collect();
-        let slices: Vec<_> = documents.iter().map(|(id, it)| (*id, it.as_slice())).collect();
+        let slices: Vec<_> = documents
+            .iter()
+            .map(|(id, it)| (*id, it.as_slice()))
+            .collect();
         let archive = (!slices.is_empty()).then(|| bundle::build(&slices).unwrap());
         let reference = archive
             .as_ref()
@@ -111,12 +119,12 @@ impl Wfm {
         }
     }
 
-    pub fn fail(&self, operation: &'static str, faults: &[Fault]) {
+    pub(super) fn fail(&self, operation: &'static str, faults: &[Fault]) {
         self.script().faults.insert(operation, faults.to_vec());
     }
 
     /// The states that were reported of a deployment.
-    pub fn states(&self, id: DeploymentId) -> Vec<String> {
+    pub(super) fn states(&self, id: DeploymentId) -> Vec<String> {
         let script = self.script();
         let statuses = script.statuses.iter().filter(|it| it.deployment_id == id);
         statuses.map(|it| it.status.state.to_string()).collect()
@@ -144,8 +152,14 @@ impl Wfm {
 fn refused(status: u16, wait: Option<u64>) -> Error {
     let problem = Problem::about_blank(status);
     let wait = wait.map(|it| it.to_string());
-    let advice = RetryAdvice::new(Some(&problem), status, wait.as_deref(), Timestamp::UNIX_EPOCH);
-    Error::new(ErrorKind::Refused, format!("refused with {status}")).with_response(Some(problem), advice)
+    let advice = RetryAdvice::new(
+        Some(&problem),
+        status,
+        wait.as_deref(),
+        Timestamp::UNIX_EPOCH,
+    );
+    Error::new(ErrorKind::Refused, format!("refused with {status}"))
+        .with_response(Some(problem), advice)
 }
 
 #[async_trait]
@@ -208,25 +222,25 @@ impl FleetApi for Wfm {
 
 /// An engine that remembers across restarts of the agent, as engines do.
 #[derive(Debug, Default)]
-pub struct Machine {
-    pub log: Log,
+pub(super) struct Machine {
+    pub(super) log: Log,
     /// What runs: the revision of the first component.
-    pub running: Mutex<BTreeMap<DeploymentId, String>>,
+    pub(super) running: Mutex<BTreeMap<DeploymentId, String>>,
     /// What the next applications of a name fail with.
-    pub faults: Mutex<BTreeMap<String, Vec<Trouble>>>,
+    pub(super) faults: Mutex<BTreeMap<String, Vec<Trouble>>>,
     /// The names whose application never ends.
-    pub stuck: Mutex<BTreeSet<String>>,
+    pub(super) stuck: Mutex<BTreeSet<String>>,
     /// Those of which nothing stays up.
-    pub crashing: Mutex<BTreeSet<DeploymentId>>,
+    pub(super) crashing: Mutex<BTreeSet<DeploymentId>>,
 }
 
 impl Machine {
-    pub fn runs(&self, id: DeploymentId) -> Option<String> {
+    pub(super) fn runs(&self, id: DeploymentId) -> Option<String> {
         self.running.lock().unwrap().get(&id).cloned()
     }
 }
 
-pub fn revision_of(deployment: &ApplicationDeployment) -> String {
+pub(super) fn revision_of(deployment: &ApplicationDeployment) -> String {
     let component = &deployment.spec.deployment_profile.components[0];
     component.properties.revision.as_ref().unwrap().to_string()
 }
@@ -250,10 +264,20 @@ impl Provider for Machine {
         self.log.add(format!("apply {name} {revision}"));
         let component = &deployment.spec.deployment_profile.components[0].name;
         progress.component(component, DeploymentState::Installing);
-        if self.stuck.lock().unwrap().contains(&format!("{name} {revision}")) {
+        if self
+            .stuck
+            .lock()
+            .unwrap()
+            .contains(&format!("{name} {revision}"))
+        {
             std::future::pending::<()>().await;
         }
-        let fault = self.faults.lock().unwrap().get_mut(&name).and_then(Vec::pop);
+        let fault = self
+            .faults
+            .lock()
+            .unwrap()
+            .get_mut(&name)
+            .and_then(Vec::pop);
         if let Some(trouble) = fault {
             return Err(ProviderError::new(trouble, "as told").of(component));
         }
@@ -272,11 +296,19 @@ impl Provider for Machine {
         Ok(())
     }
 
-    async fn observe(&self, deployment: &ApplicationDeployment) -> Result<Observation, ProviderError> {
-        self.log.add(format!("observe {}", deployment.metadata.name));
+    async fn observe(
+        &self,
+        deployment: &ApplicationDeployment,
+    ) -> Result<Observation, ProviderError> {
+        self.log
+            .add(format!("observe {}", deployment.metadata.name));
         let up = self.runs(deployment.id) == Some(revision_of(deployment))
             && !self.crashing.lock().unwrap().contains(&deployment.id);
-        let state = if up { DeploymentState::Installed } else { DeploymentState::Removed };
+        let state = if up {
+            DeploymentState::Installed
+        } else {
+            DeploymentState::Removed
+        };
         Ok(Observation::uniform(deployment, &state))
     }
 
@@ -287,14 +319,14 @@ impl Provider for Machine {
 
 /// A store whose power fails after so many commits: nothing is written any more.
 #[derive(Debug)]
-pub struct PowerCut {
+pub(super) struct PowerCut {
     inner: Arc<dyn StateStore>,
     left: AtomicUsize,
-    pub cut: Notify,
+    pub(super) cut: Notify,
 }
 
 impl PowerCut {
-    pub fn after(commits: usize, inner: Arc<dyn StateStore>) -> Arc<Self> {
+    pub(super) fn after(commits: usize, inner: Arc<dyn StateStore>) -> Arc<Self> {
         Arc::new(Self {
             inner,
             left: AtomicUsize::new(commits),
@@ -310,7 +342,9 @@ impl StateStore for PowerCut {
     }
 
     async fn commit(&self, changes: &[Change]) -> Result<(), Error> {
-        let left = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |it| it.checked_sub(1));
+        let left = self
+            .left
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |it| it.checked_sub(1));
         if left.is_err() {
             self.cut.notify_one();
             return Err(Error::new(ErrorKind::State, "the power is cut"));
@@ -321,7 +355,7 @@ impl StateStore for PowerCut {
 
 /// The time of day by tokio's clock, so that it stands still or flies with it.
 #[derive(Debug)]
-pub struct TestClock(Instant);
+pub(super) struct TestClock(Instant);
 
 impl Clock for TestClock {
     fn now(&self) -> Timestamp {
@@ -333,16 +367,16 @@ impl Clock for TestClock {
 
 /// Everything around an agent.
 #[derive(Debug)]
-pub struct Rig {
-    pub wfm: Arc<Wfm>,
-    pub machine: Arc<Machine>,
-    pub state: Arc<dyn StateStore>,
-    pub log: Log,
-    pub clock: Arc<TestClock>,
+pub(super) struct Rig {
+    pub(super) wfm: Arc<Wfm>,
+    pub(super) machine: Arc<Machine>,
+    pub(super) state: Arc<dyn StateStore>,
+    pub(super) log: Log,
+    pub(super) clock: Arc<TestClock>,
 }
 
 impl Rig {
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         let log = Log::default();
         Self {
             wfm: Arc::new(Wfm {
@@ -360,30 +394,30 @@ impl Rig {
     }
 
     /// An agent of one device, `edge`.
-    pub fn agent(&self) -> AgentBuilder {
+    pub(super) fn agent(&self) -> AgentBuilder {
         self.agent_of(host("edge"))
     }
 
-    pub fn agent_of(&self, device: DeviceCapabilities) -> AgentBuilder {
+    pub(super) fn agent_of(&self, device: DeviceCapabilities) -> AgentBuilder {
         Agent::builder(self.wfm.clone(), Arc::clone(&self.state))
             .clock(self.clock.clone())
             .device(device, [self.machine.clone() as Arc<dyn Provider>])
     }
 
-    pub async fn start(&self) -> Running {
+    pub(super) async fn start(&self) -> Running {
         Running::start(self.agent()).await
     }
 }
 
 /// An agent that runs until it is dropped, which is how a process is killed.
 #[derive(Debug)]
-pub struct Running {
-    pub handle: AgentHandle,
+pub(super) struct Running {
+    pub(super) handle: AgentHandle,
     task: JoinHandle<()>,
 }
 
 impl Running {
-    pub async fn start(builder: AgentBuilder) -> Self {
+    pub(super) async fn start(builder: AgentBuilder) -> Self {
         let agent = builder.build().await.unwrap();
         let handle = agent.handle();
         let task = tokio::spawn(async move { agent.run(std::future::pending()).await });
@@ -391,7 +425,11 @@ impl Running {
     }
 
     /// Waits until it is so, for a day at most.
-    pub async fn until(&self, what: &str, mut is_so: impl FnMut(&Snapshot) -> bool) -> Snapshot {
+    pub(super) async fn until(
+        &self,
+        what: &str,
+        mut is_so: impl FnMut(&Snapshot) -> bool,
+    ) -> Snapshot {
         let mut watch = self.handle.watch();
         let found = timeout(Duration::from_hours(24), watch.wait_for(|it| is_so(it))).await;
         match found {
@@ -401,20 +439,22 @@ impl Running {
     }
 
     /// Waits until all of these deployments, and no other, are installed, and everything was reported.
-    pub async fn until_installed(&self, ids: &[DeploymentId]) -> Snapshot {
+    pub(super) async fn until_installed(&self, ids: &[DeploymentId]) -> Snapshot {
         self.until("installed", |snapshot| {
             snapshot.outbox == 0
                 && snapshot.deployments.len() == ids.len()
                 && ids.iter().all(|id| {
                     let view = snapshot.deployments.get(id);
-                    view.is_some_and(|it| it.state == DeploymentState::Installed && it.applied == it.revision)
+                    view.is_some_and(|it| {
+                        it.state == DeploymentState::Installed && it.applied == it.revision
+                    })
                 })
         })
         .await
     }
 
     /// Kills it, and waits until it is dead.
-    pub async fn kill(mut self) {
+    pub(super) async fn kill(mut self) {
         self.task.abort();
         let _ = (&mut self.task).await;
     }
@@ -426,16 +466,16 @@ impl Drop for Running {
     }
 }
 
-pub fn id(number: u8) -> DeploymentId {
+pub(super) fn id(number: u8) -> DeploymentId {
     DeploymentId::from_uuid_bytes([number; 16])
 }
 
 /// Deployment `app-<number>` for `edge`, with one component of this revision.
-pub fn deployment(number: u8, revision: &str) -> ApplicationDeployment {
+pub(super) fn deployment(number: u8, revision: &str) -> ApplicationDeployment {
     deployment_for("edge", number, revision)
 }
 
-pub fn deployment_for(target: &str, number: u8, revision: &str) -> ApplicationDeployment {
+pub(super) fn deployment_for(target: &str, number: u8, revision: &str) -> ApplicationDeployment {
     let mut properties = ComponentProperties::default();
     properties.repository = Some("oci://registry.example/web".parse().unwrap());
     properties.revision = Some(revision.parse().unwrap());
@@ -450,7 +490,7 @@ pub fn deployment_for(target: &str, number: u8, revision: &str) -> ApplicationDe
 }
 
 /// A device that hosts Compose applications.
-pub fn host(device: &str) -> DeviceCapabilities {
+pub(super) fn host(device: &str) -> DeviceCapabilities {
     let mut properties = gateway(device).properties;
     properties.cpus = Some(vec![Cpu::new(4.0, None)]);
     properties.memory = Some("8Gi".parse().unwrap());
@@ -464,7 +504,7 @@ pub fn host(device: &str) -> DeviceCapabilities {
 }
 
 /// A device that hosts nothing.
-pub fn gateway(device: &str) -> DeviceCapabilities {
+pub(super) fn gateway(device: &str) -> DeviceCapabilities {
     let id = device.parse().unwrap();
     DeviceCapabilities::new(DeviceProperties::new(id, "ACME", "E7", "0001"))
 }

@@ -19,7 +19,10 @@ fn wfm(name: &str) -> SpiffeId {
 async fn refused(path: &Path) -> Error {
     let error = FileStore::open(path, &wfm("one")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::State);
-    assert!(error.to_string().contains(&path.display().to_string()), "{error}");
+    assert!(
+        error.to_string().contains(&path.display().to_string()),
+        "{error}"
+    );
     error
 }
 
@@ -29,13 +32,24 @@ async fn everything_survives_in_the_file() {
     let path = folder.path().join("state");
     let mut rig = Rig::new();
     rig.state = Arc::new(FileStore::open(&path, &wfm("one")).await.unwrap());
-    rig.wfm.publish(1, &[deployment(1, "1.0"), deployment(2, "1.0")]);
+    rig.wfm
+        .publish(1, &[deployment(1, "1.0"), deployment(2, "1.0")]);
     let agent = Running::start(rig.agent()).await;
     agent.until_installed(&[id(1), id(2)]).await;
     agent.kill().await;
     let before = rig.state.load().await.unwrap();
-    assert_eq!(before.accepted.as_ref().unwrap().version, ManifestVersion::FIRST);
-    assert_eq!((before.documents.len(), before.current.len(), before.capabilities.len()), (2, 2, 1));
+    assert_eq!(
+        before.accepted.as_ref().unwrap().version,
+        ManifestVersion::FIRST
+    );
+    assert_eq!(
+        (
+            before.documents.len(),
+            before.current.len(),
+            before.capabilities.len()
+        ),
+        (2, 2, 1)
+    );
 
     let busy = refused(&path).await;
     assert!(busy.to_string().contains("another process"), "{busy}");
@@ -50,7 +64,12 @@ async fn a_file_of_another_fleet_manager_is_refused() {
     let path = folder.path().join("state");
     drop(FileStore::open(&path, &wfm("other")).await.unwrap());
     let error = refused(&path).await;
-    assert!(error.to_string().contains("spiffe://margo.test/margo/wfm/other"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("spiffe://margo.test/margo/wfm/other"),
+        "{error}"
+    );
     assert!(error.to_string().contains("decommission"), "{error}");
 }
 
@@ -60,14 +79,20 @@ async fn damage_is_said_and_never_an_empty_state() {
     let path = folder.path().join("state");
     let store = FileStore::open(&path, &wfm("one")).await.unwrap();
     let document: Arc<[u8]> = vec![b'x'; 100_000].into();
-    store.commit(&[Change::Store(Digest::of(&document), document)]).await.unwrap();
+    store
+        .commit(&[Change::Store(Digest::of(&document), document)])
+        .await
+        .unwrap();
     drop(store);
     let whole = fs::read(&path).unwrap();
     let mut found = 0;
     for length in [0, 1, 100, 4096, whole.len() / 2] {
         fs::write(&path, &whole[..length]).unwrap();
         let error = refused(&path).await;
-        assert!(error.to_string().contains("damaged"), "{length} bytes: {error}");
+        assert!(
+            error.to_string().contains("damaged"),
+            "{length} bytes: {error}"
+        );
         assert_eq!(fs::read(&path).unwrap().len(), length, "it was changed");
         found += 1;
     }
@@ -88,10 +113,16 @@ async fn a_flipped_bit_in_a_document_is_found() {
     let path = folder.path().join("state");
     let store = FileStore::open(&path, &wfm("one")).await.unwrap();
     let document: Arc<[u8]> = b"the-document-that-will-be-damaged".as_slice().into();
-    store.commit(&[Change::Store(Digest::of(&document), document)]).await.unwrap();
+    store
+        .commit(&[Change::Store(Digest::of(&document), document)])
+        .await
+        .unwrap();
     drop(store);
     let mut bytes = fs::read(&path).unwrap();
-    let at = bytes.windows(12).position(|it| it == b"the-document").unwrap();
+    let at = bytes
+        .windows(12)
+        .position(|it| it == b"the-document")
+        .unwrap();
     bytes[at] ^= 1;
     fs::write(&path, &bytes).unwrap();
     refused(&path).await;

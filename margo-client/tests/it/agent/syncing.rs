@@ -28,12 +28,18 @@ async fn only_what_changed_is_fetched() {
     let mut all: Vec<_> = (1..=20).map(|number| deployment(number, "1.0")).collect();
     rig.wfm.publish(1, &all);
     assert!(fetch(&rig, &mut held).await.unwrap());
-    assert_eq!((rig.log.count("api bundle"), rig.log.count("api deployment")), (1, 0));
+    assert_eq!(
+        (rig.log.count("api bundle"), rig.log.count("api deployment")),
+        (1, 0)
+    );
     assert!(!fetch(&rig, &mut held).await.unwrap());
     all[3] = deployment(4, "2.0");
     rig.wfm.publish(2, &all);
     assert!(fetch(&rig, &mut held).await.unwrap());
-    assert_eq!((rig.log.count("api bundle"), rig.log.count("api deployment")), (1, 1));
+    assert_eq!(
+        (rig.log.count("api bundle"), rig.log.count("api deployment")),
+        (1, 1)
+    );
     rig.wfm.publish(3, &[]);
     assert!(fetch(&rig, &mut held).await.unwrap());
     assert!(held.accepted.unwrap().deployments.is_empty());
@@ -43,10 +49,15 @@ async fn only_what_changed_is_fetched() {
 async fn either_way_of_fetching_stands_in_for_the_other() {
     for (operation, count) in [("bundle", 20), ("deployment", 1)] {
         let rig = Rig::new();
-        let all: Vec<_> = (1..=count).map(|number| deployment(number, "1.0")).collect();
+        let all: Vec<_> = (1..=count)
+            .map(|number| deployment(number, "1.0"))
+            .collect();
         rig.wfm.publish(1, &all);
         rig.wfm.fail(operation, &[Fault::NotFound]);
-        assert!(fetch(&rig, &mut State::default()).await.unwrap(), "without {operation}");
+        assert!(
+            fetch(&rig, &mut State::default()).await.unwrap(),
+            "without {operation}"
+        );
     }
 }
 
@@ -60,7 +71,8 @@ async fn a_document_of_another_deployment_is_refused_even_if_it_is_stored() {
         .unwrap()
         .into_value();
     manifest.manifest_version = ManifestVersion::new(2).unwrap();
-    manifest.deployments[0] = DeploymentReference::new(id(9), manifest.deployments[0].digest, 9, "/");
+    manifest.deployments[0] =
+        DeploymentReference::new(id(9), manifest.deployments[0].digest, 9, "/");
     let bytes = write(&manifest, SpecVersion::Rc3).unwrap();
     rig.wfm.script().tag = Some(EntityTag::from(Digest::of(&bytes)));
     rig.wfm.script().manifest = bytes;
@@ -76,7 +88,10 @@ async fn the_same_version_again_is_fine_and_with_other_bytes_a_security_event() 
     rig.wfm.publish(7, &[deployment(1, "1.0")]);
     rig.wfm.script().tag = None;
     assert!(fetch(&rig, &mut held).await.unwrap());
-    assert!(!fetch(&rig, &mut held).await.unwrap(), "the same bytes without a tag");
+    assert!(
+        !fetch(&rig, &mut held).await.unwrap(),
+        "the same bytes without a tag"
+    );
     rig.wfm.script().manifest.push(b'\n');
     assert!(fetch(&rig, &mut held).await.unwrap_err().is_integrity());
     rig.wfm.publish(6, &[deployment(1, "1.0")]);
