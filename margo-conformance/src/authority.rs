@@ -24,12 +24,12 @@ pub use rcgen;
 pub struct Authority {
     domain: TrustDomain,
     issuer: Issuer<'static, KeyPair>,
-    /// Its own certificate.
-    certificate: CertificateDer<'static>,
+    /// Its own certificate, as PEM.
+    certificate: String,
     /// The root it leads to; the same certificate for a root.
     anchor: Anchor,
-    /// The intermediates that a leaf is presented with, its own first; none for a root.
-    intermediates: Vec<CertificateDer<'static>>,
+    /// The intermediates that a leaf is presented with, its own first, as PEM; none for a root.
+    intermediates: String,
 }
 
 impl Authority {
@@ -41,9 +41,9 @@ impl Authority {
         Self {
             domain: domain.clone(),
             anchor: anchor(&certificate),
-            certificate: certificate.der().clone(),
+            certificate: certificate.pem(),
             issuer: Issuer::new(params, key),
-            intermediates: Vec::new(),
+            intermediates: String::new(),
         }
     }
 
@@ -64,8 +64,8 @@ impl Authority {
             anchor: Anchor::from_der(der.to_vec()).map_err(|_| InvalidAuthority::Certificate)?,
             issuer: Issuer::from_ca_cert_der(&der, key)
                 .map_err(|_| InvalidAuthority::Certificate)?,
-            certificate: der,
-            intermediates: Vec::new(),
+            certificate: certificate.to_owned(),
+            intermediates: String::new(),
         })
     }
 
@@ -75,13 +75,12 @@ impl Authority {
         let key = key();
         let params = authority_params(name);
         let certificate = self.sign(&params, &key);
-        let own = certificate.der().clone();
         Self {
             domain: self.domain.clone(),
             issuer: Issuer::new(params, key),
-            certificate: own.clone(),
+            certificate: certificate.pem(),
             anchor: self.anchor.clone(),
-            intermediates: [vec![own], self.intermediates.clone()].concat(),
+            intermediates: certificate.pem() + &self.intermediates,
         }
     }
 
@@ -102,12 +101,12 @@ impl Authority {
 
     /// The certificate and the private key, as PEM.
     pub fn to_pem(&self) -> (String, String) {
-        (pem(&self.certificate), self.issuer.key().serialize_pem())
+        (self.certificate.clone(), self.issuer.key().serialize_pem())
     }
 
     /// An SVID of the profile that Margo prescribes.
     pub fn issue(&self, id: &SpiffeId, lifetime: Lifetime) -> IssuedSvid {
-        self.issue_leaf(leaf_params(id, lifetime))
+        self.issue_leaf(&leaf_params(id, lifetime))
     }
 
     /// An SVID of any shape: `change` gets the parameters of a valid one, that of the client `client-1` of the fleet
@@ -121,7 +120,7 @@ impl Authority {
             .expect("both ids are path segments");
         let mut params = leaf_params(&id, Lifetime::default());
         change(&mut params);
-        self.issue_leaf(params)
+        self.issue_leaf(&params)
     }
 
     /// The certificate of a plain HTTPS server of this DNS name or IP address, for a day.
@@ -137,12 +136,11 @@ impl Authority {
         })
     }
 
-    fn issue_leaf(&self, params: CertificateParams) -> IssuedSvid {
+    fn issue_leaf(&self, params: &CertificateParams) -> IssuedSvid {
         let key = key();
-        let leaf = self.sign(&params, &key);
-        let intermediates = self.intermediates.iter().map(pem);
+        let leaf = self.sign(params, &key);
         IssuedSvid {
-            chain_pem: std::iter::once(leaf.pem()).chain(intermediates).collect(),
+            chain_pem: leaf.pem() + &self.intermediates,
             key_pem: key.serialize_pem(),
         }
     }
@@ -305,17 +303,7 @@ fn anchor(certificate: &Certificate) -> Anchor {
     Anchor::from_der(certificate.der().to_vec()).expect("a certificate is an anchor")
 }
 
-fn pem(certificate: &CertificateDer<'_>) -> String {
-    use base64::Engine as _;
-    let base64 = base64::engine::general_purpose::STANDARD.encode(certificate);
-    let lines = base64.as_bytes().chunks(64);
-    let body: String = lines
-        .map(|line| format!("{}\n", String::from_utf8_lossy(line)))
-        .collect();
-    format!("-----BEGIN CERTIFICATE-----\n{body}-----END CERTIFICATE-----\n")
-}
-
-const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(60 * 60);
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
+const YEAR: Duration = Duration::from_hours(365 * 24);

@@ -85,7 +85,7 @@ impl RegistryBuilder {
             let shared = Arc::clone(&served);
             async move {
                 serve_http(stream, |request| {
-                    std::future::ready(answer::answer(&shared, request))
+                    std::future::ready(answer::answer(&shared, &request))
                 })
                 .await;
             }

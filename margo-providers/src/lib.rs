@@ -4,10 +4,15 @@
 //! A [`Provider`] is told what to run and tells how it fares. It knows nothing of fleet managers, manifests or polling.
 
 #[cfg(feature = "compose")]
+#[cfg_attr(docsrs, doc(cfg(feature = "compose")))]
 pub mod compose;
+#[cfg(feature = "contract")]
+#[cfg_attr(docsrs, doc(cfg(feature = "contract")))]
+pub mod contract;
 mod error;
 mod progress;
 mod provider;
+pub mod simulated;
 mod telemetry;
 
 pub use error::{ProviderError, Trouble};

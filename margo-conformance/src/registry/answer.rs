@@ -20,7 +20,7 @@ use crate::request::RecordedRequest;
 use crate::server::{AnswerBody, lock, whole};
 
 /// Answers a request and remembers it.
-pub(super) fn answer(shared: &Shared, request: RecordedRequest) -> Response<AnswerBody> {
+pub(super) fn answer(shared: &Shared, request: &RecordedRequest) -> Response<AnswerBody> {
     lock(&shared.requests).push(request.clone());
     let admitted = shared.authorization.is_none()
         || request.header(AUTHORIZATION.as_str()) == shared.authorization.as_deref();
@@ -28,7 +28,7 @@ pub(super) fn answer(shared: &Shared, request: RecordedRequest) -> Response<Answ
         let why = "name the user and the password of this registry";
         return Refusal::new(401, "UNAUTHORIZED", why).into_response();
     }
-    dispatch(&mut lock(&shared.content), &request).unwrap_or_else(Refusal::into_response)
+    dispatch(&mut lock(&shared.content), request).unwrap_or_else(Refusal::into_response)
 }
 
 /// An error as the specification has it.
@@ -208,8 +208,8 @@ fn list_tags(content: &mut Content, name: &str, request: &RecordedRequest) -> An
             response = response.header(LINK, next);
         }
     }
-    let list = json!({ "name": name, "tags": tags });
-    Ok(finish(response, list.to_string()))
+    let body = json!({ "name": name, "tags": tags });
+    Ok(finish(response, body.to_string()))
 }
 
 fn list_referrers(

@@ -4,3 +4,4 @@ mod authority;
 mod edges;
 mod gate;
 mod registry;
+mod wfm;
