@@ -1,7 +1,5 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
-//! Workload providers of a Margo device: what turns a deployment into running containers.
-//!
-//! A [`Provider`] is told what to run and tells how it fares. It knows nothing of fleet managers, manifests or polling.
+#![doc = include_str!("../README.md")]
 
 #[cfg(feature = "compose")]
 #[cfg_attr(docsrs, doc(cfg(feature = "compose")))]
