@@ -1,5 +1,21 @@
 //! Compose applications through the installed container engine (rc3.md sections 1.4, 1.6, 8 and 10).
 //!
+//! ```no_run
+//! use margo_package::oci::Client;
+//! use margo_providers::compose::{ComposeProvider, Options};
+//! use margo_providers::{Provider, Silent};
+//! # use margo_types::deployment::ApplicationDeployment;
+//!
+//! # async fn run(deployment: ApplicationDeployment) -> Result<(), Box<dyn std::error::Error>> {
+//! let mut options = Options::new("/var/lib/margo/compose", Client::builder().build()?);
+//! options.docker_host = Some("unix:///run/docker.sock".to_owned());
+//! let provider = ComposeProvider::detect(options).await?;
+//! println!("using {}", provider.found());
+//! provider.apply(&deployment, &Silent).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! **Isolation.** Each component of each deployment is a Compose project of its own, called
 //! `margo-<deployment>-<component>`. Everything is found by the exact label that Compose puts on it, never by a part of
 //! its name.

@@ -2,6 +2,7 @@
 #![doc = include_str!("../README.md")]
 
 #[cfg(feature = "compose")]
+#[cfg_attr(docsrs, doc(cfg(feature = "compose")))]
 pub mod compose;
 #[cfg(feature = "contract")]
 #[cfg_attr(docsrs, doc(cfg(feature = "contract")))]

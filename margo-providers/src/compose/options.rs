@@ -28,8 +28,8 @@ pub struct Options {
     pub telemetry: Option<Telemetry>,
     /// How long a component without `timeout` may take, images included: 15 minutes.
     pub default_timeout: Duration,
-    /// How long a started container without health check must run before it counts as running: 2 s. Many programs find
-    /// only after they started that they cannot run.
+    /// How long all containers of a component must have been up, with none started again, before it counts as complete: 2 s.
+    /// Many programs find only after they started that they cannot run.
     pub settle: Duration,
     /// What project names start with: `margo`. Devices that share an engine need different ones: 1 to 20 lower-case letters
     /// and digits.

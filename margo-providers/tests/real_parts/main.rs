@@ -4,6 +4,8 @@
 //! the tests *visibly ignored, with the reason*; with `CI=true` it makes them fail. `.ci/install` installs all parts. Registries
 //! are on loopback, images are made of the local busybox, everything else is in temporary folders.
 
+#[cfg(feature = "contract")]
+mod contract;
 mod engine;
 mod failures;
 mod installing;
@@ -31,6 +33,8 @@ fn main() -> ExitCode {
     updating::add(&engine, &mut trials);
     failures::add(&engine, &mut trials);
     removing::add(&engine, &mut trials);
+    #[cfg(feature = "contract")]
+    contract::add(&engine, &mut trials);
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
@@ -41,6 +45,15 @@ type Found = Result<Arc<TestEngine>, String>;
 fn trial<F>(name: &str, engine: &Found, test: fn(World) -> F) -> Trial
 where
     F: Future<Output = ()> + 'static,
+{
+    trial_of(name, engine, test)
+}
+
+/// The same, of a closure.
+fn trial_of<F, T>(name: &str, engine: &Found, test: T) -> Trial
+where
+    F: Future<Output = ()>,
+    T: FnOnce(World) -> F + Send + 'static,
 {
     let in_ci = std::env::var("CI").is_ok_and(|value| value == "true");
     let is_ignored = engine.is_err() && !in_ci;
