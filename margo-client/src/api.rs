@@ -1,5 +1,7 @@
 //! What a device asks of its fleet manager, whatever generation they speak.
 
+mod rc3;
+
 use std::fmt;
 
 use async_trait::async_trait;
@@ -12,6 +14,8 @@ use margo_types::status::DeploymentStatus;
 use margo_types::{Exact, SpecVersion};
 
 use crate::Error;
+
+pub use self::rc3::{ApiOptions, Rc3Api};
 
 /// The management interface as a device sees it.
 ///

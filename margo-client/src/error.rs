@@ -12,6 +12,8 @@ struct Inner {
     message: String,
     problem: Option<Problem>,
     advice: Option<RetryAdvice>,
+    /// Whether the certificate of the peer was refused here.
+    refused_certificate: bool,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -43,6 +45,7 @@ impl Error {
             message: message.into(),
             problem: None,
             advice: None,
+            refused_certificate: false,
             source: None,
         }))
     }
@@ -59,6 +62,20 @@ impl Error {
         self.0.problem = problem;
         self.0.advice = Some(advice);
         self
+    }
+
+    pub(crate) fn of_refused_certificate(message: impl Into<String>) -> Self {
+        let mut error = Self::new(ErrorKind::Untrusted, message);
+        error.0.refused_certificate = true;
+        error
+    }
+
+    pub(crate) fn is_refused_certificate(&self) -> bool {
+        self.0.refused_certificate
+    }
+
+    pub(crate) fn set_kind(&mut self, kind: ErrorKind) {
+        self.0.kind = kind;
     }
 
     /// Who has to act.

@@ -13,6 +13,13 @@
 
 pub mod api;
 mod error;
+mod exchange;
+pub mod identity;
+mod jitter;
+pub mod retry;
+pub mod schedule;
+pub mod trust;
 
 pub use api::{FleetApi, Poll};
 pub use error::{Error, ErrorKind};
+pub use jitter::random;

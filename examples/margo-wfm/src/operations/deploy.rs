@@ -98,7 +98,9 @@ impl Operation for Deploy {
     type Output = Deployed;
 
     async fn run(self, manager: &Manager) -> Result<Deployed, Failure> {
-        let entry = manager.library().find(Wanted::from(self.package.as_str()))?;
+        let entry = manager
+            .library()
+            .find(Wanted::from(self.package.as_str()))?;
         let description = entry.package.description().value();
         let fleet = manager.fleet().await?;
         let placement = Placement::find(
@@ -155,7 +157,9 @@ impl FromStr for Destination {
 
     fn from_str(text: &str) -> Result<Self, Failure> {
         let invalid = |error: &dyn std::error::Error| {
-            let message = format!("{text:?} is no device; write CLIENT/DEVICE, as `margo-wfm device list` does");
+            let message = format!(
+                "{text:?} is no device; write CLIENT/DEVICE, as `margo-wfm device list` does"
+            );
             Failure::caused(Kind::Usage, message, error)
         };
         let (client, device) = text.split_once('/').unwrap_or((text, ""));
@@ -187,4 +191,3 @@ impl fmt::Display for Destination {
 }
 
 const NAME_LENGTH: usize = 40;
-

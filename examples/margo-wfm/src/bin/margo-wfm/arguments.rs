@@ -15,7 +15,12 @@ use margo_wfm::operations::Destination;
 #[command(name = "margo-wfm", version, propagate_version = true)]
 pub(crate) struct Cli {
     /// The configuration file.
-    #[arg(long, global = true, value_name = "FILE", default_value = "margo-wfm.toml")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        default_value = "margo-wfm.toml"
+    )]
     pub(crate) config: PathBuf,
 
     /// Print one JSON object: `ok` with `result` or `error`.

@@ -1,0 +1,170 @@
+//! One HTTP exchange: bounded in bytes and time, decoded, and every failure put into words.
+
+mod body;
+mod coding;
+mod failure;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use margo_types::problem::{Problem, RetryAdvice};
+use reqwest::header::{
+    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, RETRY_AFTER,
+};
+use reqwest::{RequestBuilder, Response, StatusCode};
+
+use crate::error::{Error, ErrorKind};
+
+/// How much an exchange may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    /// For the head of the answer, and for the next piece of its body.
+    pub(crate) idle: Duration,
+    /// For the whole exchange, however slowly it drips.
+    pub(crate) total: Duration,
+    /// The longest body of a success, as sent and decoded.
+    pub(crate) bytes: usize,
+}
+
+/// An answer with its whole body.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    /// With content coding undone.
+    pub(crate) body: Bytes,
+    /// As it was sent.
+    pub(crate) sent: Bytes,
+}
+
+impl Answer {
+    /// A header as text; `None` when it is absent or no text.
+    pub(crate) fn header(&self, name: HeaderName) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// Sends a request to `peer`, which is a name for messages, and takes the whole answer.
+    ///
+    /// Gzip is offered unless the request says what it takes.
+    pub(crate) async fn to(
+        mut request: RequestBuilder,
+        peer: &str,
+        bounds: Bounds,
+        offer_gzip: bool,
+    ) -> Result<Self, Error> {
+        let offer = if offer_gzip { "gzip" } else { "identity" };
+        request = request.header(ACCEPT_ENCODING, offer);
+        let exchange = async {
+            let sent = tokio::time::timeout(bounds.idle, request.send()).await;
+            let response = sent
+                .map_err(|_| failure::silence(peer, bounds.idle))?
+                .map_err(|error| failure::connection(error, peer))?;
+            Self::take(response, peer, bounds).await
+        };
+        tokio::time::timeout(bounds.total, exchange)
+            .await
+            .unwrap_or_else(|_| Err(failure::too_slow(peer, bounds.total)))
+    }
+
+    async fn take(response: Response, peer: &str, bounds: Bounds) -> Result<Self, Error> {
+        let status = response.status();
+        let headers = response.headers().clone();
+        let codings = headers.get_all(CONTENT_ENCODING);
+        let codings: Vec<&str> = codings
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .collect();
+        let (sent, body) = if status.is_success() {
+            let sent = body::whole(response, peer, bounds).await?;
+            let body = coding::decode(&codings, &sent, bounds.bytes)
+                .map_err(|error| error.blaming(peer))?;
+            (sent, body)
+        } else {
+            // Whatever can be had of an error's body is better than another error in its place.
+            let sent = body::beginning(response, bounds.idle).await;
+            let body = coding::decode_beginning(&codings, &sent, body::LONGEST_ERROR);
+            (sent, body)
+        };
+        Ok(Self {
+            status,
+            headers,
+            body,
+            sent,
+        })
+    }
+
+    /// The error that an answer without success is, in words that say what was asked for.
+    pub(crate) fn refusal(&self, peer: &str, asked: &str) -> Error {
+        let status = self.status.as_u16();
+        let problem = Problem::from_error_body(status, self.header(CONTENT_TYPE), &self.body);
+        let retry_after = self.header(RETRY_AFTER);
+        let mut advice = RetryAdvice::new(Some(&problem), status, retry_after, Timestamp::now());
+        let (kind, hint) = match status {
+            401 => (
+                ErrorKind::Untrusted,
+                "it does not take the SVID of this device; ask its operator",
+            ),
+            300..400 => (
+                ErrorKind::Misbehaved,
+                "redirects are not followed; configure the URL that it leads to",
+            ),
+            // Statuses of a proxy whose fleet manager is away: not an answer of the fleet manager.
+            408 | 502 | 504 => {
+                advice.retryable = problem.retryable.unwrap_or(true);
+                (
+                    ErrorKind::Unreachable,
+                    "something between here and there does not reach it",
+                )
+            }
+            400..600 => (ErrorKind::Refused, ""),
+            _ => (ErrorKind::Misbehaved, "that is no answer to this request"),
+        };
+        let mut message = format!("{peer} answers {} to {asked}", phrase(&problem));
+        for detail in [problem.detail.as_deref().unwrap_or_default(), hint] {
+            if !detail.is_empty() {
+                message.push_str(": ");
+                message.extend(detail.chars().map(|c| if c.is_control() { ' ' } else { c }));
+            }
+        }
+        for field in problem.errors.iter().take(MAX_FIELDS) {
+            message = format!("{message}; {}: {}", field.field, field.message);
+        }
+        Error::new(kind, message).with_response(Some(problem), advice)
+    }
+
+    /// Refuses what is evidently no document: the page of a portal or proxy, or a problem under a status of success.
+    pub(crate) fn document(&self, peer: &str, asked: &str) -> Result<&Bytes, Error> {
+        let content_type = self.header(CONTENT_TYPE).unwrap_or_default();
+        let media_type = content_type.split(';').next().unwrap_or_default().trim();
+        let is = |other: &str| media_type.eq_ignore_ascii_case(other);
+        if is("text/html") || is("application/xhtml+xml") {
+            let message = format!(
+                "{peer} sends a web page instead of {asked}; check the URL, and what stands between here and there"
+            );
+            return Err(Error::new(ErrorKind::Misbehaved, message));
+        }
+        if is(margo_types::media_type::PROBLEM) {
+            let mut error = self.refusal(peer, asked);
+            error.set_kind(ErrorKind::Misbehaved);
+            return Err(error);
+        }
+        Ok(&self.body)
+    }
+}
+
+/// The error of an answer that the specification forbids.
+pub(crate) fn misbehaved(peer: &str, what: impl std::fmt::Display) -> Error {
+    Error::new(ErrorKind::Misbehaved, format!("{peer} {what}"))
+}
+
+fn phrase(problem: &Problem) -> String {
+    format!("{} {}", problem.status, problem.title)
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(MAX_TITLE)
+        .collect()
+}
+
+const MAX_TITLE: usize = 200;
+const MAX_FIELDS: usize = 8;
