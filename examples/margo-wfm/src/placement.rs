@@ -171,6 +171,11 @@ impl Placement {
 }
 
 impl KnownFleet {
+    /// Whether a client was decided about, or has asked.
+    pub(crate) fn knows(&self, client: &ClientId) -> bool {
+        self.clients.iter().any(|record| record.id == *client)
+    }
+
     fn serves(&self, client: &ClientId) -> bool {
         self.clients
             .iter()

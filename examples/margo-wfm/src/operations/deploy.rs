@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use margo_package::instantiate::Instantiation;
+use margo_server_traits::store::Store as _;
 use margo_types::id::{ApplicationId, ClientId, DeploymentId, DeviceTarget};
 use margo_types::manifest::ManifestVersion;
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,7 @@ use crate::library::Wanted;
 use crate::manager::Manager;
 use crate::origin::Origin;
 use crate::placement::Placement;
+use crate::policy;
 
 /// Deploys an application to one device.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -121,6 +123,11 @@ impl Operation for Deploy {
             .device_extension(&Origin::extension(), origin.to_object())
             .install(id, &name, &name, target, &answers)?;
 
+        if !fleet.knows(&destination.client) {
+            // It is listed, so that somebody decides about it, and found again after a crash.
+            let record = policy::waiting(&destination.client);
+            manager.store().put_client(&record).await?;
+        }
         let changed = manager
             .change(&destination.client, Action::Deployed, id, |deployments| {
                 deployments.insert(id, deployment.clone());

@@ -117,7 +117,7 @@ fn update_changes_the_version_and_keeps_the_values() {
     let component = &document.spec.deployment_profile.components[0];
     assert_eq!(
         component.properties.revision.as_ref().unwrap().to_string(),
-        "1.1"
+        "1.1.0"
     );
 
     let again = place.json(&["update", id]);

@@ -191,7 +191,7 @@ deploymentProfiles:
       - name: lamp-large
         properties:
           repository: oci://registry.lights.example/compose/lamp
-          revision: VERSION
+          revision: VERSION.0
     deviceConstraints:
       capacityRequirements:
         memory: 64Gi
@@ -201,7 +201,7 @@ deploymentProfiles:
       - name: lamp
         properties:
           repository: oci://registry.lights.example/compose/lamp
-          revision: VERSION
+          revision: VERSION.0
 parameters:
   colour:
     value: white

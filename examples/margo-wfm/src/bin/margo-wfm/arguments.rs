@@ -12,7 +12,7 @@ use margo_wfm::operations::Destination;
 /// registry; 4 a file, the port, the identity or the database; 5 the fleet cannot do it, as when no device fits; 6 the fleet
 /// manager is not running; 130 interrupted.
 #[derive(Debug, Parser)]
-#[command(name = "margo-wfm", version, propagate_version = true)]
+#[command(name = "margo-wfm", version)]
 pub(crate) struct Cli {
     /// The configuration file.
     #[arg(
