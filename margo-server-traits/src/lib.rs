@@ -5,6 +5,8 @@ mod caller;
 mod fleet;
 pub mod proxy;
 pub mod publish;
+#[cfg(feature = "server")]
+pub mod server;
 mod service;
 #[cfg(feature = "server")]
 pub mod server;

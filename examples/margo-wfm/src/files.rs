@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder, File};
 use std::io::Write as _;
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
@@ -50,9 +50,9 @@ impl Draft {
         }
         let parent = parent(place);
         make_directory(parent)?;
-        // Only this user can enter it.
         let directory = tempfile::Builder::new()
             .prefix(".margo-wfm-")
+            .permissions(fs::Permissions::from_mode(0o700))
             .tempdir_in(parent)
             .map_err(failed)?;
         Ok(Self {

@@ -102,7 +102,10 @@ impl DevelopmentDomain {
             })
         };
         let marker: Marker = serde_json::from_str(&read(MARKER)?).map_err(|error| {
-            let message = format!("{} is damaged; make a new domain", directory.join(MARKER).display());
+            let message = format!(
+                "{} is damaged; make a new domain",
+                directory.join(MARKER).display()
+            );
             Failure::caused(Kind::Environment, message, &error)
         })?;
         let authority = Authority::from_pem(&marker.trust_domain, &read(CA)?, &read(CA_KEY)?)

@@ -142,7 +142,10 @@ impl Journal {
         let failed = |error: std::io::Error| Failure::file(&directory, &error);
         for entry in fs::read_dir(&directory).map_err(failed)? {
             let path = entry.map_err(failed)?.path();
-            if path.extension().is_some_and(|extension| extension == "json") {
+            if path
+                .extension()
+                .is_some_and(|extension| extension == "json")
+            {
                 let record = read(&path)?;
                 records.insert(record.deployment, record);
             }
@@ -166,14 +169,20 @@ impl Journal {
             return Ok(record.clone());
         }
         let begins = |record: &&Record| {
-            !text.is_empty() && record.deployment.to_string().starts_with(&text.to_lowercase())
+            !text.is_empty()
+                && record
+                    .deployment
+                    .to_string()
+                    .starts_with(&text.to_lowercase())
         };
         let mut found = records.values().filter(begins);
         match (found.next(), found.next()) {
             (Some(record), None) => Ok(record.clone()),
             (Some(_), Some(_)) => Err(Failure::new(
                 Kind::Usage,
-                format!("several deployment ids begin with {text:?}; give more of the one that is meant"),
+                format!(
+                    "several deployment ids begin with {text:?}; give more of the one that is meant"
+                ),
             )),
             (None, _) => Err(Failure::new(
                 Kind::Usage,

@@ -81,7 +81,11 @@ impl Library {
     /// Adds a package; false when it is there already with the same content.
     ///
     /// The same version with other content is refused: deployments may have been made of it.
-    pub(crate) fn add(&self, package: &ApplicationPackage, import: &Import) -> Result<bool, Failure> {
+    pub(crate) fn add(
+        &self,
+        package: &ApplicationPackage,
+        import: &Import,
+    ) -> Result<bool, Failure> {
         let description = package.description().value();
         let place = self
             .directory
@@ -210,8 +214,7 @@ fn is_same(one: &ApplicationPackage, other: &ApplicationPackage) -> bool {
             .map(|resource| (resource.path().to_string(), Digest::of(resource.bytes())))
             .collect::<Vec<_>>()
     };
-    one.description().digest() == other.description().digest()
-        && resources(one) == resources(other)
+    one.description().digest() == other.description().digest() && resources(one) == resources(other)
 }
 
 fn read(place: &Path) -> Result<Entry, Failure> {

@@ -147,7 +147,13 @@ impl Manager {
 
     /// Writes down what was published when the program was killed before it could.
     async fn amend_journal(&self) -> Result<(), Failure> {
-        let mut clients: Vec<ClientId> = self.store.clients().await?.into_iter().map(|it| it.id).collect();
+        let mut clients: Vec<ClientId> = self
+            .store
+            .clients()
+            .await?
+            .into_iter()
+            .map(|it| it.id)
+            .collect();
         clients.extend(self.journal.all().into_iter().map(|record| record.client));
         clients.sort();
         clients.dedup();
@@ -159,7 +165,8 @@ impl Manager {
             for (id, bytes) in self.store.assigned(&client).await? {
                 let read = margo_types::read::<ApplicationDeployment>(&bytes);
                 let deployment = read.map_err(|error| {
-                    let message = format!("the stored deployment {id} cannot be read; restore a backup");
+                    let message =
+                        format!("the stored deployment {id} cannot be read; restore a backup");
                     Failure::caused(Kind::Environment, message, &error)
                 })?;
                 let record = record(&client, deployment.value(), Action::Deployed, head.version);
@@ -195,7 +202,10 @@ fn record(
         deployment.metadata.device_id.clone(),
     );
     let (Some(application), Some(target)) = parts else {
-        let message = format!("deployment {} has no application or no device", deployment.id);
+        let message = format!(
+            "deployment {} has no application or no device",
+            deployment.id
+        );
         return Err(Failure::new(Kind::Environment, message));
     };
     let bytes = margo_types::write(deployment, SpecVersion::NEWEST)

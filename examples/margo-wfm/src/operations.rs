@@ -28,7 +28,6 @@ use std::future::Future;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-pub use crate::journal::{Action, Change};
 pub use self::backup::{Backup, BackupMade};
 pub use self::change::{Changed, Reconfigure, Remove, Update};
 pub use self::clients::{Client, DecideClient, ListClients};
@@ -38,6 +37,7 @@ pub use self::history::{Entry, History};
 pub use self::packages::{ImportPackage, ImportedPackage, ListPackages, Package};
 pub use self::settings::{AnswersText, Settings};
 pub use self::status::{Component, DeploymentOverview, Report, Status};
+pub use crate::journal::{Action, Change};
 
 use crate::failure::Failure;
 use crate::manager::Manager;

@@ -112,10 +112,7 @@ impl Placement {
         }
         let refusals = placement.considered.iter();
         let refusals = refusals.map(|(device, verdict)| format!("{client}/{device}: {verdict}"));
-        Err(Self::nowhere(
-            &deployment.metadata.name,
-            refusals.collect(),
-        ))
+        Err(Self::nowhere(&deployment.metadata.name, refusals.collect()))
     }
 
     fn profiles<'a>(
@@ -174,6 +171,11 @@ impl Placement {
 }
 
 impl KnownFleet {
+    /// Whether a client was decided about, or has asked.
+    pub(crate) fn knows(&self, client: &ClientId) -> bool {
+        self.clients.iter().any(|record| record.id == *client)
+    }
+
     fn serves(&self, client: &ClientId) -> bool {
         self.clients
             .iter()
@@ -211,7 +213,9 @@ impl KnownFleet {
             return Ok(candidates);
         }
         let message = match reported.as_slice() {
-            [] => format!("client {client} has not reported any device yet; start its agent, {force}"),
+            [] => {
+                format!("client {client} has not reported any device yet; start its agent, {force}")
+            }
             reported => {
                 let ids: Vec<_> = reported
                     .iter()

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use jiff::{Timestamp, Unit};
 use margo_server_traits::store::{ClientRecord, Store};
 use margo_server_traits::{Admission, Caller, ClientPolicy, FleetError, Verified};
+use margo_types::id::ClientId;
 
 use crate::config::AcceptPolicy;
 
@@ -18,6 +19,18 @@ pub(crate) struct Policy {
 
 /// How the note of a client begins that has asked and that nobody has decided about.
 pub(crate) const WAITING: &str = "waiting since";
+
+/// A client that nobody has decided about.
+pub(crate) fn waiting(id: &ClientId) -> ClientRecord {
+    let mut record = ClientRecord::new(id.clone(), false);
+    record.note = format!("{WAITING} {}", now());
+    record
+}
+
+fn now() -> Timestamp {
+    let now = Timestamp::now();
+    now.round(Unit::Second).unwrap_or(now)
+}
 
 #[async_trait]
 impl ClientPolicy for Policy {
@@ -37,19 +50,14 @@ impl ClientPolicy for Policy {
             }
             Some(_) if self.accept == AcceptPolicy::Listed => {}
             _ => {
-                let now = Timestamp::now();
-                let now = now.round(Unit::Second).unwrap_or(now);
-                let accepted = self.accept == AcceptPolicy::All;
-                let note = if accepted {
-                    format!("accepted by its first request at {now}")
-                } else {
-                    format!("{WAITING} {now}")
-                };
-                tracing::info!(client = %id, accepted, "a new client");
-                let mut record = ClientRecord::new(id.clone(), accepted);
-                record.note = note;
+                let mut record = waiting(id);
+                if self.accept == AcceptPolicy::All {
+                    record.accepted = true;
+                    record.note = format!("accepted by its first request at {}", now());
+                }
+                tracing::info!(client = %id, accepted = record.accepted, "a new client");
                 self.store.put_client(&record).await.map_err(unavailable)?;
-                if accepted {
+                if record.accepted {
                     return Ok(Admission::Admitted);
                 }
             }

@@ -67,7 +67,9 @@ impl Wfm {
         let admin = AdminServer::bind(&admin_socket).await?;
         let manager = Manager::open(config, Arc::clone(&store), registries).await?;
 
-        let mut fleet = Fleet::of(Arc::new(StoreFleet::new(Arc::clone(&store) as Arc<dyn Store>)));
+        let mut fleet = Fleet::of(Arc::new(StoreFleet::new(
+            Arc::clone(&store) as Arc<dyn Store>
+        )));
         fleet.policy = Arc::new(Policy {
             store: Arc::clone(&store) as Arc<dyn Store>,
             accept: config.accept,

@@ -14,6 +14,8 @@ mod proxy;
 mod publish;
 mod publish_properties;
 mod refusals;
+#[cfg(feature = "server")]
+mod server;
 mod status;
 mod store;
 mod store_fleet;

@@ -68,7 +68,9 @@ impl AdminClient {
             );
             Failure::caused(Kind::NotRunning, message, &error)
         };
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(broken)?;
         let connection = tokio::spawn(connection);
         let response = sender.send_request(request).await.map_err(broken)?;
         let status = response.status();

@@ -98,7 +98,8 @@ fn router(manager: Arc<Manager>) -> Router {
     let router = with::<Backup>(router);
     router
         .fallback(|| async {
-            let message = "there is no such operation; use a command line of the same version as the server";
+            let message =
+                "there is no such operation; use a command line of the same version as the server";
             failed(&Failure::new(Kind::Usage, message))
         })
         .layer(DefaultBodyLimit::max(MAX_BODY))
@@ -151,11 +152,18 @@ impl Listener for SameUser {
         loop {
             match self.0.accept().await {
                 Ok((stream, address)) => match stream.peer_cred() {
-                    Ok(peer) if peer.uid() == own || peer.uid() == ROOT => return (stream, address),
-                    Ok(peer) => {
-                        tracing::warn!(uid = peer.uid(), "the admin API was refused to another user");
+                    Ok(peer) if peer.uid() == own || peer.uid() == ROOT => {
+                        return (stream, address);
                     }
-                    Err(error) => tracing::warn!(%error, "a caller of the admin API cannot be told"),
+                    Ok(peer) => {
+                        tracing::warn!(
+                            uid = peer.uid(),
+                            "the admin API was refused to another user"
+                        );
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "a caller of the admin API cannot be told")
+                    }
                 },
                 Err(error) => {
                     // Such as too many open files; they may be closed again soon.

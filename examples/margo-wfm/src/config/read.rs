@@ -139,4 +139,3 @@ const EXAMPLES: [(&str, &str); 13] = [
     ("password_file", "\"registry-password\""),
     ("ca", "\"registry-ca.pem\""),
 ];
-

@@ -41,7 +41,8 @@ impl Operation for Backup {
 
     async fn run(self, manager: &Manager) -> Result<BackupMade, Failure> {
         if !self.directory.is_absolute() {
-            let message = "the directory of a backup is not given by its whole path; begin it with /";
+            let message =
+                "the directory of a backup is not given by its whole path; begin it with /";
             return Err(Failure::new(Kind::Usage, message));
         }
         manager.backup(&self.directory).await?;
@@ -50,4 +51,3 @@ impl Operation for Backup {
         })
     }
 }
-

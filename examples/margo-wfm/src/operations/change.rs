@@ -135,7 +135,8 @@ impl Operation for Reconfigure {
 
     async fn run(self, manager: &Manager) -> Result<Changed, Failure> {
         if self.settings.is_empty() {
-            let message = "there is no value to change; give one with --set NAME=VALUE or --answers FILE";
+            let message =
+                "there is no value to change; give one with --set NAME=VALUE or --answers FILE";
             return Err(Failure::new(Kind::Usage, message));
         }
         let record = manager.journal().find(&self.deployment)?;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use margo_package::instantiate::Instantiation;
+use margo_server_traits::store::Store as _;
 use margo_types::id::{ApplicationId, ClientId, DeploymentId, DeviceTarget};
 use margo_types::manifest::ManifestVersion;
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,7 @@ use crate::library::Wanted;
 use crate::manager::Manager;
 use crate::origin::Origin;
 use crate::placement::Placement;
+use crate::policy;
 
 /// Deploys an application to one device.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -98,7 +100,9 @@ impl Operation for Deploy {
     type Output = Deployed;
 
     async fn run(self, manager: &Manager) -> Result<Deployed, Failure> {
-        let entry = manager.library().find(Wanted::from(self.package.as_str()))?;
+        let entry = manager
+            .library()
+            .find(Wanted::from(self.package.as_str()))?;
         let description = entry.package.description().value();
         let fleet = manager.fleet().await?;
         let placement = Placement::find(
@@ -119,6 +123,11 @@ impl Operation for Deploy {
             .device_extension(&Origin::extension(), origin.to_object())
             .install(id, &name, &name, target, &answers)?;
 
+        if !fleet.knows(&destination.client) {
+            // It is listed, so that somebody decides about it, and found again after a crash.
+            let record = policy::waiting(&destination.client);
+            manager.store().put_client(&record).await?;
+        }
         let changed = manager
             .change(&destination.client, Action::Deployed, id, |deployments| {
                 deployments.insert(id, deployment.clone());
@@ -155,7 +164,9 @@ impl FromStr for Destination {
 
     fn from_str(text: &str) -> Result<Self, Failure> {
         let invalid = |error: &dyn std::error::Error| {
-            let message = format!("{text:?} is no device; write CLIENT/DEVICE, as `margo-wfm device list` does");
+            let message = format!(
+                "{text:?} is no device; write CLIENT/DEVICE, as `margo-wfm device list` does"
+            );
             Failure::caused(Kind::Usage, message, error)
         };
         let (client, device) = text.split_once('/').unwrap_or((text, ""));
@@ -187,4 +198,3 @@ impl fmt::Display for Destination {
 }
 
 const NAME_LENGTH: usize = 40;
-

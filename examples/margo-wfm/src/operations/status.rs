@@ -2,7 +2,9 @@
 
 use jiff::Timestamp;
 use margo_server_traits::store::{StatusRecord, Store as _};
-use margo_types::id::{ApplicationId, ClientId, ComponentName, DeploymentId, DeviceId, DeviceTarget};
+use margo_types::id::{
+    ApplicationId, ClientId, ComponentName, DeploymentId, DeviceId, DeviceTarget,
+};
 use margo_types::manifest::ManifestVersion;
 use margo_types::status::{DeploymentState, DeploymentStatus, StatusError};
 use serde::{Deserialize, Serialize};
@@ -124,7 +126,10 @@ impl Report {
     /// What a report says, with the version that it is about.
     pub(super) fn read(status: &StatusRecord, record: &Record) -> Result<Self, Failure> {
         let read = margo_types::read::<DeploymentStatus>(&status.status).map_err(|error| {
-            let message = format!("a stored report on {} cannot be read; restore a backup", record.name);
+            let message = format!(
+                "a stored report on {} cannot be read; restore a backup",
+                record.name
+            );
             Failure::caused(Kind::Environment, message, &error)
         })?;
         let document = read.into_value();

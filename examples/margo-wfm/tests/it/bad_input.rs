@@ -33,7 +33,11 @@ fn unknown_key() {
     refused(
         &place,
         2,
-        &["margo-wfm.toml, line 9, colour", "unknown field", "admin_socket"],
+        &[
+            "margo-wfm.toml, line 9, colour",
+            "unknown field",
+            "admin_socket",
+        ],
     );
 }
 
@@ -41,18 +45,18 @@ fn unknown_key() {
 fn value_of_a_wrong_type() {
     let place = Place::new();
     place.configure("\"127.0.0.1:0\"", "8443");
-    refused(
-        &place,
-        2,
-        &["line 1, listen", "listen = \"0.0.0.0:8443\""],
-    );
+    refused(&place, 2, &["line 1, listen", "listen = \"0.0.0.0:8443\""]);
 }
 
 #[test]
 fn missing_key() {
     let place = Place::new();
     place.configure("key = \"development-identity/wfm-key.pem\"\n", "");
-    refused(&place, 2, &["margo-wfm.toml, line 3", "missing field `key`"]);
+    refused(
+        &place,
+        2,
+        &["margo-wfm.toml, line 3", "missing field `key`"],
+    );
 }
 
 #[test]
@@ -65,7 +69,10 @@ fn address_that_devices_cannot_call() {
 #[test]
 fn public_url_without_encryption() {
     let place = Place::new();
-    place.configure("\n[identity]", "public_url = \"http://fleet.example\"\n[identity]");
+    place.configure(
+        "\n[identity]",
+        "public_url = \"http://fleet.example\"\n[identity]",
+    );
     refused(&place, 2, &["line 2, public_url", "HTTPS"]);
 }
 
@@ -83,7 +90,11 @@ fn half_a_login() {
 fn key_that_is_not_there() {
     let place = Place::new();
     fs::remove_file(place.path("development-identity/wfm-key.pem")).unwrap();
-    refused(&place, 4, &["development-identity/wfm-key.pem", "check that it exists"]);
+    refused(
+        &place,
+        4,
+        &["development-identity/wfm-key.pem", "check that it exists"],
+    );
 }
 
 #[test]
@@ -158,7 +169,11 @@ fn second_server_on_the_same_database() {
     let (code, why) = place.failure(&["run"]);
     assert_eq!(code, 4);
     assert!(why.contains("wfm.db") && why.contains("another"), "{why}");
-    assert_eq!(place.json(&["status"]), serde_json::json!([]), "the first one still answers");
+    assert_eq!(
+        place.json(&["status"]),
+        serde_json::json!([]),
+        "the first one still answers"
+    );
     drop(first);
 }
 
@@ -177,7 +192,10 @@ fn second_server_on_the_same_socket() {
 fn database_of_something_else() {
     let place = Place::new();
     fs::create_dir(place.path("state")).unwrap();
-    place.write("state/wfm.db", "not a database, but long enough to be looked at by whoever opens it");
+    place.write(
+        "state/wfm.db",
+        "not a database, but long enough to be looked at by whoever opens it",
+    );
     let (code, why) = place.failure(&["run"]);
     assert_eq!(code, 4);
     assert!(why.contains("wfm.db"), "{why}");
@@ -186,10 +204,17 @@ fn database_of_something_else() {
 #[test]
 fn commands_without_a_server() {
     let place = Place::new();
-    for command in [&["status"][..], &["device", "list"], &["deploy", "com-example-lamp"]] {
+    for command in [
+        &["status"][..],
+        &["device", "list"],
+        &["deploy", "com-example-lamp"],
+    ] {
         let (code, why) = place.failure(command);
         assert_eq!(code, 6, "{why}");
-        assert!(why.contains("margo-wfm run --config margo-wfm.toml"), "{why}");
+        assert!(
+            why.contains("margo-wfm run --config margo-wfm.toml"),
+            "{why}"
+        );
     }
 }
 

@@ -44,14 +44,24 @@ fn init_makes_a_fleet_manager_and_clients_that_recognise_each_other() {
 fn what_is_for_development_says_so() {
     let place = Place::empty();
     let output = place.run(&["identity", "init", "here"]);
-    assert!(stdout(&output).contains("FOR DEVELOPMENT ONLY"), "{}", stderr(&output));
+    assert!(
+        stdout(&output).contains("FOR DEVELOPMENT ONLY"),
+        "{}",
+        stderr(&output)
+    );
     let readme = fs::read_to_string(place.path("here/README.md")).unwrap();
     assert!(readme.contains("FOR DEVELOPMENT ONLY"));
     for name in ["development-ca.pem", "development-ca-key.pem"] {
-        let mode = fs::metadata(place.path("here").join(name)).unwrap().permissions().mode();
+        let mode = fs::metadata(place.path("here").join(name))
+            .unwrap()
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o777, 0o600, "{name}");
     }
-    let mode = fs::metadata(place.path("here")).unwrap().permissions().mode();
+    let mode = fs::metadata(place.path("here"))
+        .unwrap()
+        .permissions()
+        .mode();
     assert_eq!(mode & 0o777, 0o700);
 }
 
@@ -62,7 +72,10 @@ fn init_overwrites_nothing() {
     let before = fs::read(&key).unwrap();
     let (code, why) = place.failure(&["identity", "init"]);
     assert_eq!(code, 2);
-    assert!(why.contains("development-identity is there already"), "{why}");
+    assert!(
+        why.contains("development-identity is there already"),
+        "{why}"
+    );
     assert_eq!(fs::read(&key).unwrap(), before);
 }
 

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod deployments;
+mod device;
 mod identities;
 mod operating;
 mod packages;

@@ -18,7 +18,9 @@ impl Place {
     /// A place with the clients `line-1` and `line-2`.
     pub(crate) fn new() -> Self {
         let place = Self::empty();
-        let made = place.run(&["identity", "init", "--client", "line-1", "--client", "line-2"]);
+        let made = place.run(&[
+            "identity", "init", "--client", "line-1", "--client", "line-2",
+        ]);
         assert!(made.status.success(), "{}", stderr(&made));
         place.write("margo-wfm.toml", CONFIG);
         place
@@ -58,7 +60,11 @@ impl Place {
     pub(crate) fn json(&self, arguments: &[&str]) -> Value {
         let output = self.command(arguments).arg("--json").output().unwrap();
         let text = String::from_utf8(output.stdout.clone()).unwrap();
-        assert!(output.status.success(), "{arguments:?}: {text}{}", stderr(&output));
+        assert!(
+            output.status.success(),
+            "{arguments:?}: {text}{}",
+            stderr(&output)
+        );
         let mut document: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(document["ok"], true, "{text}");
         document["result"].take()
@@ -85,7 +91,10 @@ impl Place {
         stdout.read_line(&mut line).unwrap();
         if line.is_empty() {
             child.wait().unwrap();
-            panic!("it ended: {}", fs::read_to_string(self.path("log")).unwrap());
+            panic!(
+                "it ended: {}",
+                fs::read_to_string(self.path("log")).unwrap()
+            );
         }
         let ready: Value = serde_json::from_str(&line).unwrap();
         Running {
@@ -182,7 +191,7 @@ deploymentProfiles:
       - name: lamp-large
         properties:
           repository: oci://registry.lights.example/compose/lamp
-          revision: VERSION
+          revision: VERSION.0
     deviceConstraints:
       capacityRequirements:
         memory: 64Gi
@@ -192,7 +201,7 @@ deploymentProfiles:
       - name: lamp
         properties:
           repository: oci://registry.lights.example/compose/lamp
-          revision: VERSION
+          revision: VERSION.0
 parameters:
   colour:
     value: white

@@ -12,10 +12,15 @@ use margo_wfm::operations::Destination;
 /// registry; 4 a file, the port, the identity or the database; 5 the fleet cannot do it, as when no device fits; 6 the fleet
 /// manager is not running; 130 interrupted.
 #[derive(Debug, Parser)]
-#[command(name = "margo-wfm", version, propagate_version = true)]
+#[command(name = "margo-wfm", version)]
 pub(crate) struct Cli {
     /// The configuration file.
-    #[arg(long, global = true, value_name = "FILE", default_value = "margo-wfm.toml")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        default_value = "margo-wfm.toml"
+    )]
     pub(crate) config: PathBuf,
 
     /// Print one JSON object: `ok` with `result` or `error`.

@@ -37,8 +37,8 @@ pub(crate) async fn run(command: Command, config: &Path, output: Output) -> Resu
             output.result(&devices, &table::devices(&devices))
         }
         Command::Deploy(arguments) => {
-            let mut deploy = operations::Deploy::new(arguments.package)
-                .with(settings(arguments.values)?);
+            let mut deploy =
+                operations::Deploy::new(arguments.package).with(settings(arguments.values)?);
             deploy.profile = arguments.profile;
             deploy.destination = arguments.device;
             deploy.force = arguments.force;
@@ -149,7 +149,11 @@ async fn import(admin: &AdminClient, source: String, output: Output) -> Result<(
         absolute(source.as_ref())?.display().to_string()
     };
     let imported = admin.run(ImportPackage::new(source)).await?;
-    let how = if imported.new { "imported" } else { "unchanged" };
+    let how = if imported.new {
+        "imported"
+    } else {
+        "unchanged"
+    };
     let mut text = format!("{how}: {}", imported.reference());
     for warning in &imported.warnings {
         text.push('\n');
@@ -202,7 +206,10 @@ fn settings(values: Values) -> Result<Settings, Failure> {
     let mut settings = Settings::default();
     if let Some(file) = values.answers {
         let text = fs::read_to_string(&file).map_err(|error| {
-            let message = format!("the answers file {} cannot be read; correct the path", file.display());
+            let message = format!(
+                "the answers file {} cannot be read; correct the path",
+                file.display()
+            );
             Failure::caused(Kind::Usage, message, &error)
         })?;
         let name = file.display().to_string();

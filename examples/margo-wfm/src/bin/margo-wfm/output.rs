@@ -61,7 +61,11 @@ fn print(text: &str) -> Result<(), Failure> {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         Err(error) => {
             let message = "the standard output cannot be written";
-            Err(Failure::caused(margo_wfm::Kind::Environment, message, &error))
+            Err(Failure::caused(
+                margo_wfm::Kind::Environment,
+                message,
+                &error,
+            ))
         }
         Ok(()) => Ok(()),
     }

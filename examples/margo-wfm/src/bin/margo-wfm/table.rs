@@ -6,9 +6,7 @@ use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use jiff::Timestamp;
 use margo_types::status::StatusError;
-use margo_wfm::operations::{
-    Client, DeploymentOverview, Device, Entry, Package, Report,
-};
+use margo_wfm::operations::{Client, DeploymentOverview, Device, Entry, Package, Report};
 
 /// The packages.
 pub(crate) fn packages(packages: &[Package]) -> String {
@@ -22,8 +20,19 @@ pub(crate) fn packages(packages: &[Package]) -> String {
             package.source.clone(),
         ]
     });
-    let header = ["APPLICATION", "VERSION", "NAME", "PROFILES", "IMPORTED", "FROM"];
-    table(&header, rows, "no packages; import one with `margo-wfm package import`")
+    let header = [
+        "APPLICATION",
+        "VERSION",
+        "NAME",
+        "PROFILES",
+        "IMPORTED",
+        "FROM",
+    ];
+    table(
+        &header,
+        rows,
+        "no packages; import one with `margo-wfm package import`",
+    )
 }
 
 /// The clients.
@@ -42,7 +51,11 @@ pub(crate) fn clients(clients: &[Client]) -> String {
         ]
     });
     let header = ["CLIENT", "STATE", "DEVICES", "NOTE"];
-    table(&header, rows, "no clients; accept one with `margo-wfm client accept`")
+    table(
+        &header,
+        rows,
+        "no clients; accept one with `margo-wfm client accept`",
+    )
 }
 
 /// The devices.
@@ -103,12 +116,24 @@ pub(crate) fn status(overviews: &[DeploymentOverview]) -> String {
                         None => at.clone(),
                     };
                     let version = report.version.as_deref().unwrap_or("unknown");
-                    row(version, state(overview, report), time(report.reported_at), &place)
+                    row(
+                        version,
+                        state(overview, report),
+                        time(report.reported_at),
+                        &place,
+                    )
                 })
                 .collect(),
         }
     });
-    let header = ["DEPLOYMENT", "DEVICE", "WANTED", "REPORTED", "STATE", "SINCE"];
+    let header = [
+        "DEPLOYMENT",
+        "DEVICE",
+        "WANTED",
+        "REPORTED",
+        "STATE",
+        "SINCE",
+    ];
     let mut text = table(&header, rows, "nothing is deployed");
     for overview in overviews {
         for report in &overview.reports {
@@ -155,7 +180,10 @@ pub(crate) fn history(entries: &[Entry]) -> String {
 
 fn state(overview: &DeploymentOverview, report: &Report) -> String {
     if overview.waiting {
-        format!("{}, not yet on manifest {}", report.state, overview.manifest)
+        format!(
+            "{}, not yet on manifest {}",
+            report.state, overview.manifest
+        )
     } else {
         report.state.to_string()
     }
@@ -169,14 +197,21 @@ fn problems(report: &Report) -> String {
             "" => String::new(),
             source => format!(" from {source}"),
         };
-        let _ = writeln!(text, "    {what}: {} (code {}{source})", error.message, error.code);
+        let _ = writeln!(
+            text,
+            "    {what}: {} (code {}{source})",
+            error.message, error.code
+        );
     };
     if let Some(error) = &report.error {
         add("deployment", error);
     }
     for component in &report.components {
         if let Some(error) = &component.error {
-            add(&format!("component {} {}", component.name, component.state), error);
+            add(
+                &format!("component {} {}", component.name, component.state),
+                error,
+            );
         }
     }
     for finding in &report.findings {
