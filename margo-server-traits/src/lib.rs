@@ -8,8 +8,6 @@ pub mod publish;
 #[cfg(feature = "server")]
 pub mod server;
 mod service;
-#[cfg(feature = "server")]
-pub mod server;
 pub mod store;
 mod store_fleet;
 

@@ -12,7 +12,7 @@ use crate::detect::Machine;
 use crate::failure::{Failure, Kind};
 
 /// Prints the capabilities, from the file or drafted, and writes a draft to the file.
-pub fn show(config: &Config, draft: bool, write: bool) -> Result<(), Failure> {
+pub(crate) fn show(config: &Config, draft: bool, write: bool) -> Result<(), Failure> {
     if !draft {
         let file = CapabilitiesFile::read(config)?;
         println!("{}", pretty(&file.capabilities)?);
@@ -34,17 +34,23 @@ pub fn show(config: &Config, draft: bool, write: bool) -> Result<(), Failure> {
     }
     let path = config.path(&config.device.capabilities);
     let unusable = |error: std::io::Error| {
-        let doing = format!("{} was not written; an existing file is never replaced", path.display());
+        let doing = format!(
+            "{} was not written; an existing file is never replaced",
+            path.display()
+        );
         Failure::of(Kind::Unavailable, &error).while_doing(doing)
     };
     let mut file = fs::File::create_new(&path).map_err(unusable)?;
     writeln!(file, "{text}").map_err(unusable)?;
-    eprintln!("note: wrote {}; correct what is delegated to Margo, and keep it", path.display());
+    eprintln!(
+        "note: wrote {}; correct what is delegated to Margo, and keep it",
+        path.display()
+    );
     Ok(())
 }
 
 /// The file as it is now.
-pub struct CapabilitiesFile {
+pub(crate) struct CapabilitiesFile {
     /// What it says.
     pub capabilities: DeviceCapabilities,
     /// The digest of its bytes.
@@ -53,7 +59,7 @@ pub struct CapabilitiesFile {
 
 impl CapabilitiesFile {
     /// Reads and checks the file that the configuration names.
-    pub fn read(config: &Config) -> Result<Self, Failure> {
+    pub(crate) fn read(config: &Config) -> Result<Self, Failure> {
         let path = config.path(&config.device.capabilities);
         let unusable = |error: &dyn std::error::Error| {
             let doing = format!(

@@ -12,7 +12,7 @@ use url::Url;
 /// Everything the agent has to be told. Relative paths are below the folder of the file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Config {
+pub(crate) struct Config {
     /// Where the agent keeps what it must not lose; made when missing.
     pub state_directory: PathBuf,
     /// The fleet manager.
@@ -42,7 +42,7 @@ pub struct Config {
 /// The fleet manager.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct FleetManager {
+pub(crate) struct FleetManager {
     /// Where it is; may have a path before `/api/v1`. Who it is follows from the device's own SVID.
     pub url: Url,
 }
@@ -50,7 +50,7 @@ pub struct FleetManager {
 /// The files of the identity, provisioned by the operator and read again when they change.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Identity {
+pub(crate) struct Identity {
     /// The X.509-SVID with its intermediates (PEM).
     pub svid: PathBuf,
     /// Its private key (PEM).
@@ -62,7 +62,7 @@ pub struct Identity {
 /// The service (MIS) that publishes the trust bundle, and how it is recognised: by anchors, pins, or both.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct IdentityService {
+pub(crate) struct IdentityService {
     /// Where to ask for the bundle's address.
     pub discovery: Option<Url>,
     /// Where the bundle is.
@@ -77,7 +77,7 @@ pub struct IdentityService {
 /// The device.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Device {
+pub(crate) struct Device {
     /// Its id among those of this client.
     pub id: DeviceId,
     /// What it is and offers, as `margo-agent capabilities --write` drafts it and its owner corrects it.
@@ -87,7 +87,7 @@ pub struct Device {
 /// What runs the workloads.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Provider {
+pub(crate) struct Provider {
     /// How.
     pub kind: ProviderKind,
     /// The Compose command, such as `["podman", "compose"]`; found when left out.
@@ -99,7 +99,7 @@ pub struct Provider {
 /// How workloads are run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum ProviderKind {
+pub(crate) enum ProviderKind {
     /// Through an installed container engine.
     #[default]
     Compose,
@@ -110,7 +110,7 @@ pub enum ProviderKind {
 /// The collector.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Telemetry {
+pub(crate) struct Telemetry {
     /// The URL of OTLP over HTTP.
     pub http_endpoint: String,
     /// The URL of OTLP over gRPC.
@@ -123,7 +123,7 @@ pub struct Telemetry {
 
 impl Config {
     /// Reads the file.
-    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+    pub(crate) fn read(path: &Path) -> Result<Self, ConfigError> {
         let text = fs::read_to_string(path).map_err(|source| ConfigError::File {
             path: path.to_owned(),
             source,
@@ -137,24 +137,24 @@ impl Config {
     }
 
     /// A path of the file, seen from here.
-    pub fn path(&self, path: &Path) -> PathBuf {
+    pub(crate) fn path(&self, path: &Path) -> PathBuf {
         self.folder.join(path)
     }
 
     /// A file in the state directory.
-    pub fn state(&self, name: &str) -> PathBuf {
+    pub(crate) fn state(&self, name: &str) -> PathBuf {
         self.path(&self.state_directory).join(name)
     }
 
     /// The socket that `margo-agent status` asks.
-    pub fn status_socket(&self) -> PathBuf {
+    pub(crate) fn status_socket(&self) -> PathBuf {
         self.state("status.sock")
     }
 }
 
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
+pub(crate) enum ConfigError {
     /// The file cannot be read.
     #[error("{} cannot be read; name the configuration with --config, or write one from margo-agent.example.toml", path.display())]
     File {

@@ -14,19 +14,19 @@ use margo_types::id::DeviceId;
 use margo_types::scalar::Quantity;
 
 /// The machine's file systems, as this process sees them.
-pub struct Machine {
+pub(crate) struct Machine {
     root: PathBuf,
     storage: PathBuf,
 }
 
 impl Machine {
     /// This machine, with workloads kept in the file system that `storage` is on.
-    pub fn this(storage: &Path) -> Self {
+    pub(crate) fn this(storage: &Path) -> Self {
         Self::at(Path::new("/"), storage)
     }
 
     /// A machine whose `/proc` and `/sys` are below `root`.
-    pub fn at(root: &Path, storage: &Path) -> Self {
+    pub(crate) fn at(root: &Path, storage: &Path) -> Self {
         Self {
             root: root.to_owned(),
             storage: storage.to_owned(),
@@ -34,7 +34,7 @@ impl Machine {
     }
 
     /// The capabilities of a host of these deployment types. Whether a collector runs cannot be seen from here: `collector` says so.
-    pub fn capabilities(
+    pub(crate) fn capabilities(
         &self,
         id: DeviceId,
         types: Vec<DeploymentType>,
@@ -66,35 +66,52 @@ impl Machine {
         let cpuinfo = self.text("proc/cpuinfo").unwrap_or_default();
         let listed = cpuinfo
             .lines()
-            .filter(|line| line.split(':').next().is_some_and(|key| key.trim() == "processor"))
+            .filter(|line| {
+                line.split(':')
+                    .next()
+                    .is_some_and(|key| key.trim() == "processor")
+            })
             .count();
         // A container or service may be allowed fewer than the machine has.
         let allowed = std::thread::available_parallelism().map_or(1, usize::from);
-        let cores = if listed == 0 { allowed } else { listed.min(allowed) };
+        let cores = if listed == 0 {
+            allowed
+        } else {
+            listed.min(allowed)
+        };
         u32::try_from(cores).map_or(f64::MAX, f64::from)
     }
 
     fn memory(&self) -> Option<Quantity> {
         let meminfo = self.text("proc/meminfo")?;
-        let total = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+        let total = meminfo
+            .lines()
+            .find_map(|line| line.strip_prefix("MemTotal:"))?;
         let kibibytes: u64 = total.trim().strip_suffix("kB")?.trim().parse().ok()?;
         Some(Quantity::from_bytes(in_mebibytes(kibibytes * 1024)))
     }
 
     fn free_storage(&self) -> Option<Quantity> {
         let space = rustix::fs::statvfs(&self.storage).ok()?;
-        Some(Quantity::from_bytes(in_mebibytes(space.f_bavail * space.f_frsize)))
+        Some(Quantity::from_bytes(in_mebibytes(
+            space.f_bavail * space.f_frsize,
+        )))
     }
 
     fn peripherals(&self) -> Vec<Peripheral> {
         let seen = |folder: &str, prefix: &str| {
-            self.names(folder).iter().any(|name| name.starts_with(prefix))
+            self.names(folder)
+                .iter()
+                .any(|name| name.starts_with(prefix))
         };
         let mut peripherals = Vec::new();
         for (is_there, kind) in [
             (seen("sys/class/drm", "renderD"), PeripheralType::Gpu),
             (self.has_display(), PeripheralType::Display),
-            (seen("sys/class/video4linux", "video"), PeripheralType::Camera),
+            (
+                seen("sys/class/video4linux", "video"),
+                PeripheralType::Camera,
+            ),
         ] {
             if is_there {
                 peripherals.push(Peripheral::new(kind));
@@ -119,10 +136,14 @@ impl Machine {
             let arphrd = self.text(&format!("{device}/type"));
             let kind = match arphrd.as_deref() {
                 Some(ARPHRD_CAN) => InterfaceType::Canbus,
-                Some(ARPHRD_ETHER) if self.exists(&format!("{device}/wireless")) => InterfaceType::Wifi,
+                Some(ARPHRD_ETHER) if self.exists(&format!("{device}/wireless")) => {
+                    InterfaceType::Wifi
+                }
                 Some(_) if name.starts_with("wwan") => InterfaceType::Cellular,
                 // bridges and the like of container engines have no device behind them
-                Some(ARPHRD_ETHER) if self.exists(&format!("{device}/device")) => InterfaceType::Ethernet,
+                Some(ARPHRD_ETHER) if self.exists(&format!("{device}/device")) => {
+                    InterfaceType::Ethernet
+                }
                 _ => continue,
             };
             kinds.push(kind);
@@ -159,7 +180,10 @@ impl Machine {
     }
 
     fn names(&self, folder: &str) -> Vec<String> {
-        let entries = fs::read_dir(self.root.join(folder)).into_iter().flatten().flatten();
+        let entries = fs::read_dir(self.root.join(folder))
+            .into_iter()
+            .flatten()
+            .flatten();
         let mut names: Vec<String> = entries
             .map(|entry| entry.file_name().to_string_lossy().into_owned())
             .collect();

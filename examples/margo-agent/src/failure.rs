@@ -5,7 +5,7 @@ use std::fmt;
 
 /// Why the program ended: exit code, text, and the errors underneath.
 #[derive(Debug)]
-pub struct Failure {
+pub(crate) struct Failure {
     kind: Kind,
     message: String,
     causes: Vec<String>,
@@ -13,7 +13,7 @@ pub struct Failure {
 
 /// Who has to act; decides the exit code. Numbers above 64 are those of `sysexits.h`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// The agent is not running, or not healthy: 1.
     NotHealthy,
     /// A file, the engine or the state cannot be used: 69.
@@ -24,7 +24,7 @@ pub enum Kind {
 
 impl Failure {
     /// A failure with nothing underneath.
-    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+    pub(crate) fn new(kind: Kind, message: impl Into<String>) -> Self {
         Self {
             kind,
             message: message.into(),
@@ -33,7 +33,7 @@ impl Failure {
     }
 
     /// A failure that an error explains.
-    pub fn of(kind: Kind, error: &dyn Error) -> Self {
+    pub(crate) fn of(kind: Kind, error: &dyn Error) -> Self {
         let mut failure = Self::new(kind, error.to_string());
         let mut next = error.source();
         while let Some(source) = next {
@@ -45,14 +45,14 @@ impl Failure {
 
     /// The same failure, saying first what could not be done.
     #[must_use]
-    pub fn while_doing(mut self, what: impl fmt::Display) -> Self {
+    pub(crate) fn while_doing(mut self, what: impl fmt::Display) -> Self {
         let cause = std::mem::replace(&mut self.message, what.to_string());
         self.causes.insert(0, cause);
         self
     }
 
     /// The exit code.
-    pub const fn code(&self) -> u8 {
+    pub(crate) const fn code(&self) -> u8 {
         match self.kind {
             Kind::NotHealthy => 1,
             Kind::Unavailable => 69,

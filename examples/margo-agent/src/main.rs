@@ -27,7 +27,11 @@ use crate::failure::{Failure, Kind};
 #[command(version)]
 struct Arguments {
     /// The configuration file.
-    #[arg(long, global = true, default_value = "/etc/margo-agent/margo-agent.toml")]
+    #[arg(
+        long,
+        global = true,
+        default_value = "/etc/margo-agent/margo-agent.toml"
+    )]
     config: PathBuf,
     /// How to write the log; what to log is told by RUST_LOG, such as `margo_client=debug`.
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
@@ -89,7 +93,9 @@ async fn execute(arguments: Arguments) -> Result<(), Failure> {
     match arguments.command {
         Command::Run => run::run(&config).await,
         Command::Status { json } => status::show(&config, json).await,
-        Command::Capabilities { detect, write } => capabilities::show(&config, detect || write, write),
+        Command::Capabilities { detect, write } => {
+            capabilities::show(&config, detect || write, write)
+        }
         Command::Decommission => run::decommission(&config).await,
         Command::SetAsideState => run::set_aside_state(&config),
     }
@@ -97,7 +103,9 @@ async fn execute(arguments: Arguments) -> Result<(), Failure> {
 
 fn start_log(format: LogFormat) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     match format {
         LogFormat::Text => log.init(),
         LogFormat::Json => log.json().init(),

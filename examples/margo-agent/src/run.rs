@@ -22,7 +22,7 @@ use crate::failure::{Failure, Kind};
 use crate::status::StatusServer;
 
 /// Runs the agent until it is told to stop.
-pub async fn run(config: &Config) -> Result<(), Failure> {
+pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
     let capabilities = CapabilitiesFile::read(config)?;
     make_state_directory(&config.state(""))?;
     let keeper = match &config.identity_service {
@@ -33,8 +33,10 @@ pub async fn run(config: &Config) -> Result<(), Failure> {
     let agent = agent(config, &identity, &capabilities, provider(config).await?).await?;
     let status = StatusServer::bind(&config.status_socket(), agent.handle())?;
 
-    let mut terminate = signal(SignalKind::terminate()).map_err(|error| Failure::of(Kind::Unavailable, &error))?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| Failure::of(Kind::Unavailable, &error))?;
+    let mut terminate =
+        signal(SignalKind::terminate()).map_err(|error| Failure::of(Kind::Unavailable, &error))?;
+    let mut interrupt =
+        signal(SignalKind::interrupt()).map_err(|error| Failure::of(Kind::Unavailable, &error))?;
     tracing::info!(device = %config.device.id, id = %identity.identity().id(), fleet_manager = %config.fleet_manager.url, "running");
     if let Some(keeper) = keeper {
         tokio::spawn(keeper.run(identity.identity().clone(), config.schedule.clone()));
@@ -57,19 +59,25 @@ pub async fn run(config: &Config) -> Result<(), Failure> {
 }
 
 /// Tells the fleet manager that the device is gone.
-pub async fn decommission(config: &Config) -> Result<(), Failure> {
+pub(crate) async fn decommission(config: &Config) -> Result<(), Failure> {
     let capabilities = CapabilitiesFile::read(config)?;
     let identity = identity_files(config).watch().map_err(of_client)?;
     let agent = agent(config, &identity, &capabilities, Vec::new()).await?;
     agent.decommission().await.map_err(of_client)?;
-    println!("the fleet manager was told that {} is gone", config.device.id);
+    println!(
+        "the fleet manager was told that {} is gone",
+        config.device.id
+    );
     Ok(())
 }
 
 /// Renames the state.
-pub fn set_aside_state(config: &Config) -> Result<(), Failure> {
+pub(crate) fn set_aside_state(config: &Config) -> Result<(), Failure> {
     let aside = FileStore::set_aside(&config.state(STATE)).map_err(of_client)?;
-    println!("the state is now {}; the agent starts with an empty one", aside.display());
+    println!(
+        "the state is now {}; the agent starts with an empty one",
+        aside.display()
+    );
     Ok(())
 }
 
@@ -80,7 +88,9 @@ async fn agent(
     providers: Vec<Arc<dyn Provider>>,
 ) -> Result<Agent, Failure> {
     let identity = identity.identity();
-    let state = FileStore::open(config.state(STATE), identity.id()).await.map_err(of_client)?;
+    let state = FileStore::open(config.state(STATE), identity.id())
+        .await
+        .map_err(of_client)?;
     let api = Rc3Api::new(config.fleet_manager.url.clone(), identity.clone()).map_err(of_client)?;
     Agent::builder(Arc::new(api), Arc::new(state))
         .device(capabilities.capabilities.clone(), providers)
@@ -135,7 +145,10 @@ async fn trust_keeper(config: &Config, service: &IdentityService) -> Result<Trus
         Some(path) => {
             let path = config.path(path);
             let pem = fs::read(&path).map_err(|error| {
-                let doing = format!("{} cannot be read; correct identity_service.ca_certificates", path.display());
+                let doing = format!(
+                    "{} cannot be read; correct identity_service.ca_certificates",
+                    path.display()
+                );
                 Failure::of(Kind::Configuration, &error).while_doing(doing)
             })?;
             ServerTrust::anchors(&pem).map_err(of_client)?
@@ -174,7 +187,10 @@ async fn watch_capabilities(config: &Config, agent: AgentHandle, mut reported: D
             }
             Err(failure) => Some(failure.to_string()),
         };
-        if let Some(fault) = fault.as_ref().filter(|fault| last_fault.as_ref() != Some(*fault)) {
+        if let Some(fault) = fault
+            .as_ref()
+            .filter(|fault| last_fault.as_ref() != Some(*fault))
+        {
             tracing::warn!("the capabilities stay as they were: {fault}");
         }
         last_fault = fault;
@@ -183,7 +199,10 @@ async fn watch_capabilities(config: &Config, agent: AgentHandle, mut reported: D
 
 fn make_state_directory(path: &Path) -> Result<(), Failure> {
     fs::create_dir_all(path).map_err(|error| {
-        let doing = format!("the state directory {} cannot be made; correct state_directory", path.display());
+        let doing = format!(
+            "the state directory {} cannot be made; correct state_directory",
+            path.display()
+        );
         Failure::of(Kind::Unavailable, &error).while_doing(doing)
     })
 }

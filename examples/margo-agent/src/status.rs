@@ -15,20 +15,22 @@ use crate::config::Config;
 use crate::failure::{Failure, Kind};
 
 /// Tells whoever connects how the agent fares, as one JSON object.
-pub struct StatusServer {
+pub(crate) struct StatusServer {
     listener: UnixListener,
     agent: AgentHandle,
 }
 
 impl StatusServer {
     /// Takes the socket. The caller holds the state, so an old socket is nobody's any more.
-    pub fn bind(path: &Path, agent: AgentHandle) -> Result<Self, Failure> {
+    pub(crate) fn bind(path: &Path, agent: AgentHandle) -> Result<Self, Failure> {
         let unusable = |error: std::io::Error| {
             let doing = format!("the status socket {} cannot be made", path.display());
             Failure::of(Kind::Unavailable, &error).while_doing(doing)
         };
         match fs::remove_file(path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(unusable(error)),
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(unusable(error));
+            }
             _ => {}
         }
         let listener = UnixListener::bind(path).map_err(unusable)?;
@@ -37,14 +39,16 @@ impl StatusServer {
     }
 
     /// Serves for ever.
-    pub async fn serve(self) {
+    pub(crate) async fn serve(self) {
         loop {
             let Ok((mut stream, _)) = self.listener.accept().await else {
                 // Out of file descriptors, for example: somebody will close some.
                 tokio::time::sleep(Duration::from_secs(1)).await;
                 continue;
             };
-            let Ok(snapshot) = serde_json::to_vec(&self.agent.snapshot()) else { continue };
+            let Ok(snapshot) = serde_json::to_vec(&self.agent.snapshot()) else {
+                continue;
+            };
             let answer = stream.write_all(&snapshot);
             // Whoever asks and does not read is left.
             let _ = tokio::time::timeout(PATIENCE, answer).await;
@@ -53,7 +57,7 @@ impl StatusServer {
 }
 
 /// Prints how the running agent fares.
-pub async fn show(config: &Config, json: bool) -> Result<(), Failure> {
+pub(crate) async fn show(config: &Config, json: bool) -> Result<(), Failure> {
     let path = config.status_socket();
     let not_running = |error: std::io::Error| {
         let message = format!(
@@ -81,20 +85,36 @@ fn print(snapshot: &Value) {
         Value::String(text) => text.clone(),
         other => other.to_string(),
     };
-    println!("fleet manager  {} (last contact {}, next poll {})", text("contact"), text("lastContact"), text("nextPoll"));
+    println!(
+        "fleet manager  {} (last contact {}, next poll {})",
+        text("contact"),
+        text("lastContact"),
+        text("nextPoll")
+    );
     println!("manifest       {}", text("manifest"));
     println!("outbox         {}", text("outbox"));
-    for name in ["lastError", "capabilitiesError", "stateError", "lastSecurityEvent", "lastRefusedReport"] {
+    for name in [
+        "lastError",
+        "capabilitiesError",
+        "stateError",
+        "lastSecurityEvent",
+        "lastRefusedReport",
+    ] {
         if !snapshot[name].is_null() {
             println!("{name:<14} {}", text(name));
         }
     }
-    let Some(deployments) = snapshot["deployments"].as_object().filter(|all| !all.is_empty()) else {
+    let Some(deployments) = snapshot["deployments"]
+        .as_object()
+        .filter(|all| !all.is_empty())
+    else {
         println!("\nno deployments");
         return;
     };
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header(["DEPLOYMENT", "DEVICE", "STATE", "DETAILS"]);
+    table
+        .load_style(presets::NOTHING)
+        .set_header(["DEPLOYMENT", "DEVICE", "STATE", "DETAILS"]);
     for deployment in deployments.values() {
         let cell = |name: &str| deployment[name].as_str().unwrap_or("-").to_owned();
         let error = deployment["lastError"]["message"].as_str();

@@ -2,10 +2,10 @@
 
 mod read;
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use margo_package::oci::Registries;
 use serde::Deserialize;
 use url::Url;
 
@@ -25,7 +25,7 @@ use url::Url;
 /// directory = "state"
 ///
 /// [registries."registry.example:5000"]
-/// user = "fleet"
+/// username = "fleet"
 /// password_file = "registry-password"
 /// ```
 ///
@@ -48,7 +48,10 @@ pub struct Config {
     pub state: StateConfig,
     /// How registries are reached, by `host` or `host:port`; others over HTTPS and anonymously.
     #[serde(default)]
-    pub registries: BTreeMap<String, RegistryConfig>,
+    pub registries: Registries,
+    /// The directory of the file, which relative paths are taken from.
+    #[serde(skip)]
+    pub directory: PathBuf,
 }
 
 /// Which clients are served. Either way their SVID must be one of this fleet manager's namespace.
@@ -91,25 +94,6 @@ pub struct StateConfig {
     pub admin_socket: Option<PathBuf>,
 }
 
-/// How one registry is reached.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[non_exhaustive]
-pub struct RegistryConfig {
-    /// Talks plain HTTP: no encryption, no proof of who it is.
-    #[serde(default)]
-    pub plain_http: bool,
-    /// The user to log in as; needs `password_file`.
-    #[serde(default)]
-    pub user: Option<String>,
-    /// The file with the password or token, and nothing else.
-    #[serde(default)]
-    pub password_file: Option<PathBuf>,
-    /// CA certificates (PEM) to trust besides those of the system.
-    #[serde(default)]
-    pub ca: Option<PathBuf>,
-}
-
 impl Config {
     /// What has to be said; the rest has defaults. Paths are used as they are.
     pub fn new(listen: SocketAddr, identity: IdentityConfig, state: StateConfig) -> Self {
@@ -119,7 +103,8 @@ impl Config {
             accept: AcceptPolicy::default(),
             identity,
             state,
-            registries: BTreeMap::new(),
+            registries: Registries::default(),
+            directory: PathBuf::new(),
         }
     }
 }
@@ -161,15 +146,5 @@ impl StateConfig {
         self.admin_socket
             .clone()
             .unwrap_or_else(|| self.directory.join("admin.sock"))
-    }
-}
-
-impl RegistryConfig {
-    /// A registry without encryption, as on the same machine.
-    pub fn plain_http() -> Self {
-        Self {
-            plain_http: true,
-            ..Self::default()
-        }
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use margo_package::Blame;
 use margo_package::instantiate::{InstantiateError, InvalidAnswersFile};
-use margo_package::oci::{Failure as OciFailure, InvalidReference, OciError};
+use margo_package::oci::{Failure as OciFailure, InvalidReference, OciError, RegistriesError};
 use margo_package::package::PackageError;
 use margo_package::publish::PublishError;
 use margo_server_traits::store::StoreError;
@@ -144,6 +144,16 @@ fn kind_of_oci(error: &OciError) -> Kind {
             Kind::Environment
         }
         _ => Kind::Registry,
+    }
+}
+
+impl From<RegistriesError> for Failure {
+    fn from(error: RegistriesError) -> Self {
+        let kind = match error {
+            RegistriesError::Incomplete { .. } => Kind::Usage,
+            _ => Kind::Environment,
+        };
+        Self::of(kind, &error)
     }
 }
 

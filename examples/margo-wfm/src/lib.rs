@@ -30,7 +30,6 @@ pub mod operations;
 mod origin;
 mod placement;
 mod policy;
-mod registry;
 
 mod wfm;
 

@@ -20,9 +20,9 @@ use url::Url;
 use crate::admin::AdminServer;
 use crate::config::Config;
 use crate::failure::{Failure, Kind};
+use crate::files;
 use crate::manager::Manager;
 use crate::policy::Policy;
-use crate::{files, registry};
 
 /// A fleet manager that has everything it needs and is about to serve.
 pub struct Wfm {
@@ -44,7 +44,7 @@ impl Wfm {
     /// [`Failure`] naming the file or address that cannot be used. Nothing is changed then.
     pub async fn open(config: &Config) -> Result<Self, Failure> {
         let identity = identity(config)?;
-        let registries = registry::client(config)?;
+        let registries = config.registries.client(&config.directory)?;
         let listener = TcpListener::bind(config.listen).await.map_err(|error| {
             let message = format!(
                 "cannot listen on {}; stop what does, or set listen to another address",

@@ -91,7 +91,11 @@ impl Running {
     ///
     /// # Errors
     /// When the device ended or it took too long.
-    pub async fn until(&self, what: &str, is_so: impl Fn(&Snapshot) -> bool) -> Result<(), Failure> {
+    pub async fn until(
+        &self,
+        what: &str,
+        is_so: impl Fn(&Snapshot) -> bool,
+    ) -> Result<(), Failure> {
         let mut snapshots = self.handle.watch();
         let waiting = snapshots.wait_for(|snapshot| is_so(snapshot));
         match tokio::time::timeout(PATIENCE, waiting).await {
@@ -148,7 +152,8 @@ impl Host {
 }
 
 fn described(id: &str) -> Result<DeviceCapabilities, Failure> {
-    let properties = DeviceProperties::new(DeviceId::parse(id)?, "Example Industries", "Edge 2", id);
+    let properties =
+        DeviceProperties::new(DeviceId::parse(id)?, "Example Industries", "Edge 2", id);
     Ok(DeviceCapabilities::new(properties))
 }
 

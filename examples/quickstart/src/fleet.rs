@@ -62,7 +62,10 @@ impl Fleet {
     pub async fn start(narrator: &mut Narrator, simulated: bool) -> Result<Self, Failure> {
         let folder = TempDir::with_prefix("margo-quickstart-")?;
         let registry = Registry::start().await;
-        let clients = CLIENTS.map(ClientId::parse).into_iter().collect::<Result<Vec<_>, _>>()?;
+        let clients = CLIENTS
+            .map(ClientId::parse)
+            .into_iter()
+            .collect::<Result<Vec<_>, _>>()?;
         let domain = DevelopmentDomain::init(
             &folder.path().join("identity"),
             &TrustDomain::parse("quickstart.example")?,
@@ -94,7 +97,9 @@ impl Fleet {
         ];
         let mut devices = Vec::new();
         for (client, (host, children)) in clients.into_iter().zip(hosts) {
-            manager.run(DecideClient::accept(client.clone(), "the quickstart")).await?;
+            manager
+                .run(DecideClient::accept(client.clone(), "the quickstart"))
+                .await?;
             let device = Device {
                 fleet_manager: Url::parse(&format!("https://{}", network.host()))?,
                 state: state_file(&make_folder(folder.path(), client.as_str())?),
@@ -190,7 +195,9 @@ impl Fleet {
                 return Ok(());
             }
             if begun.elapsed() > PATIENCE {
-                return Err(format!("only {} of {REPORTED_DEVICES} devices came", known.len()).into());
+                return Err(
+                    format!("only {} of {REPORTED_DEVICES} devices came", known.len()).into(),
+                );
             }
             tokio::time::sleep(BETWEEN_LOOKS).await;
         }
@@ -202,7 +209,9 @@ async fn open_wfm(
     registry: &Registry,
     folder: &Path,
 ) -> Result<Wfm, Failure> {
-    let IssuedFiles { svid, key, bundle, .. } = domain.wfm()?;
+    let IssuedFiles {
+        svid, key, bundle, ..
+    } = domain.wfm()?;
     let mut config = Config::new(
         SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         IdentityConfig::new(svid, key, bundle),
@@ -219,16 +228,28 @@ async fn panel_provider(
     registry: &Registry,
     folder: &Path,
     simulated: bool,
-) -> Result<(Arc<dyn Provider>, Option<Arc<SimulatedProvider>>, Option<&'static str>), Failure> {
+) -> Result<
+    (
+        Arc<dyn Provider>,
+        Option<Arc<SimulatedProvider>>,
+        Option<&'static str>,
+    ),
+    Failure,
+> {
     let why = if simulated {
         "as asked for".to_owned()
     } else {
-        let mut options = Options::new(folder.join("workloads"), package::client(&registry.host())?);
+        let mut options =
+            Options::new(folder.join("workloads"), package::client(&registry.host())?);
         "quickstart".clone_into(&mut options.prefix);
         match ComposeProvider::detect(options).await {
             Ok(provider) => {
                 let found = provider.found().to_string();
-                let program = if found.starts_with("podman") { "podman" } else { "docker" };
+                let program = if found.starts_with("podman") {
+                    "podman"
+                } else {
+                    "docker"
+                };
                 match image::import(program) {
                     Ok(()) => {
                         narrator.engine(found);

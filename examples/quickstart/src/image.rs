@@ -24,7 +24,9 @@ pub fn import(engine: &str) -> Result<(), String> {
         // When it ends early, its own words say more than the broken pipe.
         let _ = input.write_all(&archive);
     }
-    let output = importing.wait_with_output().map_err(|error| error.to_string())?;
+    let output = importing
+        .wait_with_output()
+        .map_err(|error| error.to_string())?;
     if output.status.success() {
         return Ok(());
     }
@@ -99,14 +101,14 @@ impl Machine {
         let length = u8::try_from(LAST_WORDS.len()).unwrap_or(u8::MAX);
         let mut code = match self {
             Self::X86_64 => [
-                &[0xb8, 1, 0, 0, 0][..],             // mov eax, write
-                &[0xbf, 2, 0, 0, 0],                 // mov edi, standard error
-                &[0x48, 0x8d, 0x35, 19, 0, 0, 0],    // lea rsi, the words
-                &[0xba, length, 0, 0, 0],            // mov edx, their length
-                &[0x0f, 0x05],                       // syscall
-                &[0xb8, 60, 0, 0, 0],                // mov eax, exit
-                &[0xbf, 3, 0, 0, 0],                 // mov edi, 3
-                &[0x0f, 0x05],                       // syscall
+                &[0xb8, 1, 0, 0, 0][..],          // mov eax, write
+                &[0xbf, 2, 0, 0, 0],              // mov edi, standard error
+                &[0x48, 0x8d, 0x35, 19, 0, 0, 0], // lea rsi, the words
+                &[0xba, length, 0, 0, 0],         // mov edx, their length
+                &[0x0f, 0x05],                    // syscall
+                &[0xb8, 60, 0, 0, 0],             // mov eax, exit
+                &[0xbf, 3, 0, 0, 0],              // mov edi, 3
+                &[0x0f, 0x05],                    // syscall
             ]
             .concat(),
             Self::Aarch64 => words(&[
@@ -135,7 +137,9 @@ impl Machine {
         let length = HEADERS + code.len() as u64;
         let mut elf = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0".to_vec();
         let half = |elf: &mut Vec<u8>, values: &[u16]| {
-            values.iter().for_each(|value| elf.extend(value.to_le_bytes()));
+            values
+                .iter()
+                .for_each(|value| elf.extend(value.to_le_bytes()));
         };
         half(&mut elf, &[2, machine]); // executable
         elf.extend(1_u32.to_le_bytes());
@@ -155,7 +159,10 @@ impl Machine {
 }
 
 fn words(instructions: &[u32]) -> Vec<u8> {
-    instructions.iter().flat_map(|word| word.to_le_bytes()).collect()
+    instructions
+        .iter()
+        .flat_map(|word| word.to_le_bytes())
+        .collect()
 }
 
 /// `mov x<register>, #value`
@@ -175,7 +182,9 @@ mod tests {
     fn failing_program_says_why_and_fails() {
         use std::os::unix::fs::PermissionsExt as _;
 
-        let Some(machine) = Machine::this() else { return };
+        let Some(machine) = Machine::this() else {
+            return;
+        };
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("fail");
         std::fs::write(&path, machine.program(&machine.fail())).unwrap();

@@ -102,7 +102,10 @@ impl Narrator {
         self.story.ok = outcome.is_ok();
         self.story.seconds = self.begun.elapsed().as_secs_f64();
         match outcome {
-            Ok(()) => self.say(&format!("\nEverything went as it should, in {:.1} s.", self.story.seconds)),
+            Ok(()) => self.say(&format!(
+                "\nEverything went as it should, in {:.1} s.",
+                self.story.seconds
+            )),
             Err(error) => {
                 if self.aloud {
                     eprintln!("\nerror: {error}");
@@ -112,9 +115,16 @@ impl Narrator {
         }
         if !self.aloud {
             // Texts and numbers always fit JSON.
-            println!("{}", serde_json::to_string_pretty(&self.story).unwrap_or_default());
+            println!(
+                "{}",
+                serde_json::to_string_pretty(&self.story).unwrap_or_default()
+            );
         }
-        if self.story.ok { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        if self.story.ok {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        }
     }
 
     fn say(&self, line: &str) {

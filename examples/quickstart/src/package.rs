@@ -19,7 +19,10 @@ pub async fn publish(registry: &str, version: &str, folder: &Path) -> Result<Str
     let folder = folder.join(version);
     let component = folder.join("greeter");
     fs::create_dir_all(&component)?;
-    let fill_in = |text: &str| text.replace("REGISTRY", registry).replace("VERSION", version);
+    let fill_in = |text: &str| {
+        text.replace("REGISTRY", registry)
+            .replace("VERSION", version)
+    };
     fs::write(folder.join("margo.yaml"), fill_in(DESCRIPTION))?;
     fs::write(component.join("compose.yaml"), fill_in(COMPOSE))?;
 

@@ -18,24 +18,30 @@ use crate::{Failure, package};
 /// When something did not go as it should.
 pub async fn run(narrator: &mut Narrator, simulated: bool) -> Result<(), Failure> {
     let mut fleet = narrator
-        .step("Start a registry, a fleet manager and three devices", async |narrator| {
-            Fleet::start(narrator, simulated).await
-        })
+        .step(
+            "Start a registry, a fleet manager and three devices",
+            async |narrator| Fleet::start(narrator, simulated).await,
+        )
         .await?;
     let shown = show(narrator, &mut fleet).await;
-    let ended = narrator.step("Stop, and look what is left", async |_| fleet.end().await).await;
+    let ended = narrator
+        .step("Stop, and look what is left", async |_| fleet.end().await)
+        .await;
     shown.and(ended)
 }
 
 async fn show(narrator: &mut Narrator, fleet: &mut Fleet) -> Result<(), Failure> {
     let versions = narrator
-        .step("Package the sample application, in two versions", async |narrator| {
-            publish(narrator, fleet).await
-        })
+        .step(
+            "Package the sample application, in two versions",
+            async |narrator| publish(narrator, fleet).await,
+        )
         .await?;
     let [first, second] = versions;
     let deployed = narrator
-        .step("Deploy it to every device", async |narrator| deploy(narrator, fleet, &first).await)
+        .step("Deploy it to every device", async |narrator| {
+            deploy(narrator, fleet, &first).await
+        })
         .await?;
     let on_panel = &deployed[PANEL];
     narrator
@@ -48,7 +54,10 @@ async fn show(narrator: &mut Narrator, fleet: &mut Fleet) -> Result<(), Failure>
         .step("Update all of them", async |narrator| {
             fleet.manager.run(ImportPackage::new(&second)).await?;
             for deployment in &deployed {
-                fleet.manager.run(Update::new(&deployment.name).to(SECOND)).await?;
+                fleet
+                    .manager
+                    .run(Update::new(&deployment.name).to(SECOND))
+                    .await?;
             }
             fleet.until(narrator, is_installed).await
         })
@@ -59,9 +68,10 @@ async fn show(narrator: &mut Narrator, fleet: &mut Fleet) -> Result<(), Failure>
         })
         .await?;
     narrator
-        .step("Take the network away, restart the press, and bring the network back", async |narrator| {
-            lose_the_network(narrator, fleet, &deployed[PRESS]).await
-        })
+        .step(
+            "Take the network away, restart the press, and bring the network back",
+            async |narrator| lose_the_network(narrator, fleet, &deployed[PRESS]).await,
+        )
         .await?;
     narrator
         .step("Remove everything", async |narrator| {
@@ -91,7 +101,12 @@ async fn deploy(
 ) -> Result<Vec<Deployed>, Failure> {
     let imported = fleet.manager.run(ImportPackage::new(package)).await?;
     let mut deployed = Vec::new();
-    for destination in ["panel/panel", "press/press", "gateway/gateway/north", "gateway/gateway/*"] {
+    for destination in [
+        "panel/panel",
+        "press/press",
+        "gateway/gateway/north",
+        "gateway/gateway/*",
+    ] {
         let deploy = Deploy::new(imported.reference()).to(destination.parse()?);
         deployed.push(fleet.manager.run(deploy).await?);
     }
@@ -105,13 +120,20 @@ async fn fail_and_recover(
     on_panel: &Deployed,
 ) -> Result<(), Failure> {
     if let Some(script) = &fleet.panel_script {
-        script.script(Fault::fail(Trouble::Workload, "it ended with status 3: the sensor does not answer"));
+        script.script(Fault::fail(
+            Trouble::Workload,
+            "it ended with status 3: the sensor does not answer",
+        ));
     }
     set(fleet, on_panel, "program", "/fail").await?;
     let has_failed = |overview: &DeploymentOverview| {
         let is_failed = |state: &DeploymentState| *state == DeploymentState::Failed;
         overview.deployment != on_panel.deployment
-            || !overview.waiting && overview.reports.iter().any(|report| is_failed(&report.state))
+            || !overview.waiting
+                && overview
+                    .reports
+                    .iter()
+                    .any(|report| is_failed(&report.state))
     };
     fleet.until(narrator, has_failed).await?;
 
@@ -143,7 +165,10 @@ async fn lose_the_network(
                 && workload.is_some_and(|it| it.state == DeploymentState::Installed)
         })
         .await?;
-    narrator.see("press", "restarted without the network, and its workload runs");
+    narrator.see(
+        "press",
+        "restarted without the network, and its workload runs",
+    );
     *running = Some(restarted);
 
     set(fleet, on_press, "greeting", "Welcome back").await?;
@@ -155,7 +180,10 @@ async fn lose_the_network(
 /// Changes one parameter of a deployment.
 async fn set(fleet: &Fleet, deployed: &Deployed, name: &str, value: &str) -> Result<(), Failure> {
     let settings = Settings::default().set(name, value);
-    fleet.manager.run(Reconfigure::new(&deployed.name, settings)).await?;
+    fleet
+        .manager
+        .run(Reconfigure::new(&deployed.name, settings))
+        .await?;
     Ok(())
 }
 

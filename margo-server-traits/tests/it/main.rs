@@ -23,5 +23,3 @@ mod store_recovery;
 #[cfg(feature = "sqlite")]
 mod store_sqlite;
 mod trust_endpoints;
-#[cfg(feature = "server")]
-mod server;

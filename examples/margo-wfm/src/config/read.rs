@@ -42,31 +42,20 @@ impl Config {
             return Err(invalid(file, text, line_of(text, "listen"), why)
                 .with_fix("public_url = \"https://fleet.example:8443\""));
         }
-        for (host, registry) in &self.registries {
-            if registry.user.is_some() != registry.password_file.is_some() {
-                let why = format!(
-                    "registries.{host:?} has one of user and password_file; give both or none"
-                );
-                return Err(invalid(file, text, line_of(text, host), &why));
-            }
-        }
         Ok(())
     }
 
     /// Takes relative paths from the directory of the file.
     fn resolve(&mut self, directory: &Path) {
-        let registries = self.registries.values_mut();
-        let optional = registries
-            .flat_map(|registry| [&mut registry.password_file, &mut registry.ca])
-            .chain([&mut self.state.database, &mut self.state.admin_socket])
-            .filter_map(Option::as_mut);
+        directory.clone_into(&mut self.directory);
+        let optional = [&mut self.state.database, &mut self.state.admin_socket];
         let required = [
             &mut self.identity.svid,
             &mut self.identity.key,
             &mut self.identity.bundle,
             &mut self.state.directory,
         ];
-        for path in required.into_iter().chain(optional) {
+        for path in required.into_iter().chain(optional.into_iter().flatten()) {
             *path = directory.join(&*path);
         }
     }
@@ -135,7 +124,7 @@ const EXAMPLES: [(&str, &str); 13] = [
     ("database", "\"state/wfm.db\""),
     ("admin_socket", "\"state/admin.sock\""),
     ("plain_http", "true"),
-    ("user", "\"fleet\""),
+    ("username", "\"fleet\""),
     ("password_file", "\"registry-password\""),
-    ("ca", "\"registry-ca.pem\""),
+    ("ca_certificates", "\"registry-ca.pem\""),
 ];

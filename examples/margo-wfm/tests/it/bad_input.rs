@@ -81,7 +81,7 @@ fn half_a_login() {
     let place = Place::new();
     place.configure(
         "[state]",
-        "[registries.\"registry.example\"]\nuser = \"fleet\"\n[state]",
+        "[registries.\"registry.example\"]\nusername = \"fleet\"\n[state]",
     );
     refused(&place, 2, &["registry.example", "password_file"]);
 }

@@ -71,7 +71,7 @@ async fn registry_with_a_login_is_imported_from() {
     place.configure(
         "[state]",
         &format!(
-            "[registries.\"{host}\"]\nplain_http = true\nuser = \"fleet\"\npassword_file = \"password\"\n[state]"
+            "[registries.\"{host}\"]\nplain_http = true\nusername = \"fleet\"\npassword_file = \"password\"\n[state]"
         ),
     );
     place.write("lamp/margo.yaml", &package("1.0"));
