@@ -25,7 +25,7 @@ use crate::Failure;
 
 /// How a device is made, as often as it is switched on.
 #[derive(Clone)]
-pub struct Device {
+pub(crate) struct Device {
     /// Where the fleet manager is.
     pub fleet_manager: Url,
     /// The files of its identity.
@@ -40,7 +40,7 @@ pub struct Device {
 
 /// A device with what runs its workloads.
 #[derive(Clone)]
-pub struct Host {
+pub(crate) struct Host {
     /// What it is and offers.
     pub capabilities: DeviceCapabilities,
     /// What runs its workloads; nothing on a gateway that only connects others.
@@ -48,7 +48,7 @@ pub struct Host {
 }
 
 /// A device that is switched on.
-pub struct Running {
+pub(crate) struct Running {
     handle: AgentHandle,
     off: oneshot::Sender<()>,
     task: JoinHandle<()>,
@@ -59,7 +59,7 @@ impl Device {
     ///
     /// # Errors
     /// When its files cannot be used.
-    pub async fn switch_on(&self) -> Result<Running, Failure> {
+    pub(crate) async fn switch_on(&self) -> Result<Running, Failure> {
         let identity = self.identity.load()?;
         let state = FileStore::open(&self.state, identity.id()).await?;
         let api = Rc3Api::new(self.fleet_manager.clone(), identity)?;
@@ -91,7 +91,7 @@ impl Running {
     ///
     /// # Errors
     /// When the device ended or it took too long.
-    pub async fn until(
+    pub(crate) async fn until(
         &self,
         what: &str,
         is_so: impl Fn(&Snapshot) -> bool,
@@ -106,7 +106,7 @@ impl Running {
     }
 
     /// Switches the device off and waits until its agent has ended. Workloads stay as they are.
-    pub async fn switch_off(self) {
+    pub(crate) async fn switch_off(self) {
         let _ = self.off.send(());
         let _ = self.task.await;
     }
@@ -117,7 +117,7 @@ impl Host {
     ///
     /// # Errors
     /// When the id is not one.
-    pub fn new(id: &str, provider: Arc<dyn Provider>) -> Result<Self, Failure> {
+    pub(crate) fn new(id: &str, provider: Arc<dyn Provider>) -> Result<Self, Failure> {
         let mut capabilities = described(id)?;
         let properties = &mut capabilities.properties;
         let architecture = match std::env::consts::ARCH {
@@ -143,7 +143,7 @@ impl Host {
     ///
     /// # Errors
     /// When the id is not one.
-    pub fn gateway(id: &str) -> Result<Self, Failure> {
+    pub(crate) fn gateway(id: &str) -> Result<Self, Failure> {
         Ok(Self {
             capabilities: described(id)?,
             provider: None,
@@ -158,7 +158,7 @@ fn described(id: &str) -> Result<DeviceCapabilities, Failure> {
 }
 
 /// The file of a device's state in its folder.
-pub fn state_file(folder: &Path) -> PathBuf {
+pub(crate) fn state_file(folder: &Path) -> PathBuf {
     folder.join("state.redb")
 }
 

@@ -28,7 +28,7 @@ use crate::narrator::Narrator;
 use crate::{Failure, image, package};
 
 /// A fleet of three clients. The panel and the press are devices; the gateway connects two more.
-pub struct Fleet {
+pub(crate) struct Fleet {
     /// Where packages are.
     pub registry: Registry,
     /// The fleet manager, as its operator sees it.
@@ -47,11 +47,11 @@ pub struct Fleet {
 }
 
 /// The clients of the fleet manager.
-pub const CLIENTS: [&str; 3] = ["panel", "press", "gateway"];
+pub(crate) const CLIENTS: [&str; 3] = ["panel", "press", "gateway"];
 /// The panel's place in [`Fleet::devices`].
-pub const PANEL: usize = 0;
+pub(crate) const PANEL: usize = 0;
 /// The press's place in [`Fleet::devices`].
-pub const PRESS: usize = 1;
+pub(crate) const PRESS: usize = 1;
 const REPORTED_DEVICES: usize = 5;
 
 impl Fleet {
@@ -59,7 +59,7 @@ impl Fleet {
     ///
     /// # Errors
     /// When something does not start.
-    pub async fn start(narrator: &mut Narrator, simulated: bool) -> Result<Self, Failure> {
+    pub(crate) async fn start(narrator: &mut Narrator, simulated: bool) -> Result<Self, Failure> {
         let folder = TempDir::with_prefix("margo-quickstart-")?;
         let registry = Registry::start().await;
         let clients = CLIENTS
@@ -126,7 +126,7 @@ impl Fleet {
     }
 
     /// A folder for files that go with the fleet.
-    pub fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
 
@@ -134,7 +134,7 @@ impl Fleet {
     ///
     /// # Errors
     /// When it takes too long, or what the fleet manager has cannot be read.
-    pub async fn until(
+    pub(crate) async fn until(
         &self,
         narrator: &mut Narrator,
         is_so: impl Fn(&DeploymentOverview) -> bool,
@@ -161,7 +161,7 @@ impl Fleet {
     ///
     /// # Errors
     /// When workloads are left on a device, or the fleet manager did not end well.
-    pub async fn end(self) -> Result<(), Failure> {
+    pub(crate) async fn end(self) -> Result<(), Failure> {
         let mut left = Vec::new();
         for (device, running) in self.devices {
             for host in [&device.host].into_iter().chain(&device.children) {
@@ -276,11 +276,12 @@ fn make_folder(folder: &Path, name: &str) -> Result<std::path::PathBuf, Failure>
     Ok(folder)
 }
 
-/// Where a report comes from.
+/// Where a report comes from; of a gateway's own choice, which device it chose.
 fn place(overview: &DeploymentOverview, report: &Report) -> String {
+    let target = &overview.target;
     match &report.device {
-        Some(device) => device.to_string(),
-        None => overview.target.to_string(),
+        Some(device) if device.as_str() != target.to_string() => format!("{target} on {device}"),
+        _ => target.to_string(),
     }
 }
 
@@ -288,6 +289,9 @@ fn place(overview: &DeploymentOverview, report: &Report) -> String {
 fn state(overview: &DeploymentOverview, report: &Report) -> String {
     let version = report.version.as_deref().unwrap_or("?");
     let mut text = format!("{} {version} {}", overview.application, report.state);
+    if let Some(manifest) = report.manifest {
+        text = format!("{text}, by manifest {manifest}");
+    }
     let component = report.components.iter().find_map(|it| it.error.as_ref());
     if let Some(error) = report.error.as_ref().or(component) {
         text = format!("{text}: {} ({})", error.message, error.code);
@@ -296,7 +300,7 @@ fn state(overview: &DeploymentOverview, report: &Report) -> String {
 }
 
 /// Whether a deployment runs as the fleet manager wants it now.
-pub fn is_installed(overview: &DeploymentOverview) -> bool {
+pub(crate) fn is_installed(overview: &DeploymentOverview) -> bool {
     let is_installed = |report: &Report| report.state == DeploymentState::Installed;
     overview.is_gone() || !overview.waiting && overview.reports.iter().all(is_installed)
 }

@@ -5,13 +5,13 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 /// The name of the image, as the sample's compose file has it.
-pub const IMAGE: &str = "margo-quickstart:1";
+pub(crate) const IMAGE: &str = "margo-quickstart:1";
 
 /// Makes the image known to the engine that this program, `docker` or `podman`, speaks to.
 ///
 /// # Errors
 /// What went wrong, for a person: no program, no engine, or no machine code for this processor.
-pub fn import(engine: &str) -> Result<(), String> {
+pub(crate) fn import(engine: &str) -> Result<(), String> {
     let archive = archive().ok_or("there is no sample image for this processor")?;
     let mut importing = Command::new(engine)
         .args(["import", "-", IMAGE])
@@ -34,7 +34,7 @@ pub fn import(engine: &str) -> Result<(), String> {
 }
 
 /// Removes the image again; an engine that is gone has nothing to remove.
-pub fn remove(engine: &str) {
+pub(crate) fn remove(engine: &str) {
     let _ = Command::new(engine)
         .args(["rmi", "--force", IMAGE])
         .stdout(Stdio::null())

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::Failure;
 
 /// Tells what happens and keeps it for the end.
-pub struct Narrator {
+pub(crate) struct Narrator {
     aloud: bool,
     begun: Instant,
     story: Story,
@@ -43,7 +43,7 @@ struct Step {
 
 impl Narrator {
     /// A narrator; `aloud` tells the story line by line.
-    pub fn new(aloud: bool) -> Self {
+    pub(crate) fn new(aloud: bool) -> Self {
         Self {
             aloud,
             begun: Instant::now(),
@@ -53,7 +53,7 @@ impl Narrator {
     }
 
     /// Says what runs the workloads.
-    pub fn engine(&mut self, engine: String) {
+    pub(crate) fn engine(&mut self, engine: String) {
         self.say(&format!("  containers: {engine}"));
         self.story.engine = engine;
     }
@@ -62,7 +62,7 @@ impl Narrator {
     ///
     /// # Errors
     /// What `work` fails with, saying in which step.
-    pub async fn step<T>(
+    pub(crate) async fn step<T>(
         &mut self,
         name: &str,
         work: impl AsyncFnOnce(&mut Self) -> Result<T, Failure>,
@@ -85,20 +85,20 @@ impl Narrator {
     }
 
     /// Tells how something fares, if that is news.
-    pub fn see(&mut self, what: &str, state: &str) {
+    pub(crate) fn see(&mut self, what: &str, state: &str) {
         let before = self.seen.insert(what.to_owned(), state.to_owned());
         if before.as_deref() == Some(state) {
             return;
         }
         let time = self.begun.elapsed().as_secs_f64();
-        self.say(&format!("  {time:5.1} s  {what:<14} {state}"));
+        self.say(&format!("  {time:5.1} s  {what:<26} {state}"));
         if let Some(step) = self.story.steps.last_mut() {
             step.seen.push(format!("{what}: {state}"));
         }
     }
 
     /// Ends the story; the exit code tells whether it went well.
-    pub fn end(mut self, outcome: Result<(), Failure>) -> ExitCode {
+    pub(crate) fn end(mut self, outcome: Result<(), Failure>) -> ExitCode {
         self.story.ok = outcome.is_ok();
         self.story.seconds = self.begun.elapsed().as_secs_f64();
         match outcome {

@@ -15,7 +15,11 @@ use crate::Failure;
 ///
 /// # Errors
 /// When the sample is not valid or the registry refuses it.
-pub async fn publish(registry: &str, version: &str, folder: &Path) -> Result<String, Failure> {
+pub(crate) async fn publish(
+    registry: &str,
+    version: &str,
+    folder: &Path,
+) -> Result<String, Failure> {
     let folder = folder.join(version);
     let component = folder.join("greeter");
     fs::create_dir_all(&component)?;
@@ -43,7 +47,7 @@ pub async fn publish(registry: &str, version: &str, folder: &Path) -> Result<Str
 ///
 /// # Errors
 /// When this machine cannot do TLS at all.
-pub fn client(registry: &str) -> Result<Client, Failure> {
+pub(crate) fn client(registry: &str) -> Result<Client, Failure> {
     let registries = Registries::default().with(registry, RegistryAccess::plain_http());
     Ok(registries.client(Path::new(""))?)
 }

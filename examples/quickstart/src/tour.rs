@@ -16,7 +16,7 @@ use crate::{Failure, package};
 ///
 /// # Errors
 /// When something did not go as it should.
-pub async fn run(narrator: &mut Narrator, simulated: bool) -> Result<(), Failure> {
+pub(crate) async fn run(narrator: &mut Narrator, simulated: bool) -> Result<(), Failure> {
     let mut fleet = narrator
         .step(
             "Start a registry, a fleet manager and three devices",
