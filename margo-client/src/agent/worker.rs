@@ -105,10 +105,10 @@ impl Worker {
             host,
             phase: Phase::Applying,
         };
-        let (begun, status) = (current.clone(), subject.all(&DeploymentState::Installing));
+        let (started, status) = (current.clone(), subject.all(&DeploymentState::Installing));
         let (again, now) = (self.again, shared.now());
         let begin = shared.ledger.change(move |draft| {
-            draft.make(Change::Current(id, begun));
+            draft.make(Change::Current(id, started));
             if !again {
                 draft.report(status, now);
             }

@@ -73,7 +73,7 @@ impl FileStore {
 impl StateStore for FileStore {
     async fn load(&self) -> Result<State, Error> {
         let inner = Arc::clone(&self.0);
-        blocking(move || inner.with(|database| read_all(database))).await
+        blocking(move || inner.with(read_all)).await
     }
 
     async fn commit(&self, changes: &[Change]) -> Result<(), Error> {
