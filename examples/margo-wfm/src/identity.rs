@@ -201,5 +201,5 @@ const BUNDLE: &str = "bundle.json";
 const MARKER: &str = "development-only.json";
 const README: &str = "README.md";
 const CLIENTS: &str = "clients";
-/// Long enough to try things out for a month, short enough that nobody forgets where it came from.
-const LIFETIME: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+/// 90 days: long enough to try things out, short enough that nobody relies on it.
+const LIFETIME: Duration = Duration::from_hours(90 * 24);

@@ -30,16 +30,14 @@ impl Origin {
             let extension = deployment.spec.extra.extension(&Self::extension())?;
             extension.get(name)?.as_str()
         };
-        match (member(VERSION), member(PROFILE)) {
-            (Some(version), Some(profile)) => Ok(Self::new(version, profile)),
-            _ => {
-                let message = format!(
-                    "deployment {} was not made by this program; remove it and deploy again",
-                    deployment.id
-                );
-                Err(Failure::new(Kind::Refused, message))
-            }
+        if let (Some(version), Some(profile)) = (member(VERSION), member(PROFILE)) {
+            return Ok(Self::new(version, profile));
         }
+        let message = format!(
+            "deployment {} was not made by this program; remove it and deploy again",
+            deployment.id
+        );
+        Err(Failure::new(Kind::Refused, message))
     }
 
     /// The object of the extension.
@@ -51,7 +49,6 @@ impl Origin {
     }
 
     /// The name of the extension.
-    #[allow(clippy::missing_panics_doc, reason = "a constant that a test covers")]
     pub(crate) fn extension() -> ExtensionName {
         ExtensionName::parse("margo-wfm").expect("a constant of the right form")
     }

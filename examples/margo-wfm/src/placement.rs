@@ -122,22 +122,20 @@ impl Placement {
         let Some(wanted) = wanted else {
             return Ok(description.deployment_profiles.iter().collect());
         };
-        match description.profile(wanted) {
-            Some(profile) => Ok(vec![profile]),
-            None => {
-                let known: Vec<_> = description
-                    .deployment_profiles
-                    .iter()
-                    .map(|profile| profile.id.as_str())
-                    .collect();
-                let message = format!(
-                    "{} has no deployment profile {wanted:?}; choose one of: {}",
-                    description.id,
-                    known.join(", ")
-                );
-                Err(Failure::new(Kind::Usage, message))
-            }
+        if let Some(profile) = description.profile(wanted) {
+            return Ok(vec![profile]);
         }
+        let known: Vec<_> = description
+            .deployment_profiles
+            .iter()
+            .map(|profile| profile.id.as_str())
+            .collect();
+        let message = format!(
+            "{} has no deployment profile {wanted:?}; choose one of: {}",
+            description.id,
+            known.join(", ")
+        );
+        Err(Failure::new(Kind::Usage, message))
     }
 
     /// A place that nothing is known about.

@@ -194,7 +194,7 @@ async fn prune(store: Arc<SqliteStore>) {
 }
 
 /// A week.
-const KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
-const BETWEEN_PRUNES: Duration = Duration::from_secs(60 * 60);
+const KEPT: Duration = Duration::from_hours(7 * 24);
+const BETWEEN_PRUNES: Duration = Duration::from_hours(1);
 /// Renewed SVIDs come hours before the old ones expire.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(10);

@@ -162,7 +162,7 @@ impl Listener for SameUser {
                         );
                     }
                     Err(error) => {
-                        tracing::warn!(%error, "a caller of the admin API cannot be told")
+                        tracing::warn!(%error, "a caller of the admin API cannot be told");
                     }
                 },
                 Err(error) => {

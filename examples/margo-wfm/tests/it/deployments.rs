@@ -166,7 +166,7 @@ fn status_tells_which_version_failed_and_exactly_why() {
     assert_eq!(found[0]["reports"][0]["version"], "1.0");
 
     let second = device.manifest().value().manifest_version.get();
-    let why = "pull access denied for lamp:1.1; \u{1b}[31mlogin";
+    let why = "pull access denied for lamp:1.1\rinstalled";
     device.report(&id, second, Failed, Some(why));
     let found = place.json(&["status"]);
     assert_eq!(found[0]["version"], "1.1");
@@ -181,7 +181,7 @@ fn status_tells_which_version_failed_and_exactly_why() {
         "{text}"
     );
     assert!(
-        !text.contains('\u{1b}'),
+        !text.contains('\r'),
         "a device does not command the terminal: {text:?}"
     );
 }
@@ -217,4 +217,36 @@ fn removed_deployment_stays_until_its_removal_is_reported() {
         })
         .collect();
     assert_eq!(history, ["deployed", "installed", "removed", "removed"]);
+}
+
+#[test]
+fn update_that_the_device_cannot_host_changes_nothing() {
+    let (place, _running, device) = fleet();
+    let id = deploy(&place);
+    let greedy = package("1.1").replace(
+        "          revision: 1.1.0\nparameters:",
+        "          revision: 1.1.0\n    deviceConstraints:\n      capacityRequirements:\n        memory: 32Gi\nparameters:",
+    );
+    place.write("lamp/margo.yaml", &greedy);
+    place.json(&["package", "import", "lamp"]);
+    let before = device.manifest();
+    let (code, why) = place.failure(&["update", &id]);
+    assert_eq!(code, 5);
+    assert!(
+        why.contains("line-1/panel") && why.contains("32Gi"),
+        "{why}"
+    );
+    assert_eq!(device.manifest().digest(), before.digest());
+    assert_eq!(place.json(&["status"])[0]["version"], "1.0");
+}
+
+#[test]
+fn watched_status_shows_every_change() {
+    let (place, _running, device) = fleet();
+    let mut watched = place.lines(&["status", "--watch", "--json"]);
+    assert_eq!(watched.next(), serde_json::json!([]));
+    let id = deploy(&place);
+    assert_eq!(only(&watched.next())["waiting"], true);
+    device.report(&id, 1, Installed, None);
+    assert_eq!(watched.next()[0]["reports"][0]["state"], "installed");
 }

@@ -84,7 +84,7 @@ impl Device {
     }
 }
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// A small machine that runs Compose.
 const CAPABILITIES: &str = r#"{

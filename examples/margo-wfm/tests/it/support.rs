@@ -104,6 +104,17 @@ impl Place {
         }
     }
 
+    /// The lines that a command prints until it is dropped.
+    pub(crate) fn lines(&self, arguments: &[&str]) -> Lines {
+        let mut child = self
+            .command(arguments)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        Lines { child, stdout }
+    }
+
     pub(crate) fn directory(&self) -> &Path {
         self.directory.path()
     }
@@ -146,6 +157,29 @@ impl Running {
 }
 
 impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A command that goes on printing; killed when it is dropped.
+pub(crate) struct Lines {
+    child: Child,
+    stdout: BufReader<ChildStdout>,
+}
+
+impl Lines {
+    /// The result in the next line.
+    pub(crate) fn next(&mut self) -> Value {
+        let mut line = String::new();
+        self.stdout.read_line(&mut line).unwrap();
+        let document: Value = serde_json::from_str(&line).unwrap();
+        document["result"].clone()
+    }
+}
+
+impl Drop for Lines {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

@@ -135,10 +135,16 @@ fn identity(command: Identity, output: Output) -> Result<(), Failure> {
 
 /// What the configuration file has to say.
 fn for_configuration(files: &IssuedFiles) -> String {
-    format!(
-        "in the configuration:\n\n[identity]\nsvid = {:?}\nkey = {:?}\nbundle = {:?}",
-        files.svid, files.key, files.bundle
-    )
+    let lines = [
+        ("svid", &files.svid),
+        ("key", &files.key),
+        ("bundle", &files.bundle),
+    ];
+    let lines = lines.map(|(key, path)| {
+        let path = toml::Value::from(path.display().to_string());
+        format!("{key} = {path}")
+    });
+    format!("in the configuration:\n\n[identity]\n{}", lines.join("\n"))
 }
 
 async fn import(admin: &AdminClient, source: String, output: Output) -> Result<(), Failure> {
