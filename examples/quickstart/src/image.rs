@@ -137,9 +137,7 @@ impl Machine {
         let length = HEADERS + code.len() as u64;
         let mut elf = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0".to_vec();
         let half = |elf: &mut Vec<u8>, values: &[u16]| {
-            values
-                .iter()
-                .for_each(|value| elf.extend(value.to_le_bytes()));
+            elf.extend(values.iter().flat_map(|value| value.to_le_bytes()));
         };
         half(&mut elf, &[2, machine]); // executable
         elf.extend(1_u32.to_le_bytes());

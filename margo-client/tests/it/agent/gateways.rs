@@ -14,7 +14,7 @@ fn see_thru(rig: &Rig) -> AgentBuilder {
     let machine = || [rig.machine.clone() as Arc<dyn Provider>];
     let none: [Arc<dyn Provider>; 0] = [];
     let mut other = host("gw/b");
-    other.properties.vendor = "Other".to_owned();
+    "Other".clone_into(&mut other.properties.vendor);
     margo_client::Agent::builder(rig.wfm.clone(), Arc::clone(&rig.state))
         .clock(rig.clock.clone())
         .device(gateway("gw"), none)

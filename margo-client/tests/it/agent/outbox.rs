@@ -50,7 +50,7 @@ fn what_only_passes_is_folded_and_outcomes_are_kept() {
         "the oldest"
     );
     assert!(
-        state.last.get(&id(1)).is_none(),
+        !state.last.contains_key(&id(1)),
         "nothing is remembered of what is gone"
     );
 }

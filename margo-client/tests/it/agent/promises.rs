@@ -421,10 +421,10 @@ async fn drift_is_repaired_but_not_for_ever() {
 #[tokio::test(start_paused = true)]
 async fn permanent_errors_wait_for_another_revision_and_transient_ones_pass() {
     let rig = Rig::new();
-    let mut faults = rig.machine.faults.lock().unwrap();
-    faults.insert("app-1".to_owned(), vec![Trouble::Deployment]);
-    faults.insert("app-2".to_owned(), vec![Trouble::Registry; 3]);
-    drop(faults);
+    rig.machine.faults.lock().unwrap().extend([
+        ("app-1".to_owned(), vec![Trouble::Deployment]),
+        ("app-2".to_owned(), vec![Trouble::Registry; 3]),
+    ]);
     rig.wfm
         .publish(1, &[deployment(1, "1.0"), deployment(2, "1.0")]);
     let agent = rig.start().await;
