@@ -4,6 +4,7 @@ mod device;
 mod ends;
 mod files;
 mod handshakes;
+mod wire;
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -67,12 +68,30 @@ impl Plant {
         identity: Identity,
         change: impl FnOnce(&mut ServerOptions),
     ) -> Self {
+        Self::serve(authority, identity, WhoAmI, change).await
+    }
+
+    async fn serve<S>(
+        authority: Authority,
+        identity: Identity,
+        service: S,
+        change: impl FnOnce(&mut ServerOptions),
+    ) -> Self
+    where
+        S: tower_service::Service<Request<Incoming>, Response = Response<Full<Bytes>>>
+            + Clone
+            + Send
+            + Sync
+            + 'static,
+        S::Future: Send,
+        S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
         let mut options = ServerOptions::default();
         change(&mut options);
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
-        let server = Server::new(identity.clone(), WhoAmI, options);
+        let server = Server::new(identity.clone(), service, options);
         let task = tokio::spawn(server.serve(listener, async {
             _ = stopped.await;
         }));

@@ -58,6 +58,17 @@ impl Device {
         }
     }
 
+    /// Sends bytes as they are, as far as the server takes them, and reads what it says until it closes the connection.
+    pub(super) async fn exchange(&mut self, bytes: &[u8]) -> String {
+        _ = self.stream.write_all(bytes).await;
+        _ = self.stream.flush().await;
+        let mut said = Vec::new();
+        let end = timeout(PATIENCE, self.stream.read_to_end(&mut said)).await;
+        // A connection that was cut off is closed, too.
+        _ = end.expect("the server keeps the connection open");
+        String::from_utf8_lossy(&said).into_owned()
+    }
+
     /// Waits until the server has closed the connection, having said nothing more.
     pub(super) async fn closed(&mut self) {
         let mut rest = Vec::new();

@@ -79,6 +79,39 @@ async fn connections_are_bounded() {
     assert!(second.ask().await.is_ok());
 }
 
+/// Starts itself once more, as a process with few file descriptors.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_lack_of_file_descriptors_is_survived() {
+    const FEW: &str = "MARGO_TEST_FEW_DESCRIPTORS";
+    if std::env::var_os(FEW).is_none() {
+        let status = std::process::Command::new("sh")
+            .args(["-c", r#"ulimit -n 64 && exec "$0" "$@""#])
+            .arg(std::env::current_exe().unwrap())
+            .args([
+                "--exact",
+                "server::handshakes::a_lack_of_file_descriptors_is_survived",
+            ])
+            .env(FEW, "1")
+            .status();
+        assert!(status.unwrap().success());
+        return;
+    }
+    let plant = Plant::start(|_| {}).await;
+    let identity = plant.client("device-1");
+    let mut files = Vec::new();
+    while let Ok(file) = std::fs::File::open("/dev/null") {
+        files.push(file);
+    }
+    // One is enough for the device, and leaves none for the server.
+    files.pop();
+    let mut waiting = std::pin::pin!(Device::connect(plant.address, &identity));
+    let early = timeout(Duration::from_millis(300), waiting.as_mut()).await;
+    assert!(early.is_err(), "the server had a file descriptor left");
+    files.clear();
+    assert!(waiting.await.unwrap().ask().await.is_ok());
+}
+
 #[tokio::test]
 async fn only_a_fleet_manager_serves() {
     let authority = Authority::new(&domain());
