@@ -1,12 +1,14 @@
 //! Behind a proxy that ends the TLS connections of devices (RFC 9440; rc3.md section 7.6, C15, ambiguities 72 and 73).
 
+use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use arc_swap::ArcSwap;
 use http::{Extensions, HeaderMap, HeaderName, Request};
 use jiff::Timestamp;
+use margo_types::Digest;
 use margo_types::id::TrustDomain;
 use margo_types::svid::{PeerSvid, SvidError, verify};
 use margo_types::trust::{Anchor, TrustBundle, TrustBundleError};
@@ -56,7 +58,7 @@ pub struct ClientCertHeader<S> {
 
 struct Shared {
     domain: TrustDomain,
-    anchors: ArcSwap<Vec<Anchor>>,
+    trusted: ArcSwap<Trusted>,
     is_trusted_proxy: Box<dyn Fn(&Extensions) -> bool + Send + Sync>,
 }
 
@@ -71,12 +73,12 @@ impl<S> ClientCertHeader<S> {
         bundle: &TrustBundle,
         is_trusted_proxy: impl Fn(&Extensions) -> bool + Send + Sync + 'static,
     ) -> Result<Self, TrustBundleError> {
-        let anchors = ArcSwap::from_pointee(bundle.anchors()?);
+        let trusted = ArcSwap::from_pointee(Trusted::new(bundle.anchors()?));
         Ok(Self {
             inner,
             shared: Arc::new(Shared {
                 domain,
-                anchors,
+                trusted,
                 is_trusted_proxy: Box::new(is_trusted_proxy),
             }),
         })
@@ -87,7 +89,8 @@ impl<S> ClientCertHeader<S> {
     /// # Errors
     /// When it has none. The old ones stay then.
     pub fn replace_bundle(&self, bundle: &TrustBundle) -> Result<(), TrustBundleError> {
-        self.shared.anchors.store(Arc::new(bundle.anchors()?));
+        let trusted = Trusted::new(bundle.anchors()?);
+        self.shared.trusted.store(Arc::new(trusted));
         Ok(())
     }
 }
@@ -140,9 +143,44 @@ impl<S: fmt::Debug> fmt::Debug for ClientCertHeader<S> {
 
 impl Shared {
     fn verify(&self, forwarded: &Forwarded) -> Result<PeerSvid, NotProved> {
-        let chain = forwarded.chain()?;
-        let anchors = self.anchors.load();
-        Ok(verify(&chain, &self.domain, &anchors, Timestamp::now())?)
+        let (trusted, now, key) = (self.trusted.load(), Timestamp::now(), forwarded.digest());
+        if let Some(peer) = trusted.proved(&key, now) {
+            return Ok(peer);
+        }
+        let peer = verify(&forwarded.chain()?, &self.domain, &trusted.anchors, now)?;
+        trusted.note(key, peer.clone());
+        Ok(peer)
+    }
+}
+
+/// The anchors of a bundle, and what they have proved: a device sends the same certificates with every request.
+struct Trusted {
+    anchors: Vec<Anchor>,
+    /// By the digest of the headers.
+    proofs: Mutex<HashMap<Digest, PeerSvid>>,
+}
+
+impl Trusted {
+    fn new(anchors: Vec<Anchor>) -> Self {
+        Self {
+            anchors,
+            proofs: Mutex::default(),
+        }
+    }
+
+    fn proved(&self, key: &Digest, now: Timestamp) -> Option<PeerSvid> {
+        let proofs = self.proofs.lock().unwrap_or_else(PoisonError::into_inner);
+        let peer = proofs.get(key)?;
+        (now <= peer.not_after()).then(|| peer.clone())
+    }
+
+    fn note(&self, key: Digest, peer: PeerSvid) {
+        let mut proofs = self.proofs.lock().unwrap_or_else(PoisonError::into_inner);
+        if proofs.len() >= MAX_PROOFS {
+            // Renewed SVIDs leave old ones behind; those that are in use come back with their next request.
+            proofs.clear();
+        }
+        proofs.insert(key, peer);
     }
 }
 
@@ -164,6 +202,20 @@ impl Forwarded {
 
     fn is_empty(&self) -> bool {
         self.leaf.is_empty() && self.others.is_empty()
+    }
+
+    /// Names the headers, line by line.
+    fn digest(&self) -> Digest {
+        let mut text = Vec::new();
+        for lines in [&self.leaf, &self.others] {
+            for line in lines {
+                text.extend_from_slice(line);
+                // No header has one.
+                text.push(b'\n');
+            }
+            text.push(b'\n');
+        }
+        Digest::of(&text)
     }
 
     /// The certificates, leaf first.
@@ -231,3 +283,60 @@ const CLIENT_CERT: HeaderName = HeaderName::from_static("client-cert");
 const CLIENT_CERT_CHAIN: HeaderName = HeaderName::from_static("client-cert-chain");
 /// More than any chain of a trust domain has.
 const MAX_INTERMEDIATES: usize = 8;
+/// Enough for the devices of a large fleet; some 10 MB.
+const MAX_PROOFS: usize = 32_768;
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+    use margo_types::id::SpiffeId;
+    use margo_types::svid::danger::assume_verified;
+
+    use super::*;
+
+    fn peer(not_after: Timestamp) -> PeerSvid {
+        let id = SpiffeId::parse("spiffe://factory.example/margo/wfm/plant-1/client/press-1");
+        assume_verified(id.unwrap(), not_after)
+    }
+
+    #[test]
+    fn a_proof_ends_with_the_svid() {
+        let (trusted, end) = (Trusted::new(Vec::new()), Timestamp::UNIX_EPOCH);
+        let key = Digest::of(b"a chain");
+        assert_eq!(trusted.proved(&key, end), None);
+        trusted.note(key, peer(end));
+        assert_eq!(trusted.proved(&key, end), Some(peer(end)));
+        assert_eq!(trusted.proved(&Digest::of(b"another"), end), None);
+        let later = end + SignedDuration::from_secs(1);
+        assert_eq!(trusted.proved(&key, later), None);
+    }
+
+    #[test]
+    fn proofs_are_bounded() {
+        let trusted = Trusted::new(Vec::new());
+        for number in 0..=MAX_PROOFS {
+            let key = Digest::of(number.to_string().as_bytes());
+            trusted.note(key, peer(Timestamp::MAX));
+        }
+        assert!(trusted.proofs.lock().unwrap().len() <= MAX_PROOFS);
+    }
+
+    #[test]
+    fn headers_are_named_line_by_line() {
+        let forwarded = |leaf: &[&str], others: &[&str]| {
+            let lines = |lines: &[&str]| lines.iter().map(|it| it.as_bytes().to_vec()).collect();
+            let (leaf, others) = (lines(leaf), lines(others));
+            Forwarded { leaf, others }.digest()
+        };
+        let names = [
+            forwarded(&["a"], &["b"]),
+            forwarded(&["a", "b"], &[]),
+            forwarded(&["a"], &[]),
+            forwarded(&["ab"], &[]),
+            forwarded(&[], &["a", "b"]),
+        ];
+        for (position, name) in names.iter().enumerate() {
+            assert!(!names[..position].contains(name), "{position}");
+        }
+    }
+}

@@ -137,6 +137,10 @@ async fn certificate_is_verified_again() {
     assert_eq!(behind.send(PROXY, &[leaf(&strange)]).await.id(), None);
 
     let chain = behind.issue(Lifetime::lasting(HOUR));
+    for _ in 0..2 {
+        let through = behind.send(PROXY, &[leaf(&chain)]).await;
+        assert_eq!(through.id().as_deref(), Some(CLIENT));
+    }
     let bundle = stranger.authority.bundle();
     behind.service.replace_bundle(&bundle).unwrap();
     assert_eq!(behind.send(PROXY, &[leaf(&chain)]).await.id(), None);
