@@ -23,5 +23,5 @@ pub(super) async fn get(
                 "there is no such bundle for this client; fetch the state manifest again",
             ))
         })?;
-    Ok(call.content(media_type, digest, bundle))
+    call.published(media_type, digest, bundle)
 }

@@ -47,6 +47,23 @@ impl Call<'_> {
         }
         answer::content(media_type, digest, cache_control, content)
     }
+
+    /// The response with what was published under this digest.
+    ///
+    /// What is damaged stays here: clients would refuse it, and caches keep it for a year (W18, W26).
+    pub(super) fn published(
+        &self,
+        media_type: &'static str,
+        digest: Digest,
+        content: bytes::Bytes,
+    ) -> Result<Response<ResponseBody>, Refusal> {
+        if Digest::of(&content) != digest {
+            return Err(Refusal::internal(format!(
+                "what is stored as {digest} has another digest; restore a backup"
+            )));
+        }
+        Ok(self.content(media_type, digest, content))
+    }
 }
 
 /// The media type of an endpoint's response, if the client takes it; 406 if not (W13).

@@ -25,5 +25,5 @@ pub(super) async fn get(
                 "there is no such document for this client; fetch the state manifest again",
             ))
         })?;
-    Ok(call.content(media_type, digest, document))
+    call.published(media_type, digest, document)
 }

@@ -18,6 +18,23 @@ fn bundle() -> String {
 }
 
 #[tokio::test]
+async fn what_is_damaged_is_not_sent() {
+    let exchange = Exchange::new();
+    {
+        let mut state = exchange.fleet.state();
+        for bytes in state.documents.values_mut() {
+            *bytes = "damaged".into();
+        }
+        for bytes in state.bundles.values_mut() {
+            *bytes = "damaged".into();
+        }
+    }
+    for path in [document(), bundle()] {
+        exchange.get(&path).await.is_problem(500, "about:blank");
+    }
+}
+
+#[tokio::test]
 async fn is_sent_with_type_tag_and_caching_for_ever() {
     let exchange = Exchange::new();
     let expected: [(String, &str, &[u8]); 2] = [

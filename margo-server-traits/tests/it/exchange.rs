@@ -78,19 +78,18 @@ fn fill(state: &mut State) {
     state.manifests.insert(one.clone(), MANIFEST.into());
     state.manifests.insert(two.clone(), OTHERS_MANIFEST.into());
     let digest = Digest::of(DOCUMENT.as_bytes());
-    let document = Bytes::from(DOCUMENT);
     state
         .documents
-        .insert((one.clone(), deployment, digest), document.clone());
+        .insert((one.clone(), deployment, digest), DOCUMENT.into());
     state
         .documents
-        .insert((two.clone(), others, Digest::of(b"other")), document);
+        .insert((two.clone(), others, Digest::of(b"other")), "other".into());
     state
         .bundles
         .insert((one, Digest::of(BUNDLE)), BUNDLE.into());
     state
         .bundles
-        .insert((two, Digest::of(b"other")), BUNDLE.into());
+        .insert((two, Digest::of(b"other")), "other".into());
 }
 
 pub(crate) fn deployment(text: &str) -> DeploymentId {
