@@ -36,8 +36,7 @@ fn now() -> Timestamp {
 impl ClientPolicy for Policy {
     async fn admit(&self, caller: &Verified<Caller>) -> Result<Admission, FleetError> {
         let id = &caller.client_id;
-        let unavailable = |error| FleetError::Internal(Box::new(error));
-        let known = self.store.client(id).await.map_err(unavailable)?;
+        let known = self.store.client(id).await?;
         match known {
             Some(record) if record.accepted => return Ok(Admission::Admitted),
             Some(record) if !record.note.starts_with(WAITING) => {
@@ -56,7 +55,7 @@ impl ClientPolicy for Policy {
                     record.note = format!("accepted by its first request at {}", now());
                 }
                 tracing::info!(client = %id, accepted = record.accepted, "a new client");
-                self.store.put_client(&record).await.map_err(unavailable)?;
+                self.store.put_client(&record).await?;
                 if record.accepted {
                     return Ok(Admission::Admitted);
                 }
