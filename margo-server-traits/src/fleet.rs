@@ -29,22 +29,16 @@ pub trait ClientPolicy: Send + Sync {
 /// clients is two devices.
 #[async_trait]
 pub trait Capabilities: Send + Sync {
-    /// Whether this client has reported this device.
-    async fn contains(
-        &self,
-        caller: &Verified<Caller>,
-        device: &DeviceId,
-    ) -> Result<bool, FleetError>;
-
-    /// Replaces everything known about a device (rc3.md ambiguity 41).
+    /// Replaces everything known about a device (rc3.md ambiguity 41); the document is about this device.
     ///
-    /// The document is about this device, and the gateway of a device behind one is known, when this is called.
+    /// `None`, and nothing is kept, when the device is behind a gateway (its [root](DeviceId::root)) that the client has
+    /// not reported. Both are one step: a gateway that is removed meanwhile leaves nothing behind.
     async fn put(
         &self,
         caller: &Verified<Caller>,
         device: &DeviceId,
         capabilities: Received<DeviceCapabilities>,
-    ) -> Result<Stored, FleetError>;
+    ) -> Result<Option<Stored>, FleetError>;
 
     /// Forgets a device, with everything behind it when it is a gateway; false when it was not known.
     async fn remove(

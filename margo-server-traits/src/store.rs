@@ -25,13 +25,17 @@ use margo_types::manifest::ManifestVersion;
 
 pub use self::memory::MemoryStore;
 pub use self::records::{
-    ClientRecord, ContentKey, DeviceRecord, Head, Publication, PublishedDocument, StatusRecord,
+    ClientRecord, ContentKey, DevicePut, DeviceRecord, Head, Publication, PublishedDocument,
+    StatusRecord,
 };
 #[cfg(feature = "sqlite")]
 pub use self::sqlite::SqliteStore;
 
 /// The most reports that a store keeps in the history of one deployment.
 pub const HISTORY: usize = 100;
+
+/// The most devices of which a store keeps the latest report on one deployment. A deployment runs on one.
+pub const REPORTERS: usize = 16;
 
 /// A durable store. What a method has returned `Ok` for survives a crash.
 ///
@@ -47,8 +51,13 @@ pub trait Store: fmt::Debug + Send + Sync {
     async fn clients(&self) -> Result<Vec<ClientRecord>, StoreError>;
 
     // --- devices ---
-    /// Replaces everything known about a device; true when it is new.
-    async fn put_device(&self, device: &DeviceRecord) -> Result<bool, StoreError>;
+    /// Replaces everything known about a device, unless its gateway is not known, or it is new and the client has `limit`
+    /// devices already. All of this is one step.
+    async fn put_device(
+        &self,
+        device: &DeviceRecord,
+        limit: usize,
+    ) -> Result<DevicePut, StoreError>;
     /// A device.
     async fn device(
         &self,
@@ -105,7 +114,8 @@ pub trait Store: fmt::Debug + Send + Sync {
     // --- status ---
     /// Keeps a report as the latest on this deployment and device, and in the history; true when it is the first.
     ///
-    /// Reports are kept in the order in which they come. The history holds the last [`HISTORY`] of a deployment.
+    /// Reports are kept in the order in which they come. The history holds the last [`HISTORY`] of a deployment; of more
+    /// than [`REPORTERS`] devices, the latest report of the one that has been silent longest is dropped.
     async fn put_status(&self, status: &StatusRecord) -> Result<bool, StoreError>;
     /// The latest report on every deployment and device; of all clients when `None`.
     ///

@@ -17,7 +17,9 @@ use margo_types::{Digest, Report, SpecVersion, validate_status_against};
 
 use self::recovery::Recovery;
 use crate::publish::{PublishError, Publisher};
-use crate::store::{ContentKey, DeviceRecord, PublishedDocument, StatusRecord, Store, StoreError};
+use crate::store::{
+    ContentKey, DevicePut, DeviceRecord, PublishedDocument, StatusRecord, Store, StoreError,
+};
 use crate::{
     Admission, Caller, Capabilities, ClientPolicy, DesiredState, FleetError, Received, StatusSink,
     Stored, Verified,
@@ -61,6 +63,7 @@ pub struct StoreFleet {
     publisher: Publisher,
     recovery: Recovery,
     accepts_namespace: bool,
+    max_devices: usize,
 }
 
 impl StoreFleet {
@@ -72,6 +75,7 @@ impl StoreFleet {
             store,
             publisher,
             accepts_namespace: false,
+            max_devices: MAX_DEVICES,
         }
     }
 
@@ -83,6 +87,14 @@ impl StoreFleet {
     #[must_use]
     pub const fn accept_namespace(mut self) -> Self {
         self.accepts_namespace = true;
+        self
+    }
+
+    /// How many devices a client may report, gateways and what is behind them together: 1,000 if this is not called. One
+    /// more is refused with 403 (W5, W6).
+    #[must_use]
+    pub const fn max_devices(mut self, limit: usize) -> Self {
+        self.max_devices = limit;
         self
     }
 
@@ -110,21 +122,12 @@ impl ClientPolicy for StoreFleet {
 
 #[async_trait]
 impl Capabilities for StoreFleet {
-    async fn contains(
-        &self,
-        caller: &Verified<Caller>,
-        device: &DeviceId,
-    ) -> Result<bool, FleetError> {
-        let device = self.store.device(&caller.client_id, device).await?;
-        Ok(device.is_some())
-    }
-
     async fn put(
         &self,
         caller: &Verified<Caller>,
         device: &DeviceId,
         capabilities: Received<DeviceCapabilities>,
-    ) -> Result<Stored, FleetError> {
+    ) -> Result<Option<Stored>, FleetError> {
         let record = DeviceRecord {
             client: caller.client_id.clone(),
             device: device.clone(),
@@ -132,7 +135,15 @@ impl Capabilities for StoreFleet {
             findings: lines(&capabilities.findings),
             reported_at: Timestamp::now(),
         };
-        Ok(stored(self.store.put_device(&record).await?))
+        match self.store.put_device(&record, self.max_devices).await? {
+            DevicePut::Created => Ok(Some(Stored::Created)),
+            DevicePut::Updated => Ok(Some(Stored::Updated)),
+            DevicePut::NoGateway => Ok(None),
+            DevicePut::TooMany => Err(FleetError::Refused(format!(
+                "a client may report {} devices; remove those that are gone",
+                self.max_devices
+            ))),
+        }
     }
 
     async fn remove(
@@ -159,6 +170,17 @@ impl DesiredState for StoreFleet {
                 "the manifest of {client} is gone; restore a backup"
             ))
         })?;
+        if self
+            .store
+            .version_of(client, &Digest::of(&manifest))
+            .await?
+            .is_none()
+        {
+            return Err(StoreError::Damaged(format!(
+                "the manifest of {client} is not what was published; restore a backup"
+            ))
+            .into());
+        }
         self.recovery.served(client);
         Ok(manifest)
     }
@@ -217,7 +239,12 @@ impl StatusSink for StoreFleet {
             findings,
             reported_at: Timestamp::now(),
         };
-        Ok(Some(stored(self.store.put_status(&record).await?)))
+        let is_first = self.store.put_status(&record).await?;
+        Ok(Some(if is_first {
+            Stored::Created
+        } else {
+            Stored::Updated
+        }))
     }
 }
 
@@ -243,14 +270,6 @@ fn lines(report: &Report) -> Vec<String> {
         lines.push(format!("and {} more findings", report.omitted()));
     }
     lines
-}
-
-const fn stored(is_new: bool) -> Stored {
-    if is_new {
-        Stored::Created
-    } else {
-        Stored::Updated
-    }
 }
 
 impl From<StoreError> for FleetError {
@@ -288,6 +307,9 @@ fn with_sources(error: &dyn Error) -> String {
     }
     text
 }
+
+/// More than any gateway has behind it.
+const MAX_DEVICES: usize = 1000;
 
 /// Seconds; a locked database is usually free again by then.
 const RETRY_AFTER: u32 = 5;

@@ -38,16 +38,15 @@ where
     unknown.extend_from_slice(others.findings());
     let received = Received::new(document, Report::new(unknown));
     let capabilities = &call.fleet.capabilities;
-    if device.is_child() && !capabilities.contains(call.caller, &device.root()).await? {
-        return Err(Refusal::new(
+    match capabilities.put(call.caller, device, received).await? {
+        Some(stored) => Ok(answer::stored(stored)),
+        None => Err(Refusal::new(
             Problem::new(ProblemType::GatewayNotFound).with_detail(format!(
                 "the gateway {} is not known; report its capabilities first",
                 device.root()
             )),
-        ));
+        )),
     }
-    let stored = capabilities.put(call.caller, device, received).await?;
-    Ok(answer::stored(stored))
 }
 
 /// The document with `custom` for every runtime and deployment type that is unknown, and what was found unknown.

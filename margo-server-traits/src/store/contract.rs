@@ -28,7 +28,8 @@ use margo_types::manifest::ManifestVersion;
 use margo_types::status::DeploymentState;
 
 use super::{
-    ClientRecord, ContentKey, DeviceRecord, HISTORY, Publication, StatusRecord, Store, StoreError,
+    ClientRecord, ContentKey, DevicePut, DeviceRecord, HISTORY, Publication, REPORTERS,
+    StatusRecord, Store, StoreError,
 };
 use crate::publish::compile;
 
@@ -36,6 +37,7 @@ use crate::publish::compile;
 pub async fn all(store: Arc<dyn Store>) {
     clients(&*store).await;
     devices(&*store).await;
+    racing_gateways(&store).await;
     publications(&*store).await;
     conflicts(&*store).await;
     high_versions(&*store).await;
@@ -71,17 +73,23 @@ pub async fn devices(store: &dyn Store) {
         record.findings = vec!["a finding".to_owned(), "another: \"quoted\"".to_owned()];
         record
     };
+    let put = async |id: &str, text: &'static str, limit: usize| {
+        store.put_device(&record(id, text), limit).await.unwrap()
+    };
     let ids = [
-        "gw", "gw/a", "gw/a/b", "gw-2", "gw-2/a", "g_", "g_/a", "GW/a",
+        "gw", "gw/a/b", "gw/a", "gw-2", "gw-2/a", "g_", "g_/a", "GW", "GW/a",
     ];
-    for id in ids {
-        assert!(
-            store.put_device(&record(id, "old")).await.unwrap(),
-            "{id} is new"
-        );
-        assert!(
-            !store.put_device(&record(id, "new")).await.unwrap(),
-            "{id} is known"
+    assert_eq!(put("gw/a", "new", 99).await, DevicePut::NoGateway);
+    let mut of_other = record("gw/a", "new");
+    of_other.client = client("devices-2");
+    for (count, id) in ids.into_iter().enumerate() {
+        assert_eq!(put(id, "old", count).await, DevicePut::TooMany);
+        assert_eq!(put(id, "old", count + 1).await, DevicePut::Created);
+        assert_eq!(put(id, "new", 0).await, DevicePut::Updated, "it is there");
+        assert_eq!(
+            store.put_device(&of_other, 99).await.unwrap(),
+            DevicePut::NoGateway,
+            "the gateway is another client's"
         );
         let found = store.device(&owner, &device(id)).await.unwrap();
         assert_eq!(found, Some(record(id, "new")));
@@ -112,6 +120,24 @@ pub async fn devices(store: &dyn Store) {
     assert!(store.remove_device(&owner, &device("gw")).await.unwrap());
     sorted.retain(|id| id != "gw" && !id.starts_with("gw/"));
     assert_eq!(remaining().await, sorted);
+}
+
+/// A gateway that goes while a device behind it comes leaves nothing behind.
+pub async fn racing_gateways(store: &Arc<dyn Store>) {
+    let owner = client("racing-gateways");
+    let record = |id| DeviceRecord::new(owner.clone(), device(id), Bytes::new(), past(0));
+    for _ in 0..20 {
+        store.put_device(&record("gw"), 99).await.unwrap();
+        let coming = ["gw/a", "gw/b"].map(|id| {
+            let (store, record) = (Arc::clone(store), record(id));
+            tokio::spawn(async move { store.put_device(&record, 99).await.unwrap() })
+        });
+        store.remove_device(&owner, &device("gw")).await.unwrap();
+        for coming in coming {
+            coming.await.unwrap();
+        }
+        assert_eq!(store.devices(Some(&owner)).await.unwrap(), []);
+    }
 }
 
 /// What is published is there at once, and what was published stays.
@@ -249,7 +275,7 @@ pub async fn ownership(store: &dyn Store) {
     store.put_status(&record).await.unwrap();
     let bytes = Bytes::from_static(b"{}");
     let reported = DeviceRecord::new(owner.clone(), device("edge"), bytes, now());
-    store.put_device(&reported).await.unwrap();
+    store.put_device(&reported, 99).await.unwrap();
 
     assert_eq!(store.head(&other).await.unwrap(), None);
     assert_eq!(store.manifest(&other).await.unwrap(), None);
@@ -297,7 +323,7 @@ pub async fn statuses(store: &dyn Store) {
     let all = store.statuses(None).await.unwrap();
     assert!(latest.iter().all(|record| all.contains(record)));
     let history = store.history(&owner, &deployment(1), 9).await.unwrap();
-    assert_eq!(history, [installed.clone(), of_child, plain]);
+    assert_eq!(history, [installed.clone(), of_child, plain.clone()]);
     let newest = store.history(&owner, &deployment(1), 1).await.unwrap();
     assert_eq!(newest, [installed]);
 
@@ -310,13 +336,24 @@ pub async fn statuses(store: &dyn Store) {
         .history(&owner, &deployment(2), usize::MAX)
         .await
         .unwrap();
+    for number in 0..REPORTERS {
+        let mut record = plain.clone();
+        record.device = Some(device(&format!("gw/{number}")));
+        store.put_status(&record).await.unwrap();
+    }
+    let latest = store.statuses(Some(&owner)).await.unwrap();
+    let of_first = latest.iter().filter(|it| it.deployment == deployment(1));
+    let reporters: Vec<_> = of_first.map(|it| it.device.clone()).collect();
+    assert_eq!(reporters.len(), REPORTERS, "and so are the reporters");
+    assert!(!reporters.contains(&None), "the longest silent goes first");
+    assert!(reporters.is_sorted());
     assert_eq!(history.len(), HISTORY, "the history is bounded");
     assert_eq!(history[0].status, (HISTORY + 4).to_string());
     let other = store
         .history(&owner, &deployment(1), usize::MAX)
         .await
         .unwrap();
-    assert_eq!(other.len(), 3, "each deployment has its own");
+    assert_eq!(other.len(), 3 + REPORTERS, "each deployment has its own");
 }
 
 /// Contents go when they were superseded long enough ago, and never while they are current.
@@ -424,7 +461,7 @@ pub async fn fill(store: &dyn Store) {
     store.put_client(&record).await.unwrap();
     let bytes = Bytes::from_static(b"{}");
     let reported = DeviceRecord::new(owner.clone(), device("edge"), bytes, past(0));
-    store.put_device(&reported).await.unwrap();
+    store.put_device(&reported, 99).await.unwrap();
     let [first, second] = durable_publications();
     store.publish(&owner, None, &first).await.unwrap();
     store

@@ -13,8 +13,8 @@ use margo_types::manifest::ManifestVersion;
 use margo_types::status::DeploymentState;
 
 use super::{
-    ClientRecord, ContentKey, DeviceRecord, HISTORY, Head, Publication, PublishedDocument,
-    StatusRecord, Store, StoreError,
+    ClientRecord, ContentKey, DevicePut, DeviceRecord, HISTORY, Head, Publication,
+    PublishedDocument, REPORTERS, StatusRecord, Store, StoreError,
 };
 
 /// A store in memory. Nothing survives the process.
@@ -59,10 +59,29 @@ impl Store for MemoryStore {
         Ok(self.state().clients.values().cloned().collect())
     }
 
-    async fn put_device(&self, device: &DeviceRecord) -> Result<bool, StoreError> {
-        let key = (device.client.clone(), device.device.clone());
-        let before = self.state().devices.insert(key, device.clone());
-        Ok(before.is_none())
+    async fn put_device(
+        &self,
+        device: &DeviceRecord,
+        limit: usize,
+    ) -> Result<DevicePut, StoreError> {
+        let DeviceRecord {
+            client, device: id, ..
+        } = device;
+        let devices = &mut self.state().devices;
+        if id.is_child() && !devices.contains_key(&(client.clone(), id.root())) {
+            return Ok(DevicePut::NoGateway);
+        }
+        let key = (client.clone(), id.clone());
+        let is_new = !devices.contains_key(&key);
+        if is_new && devices.keys().filter(|(owner, _)| owner == client).count() >= limit {
+            return Ok(DevicePut::TooMany);
+        }
+        devices.insert(key, device.clone());
+        Ok(if is_new {
+            DevicePut::Created
+        } else {
+            DevicePut::Updated
+        })
     }
 
     async fn device(
@@ -194,16 +213,22 @@ impl Store for MemoryStore {
             reports.history.pop_back();
         }
         reports.history.push_front(status.clone());
-        let before = reports.latest.insert(status.device.clone(), status.clone());
-        Ok(before.is_none())
+        let count = reports.latest.len();
+        reports.latest.retain(|it| it.device != status.device);
+        let is_first = reports.latest.len() == count;
+        if reports.latest.len() == REPORTERS {
+            reports.latest.pop_front();
+        }
+        reports.latest.push_back(status.clone());
+        Ok(is_first)
     }
 
     async fn statuses(&self, client: Option<&ClientId>) -> Result<Vec<StatusRecord>, StoreError> {
         let state = self.state();
         let reports = state.reports.iter();
-        Ok(reports
-            .filter(|((owner, _), _)| client.is_none_or(|client| owner == client))
-            .flat_map(|(_, reports)| reports.latest.values().cloned())
+        let wanted = reports.filter(|((owner, _), _)| client.is_none_or(|client| owner == client));
+        Ok(wanted
+            .flat_map(|(_, reports)| reports.by_device())
             .collect())
     }
 
@@ -341,7 +366,16 @@ struct Known {
 /// What was reported on a deployment.
 #[derive(Default)]
 struct Reports {
-    latest: BTreeMap<Option<DeviceId>, StatusRecord>,
+    /// One of each device, the newest last.
+    latest: VecDeque<StatusRecord>,
     /// The newest first.
     history: VecDeque<StatusRecord>,
+}
+
+impl Reports {
+    fn by_device(&self) -> Vec<StatusRecord> {
+        let mut latest: Vec<_> = self.latest.iter().cloned().collect();
+        latest.sort_by(|one, other| one.device.cmp(&other.device));
+        latest
+    }
 }

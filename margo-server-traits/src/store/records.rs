@@ -64,6 +64,20 @@ impl DeviceRecord {
     }
 }
 
+/// What became of the capabilities of a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DevicePut {
+    /// They are those of a new device.
+    Created,
+    /// They replaced those that were known.
+    Updated,
+    /// They were not kept: the device is behind a gateway that the client has not reported.
+    NoGateway,
+    /// They were not kept: the client has as many devices as it may have.
+    TooMany,
+}
+
 /// The newest publication of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -1,8 +1,8 @@
 //! The store in an SQLite file.
 
 mod backup;
+mod cache;
 mod file;
-mod heads;
 mod publication;
 mod rows;
 
@@ -21,12 +21,12 @@ use sqlx::query::Query;
 use sqlx::sqlite::{Sqlite, SqliteArguments, SqlitePool};
 use tokio::sync::Mutex;
 
+use self::cache::{Cache, Cached};
 use self::file::{Mode, StoreFile};
-use self::heads::{Cached, Heads};
 use self::rows::{FromRow, columns, count, failed, list, microseconds};
 use super::{
-    ClientRecord, ContentKey, DeviceRecord, HISTORY, Head, Publication, PublishedDocument,
-    StatusRecord, Store, StoreError,
+    ClientRecord, ContentKey, DevicePut, DeviceRecord, HISTORY, Head, Publication,
+    PublishedDocument, REPORTERS, StatusRecord, Store, StoreError,
 };
 
 /// A store in one SQLite file, for a fleet manager of one process.
@@ -41,9 +41,11 @@ use super::{
 pub struct SqliteStore {
     writer: SqlitePool,
     readers: SqlitePool,
-    /// The newest publications, so that an unchanged poll reads nothing. Nobody else has the file open.
-    heads: Heads,
-    publishing: Mutex<()>,
+    /// In memory, so that an unchanged poll reads nothing. Nobody else has the file open.
+    clients: Cache<ClientRecord>,
+    heads: Cache<Head>,
+    /// Held from before a commit until the cache agrees with the file.
+    changing: Mutex<()>,
     // The last, so that the file is free only when the connections are gone.
     file: StoreFile,
 }
@@ -61,12 +63,19 @@ impl SqliteStore {
         let mut store = Self {
             writer,
             readers,
-            heads: Heads::default(),
-            publishing: Mutex::default(),
+            clients: Cache::default(),
+            heads: Cache::default(),
+            changing: Mutex::default(),
             file,
         };
+        let clients: Vec<ClientRecord> = store.clients().await?;
+        let clients = clients
+            .into_iter()
+            .map(|record| (record.id.clone(), record));
+        store.clients = clients.collect();
         let query = sqlx::query("SELECT client, version, digest FROM heads");
-        store.heads = store.all(query).await?.into();
+        let heads: Vec<(ClientId, Head)> = store.all(query).await?;
+        store.heads = heads.into_iter().collect();
         Ok(store)
     }
 
@@ -75,7 +84,8 @@ impl SqliteStore {
         self.file.path()
     }
 
-    /// Ends all connections; the file is whole by itself then, without `-wal`. Every later call fails.
+    /// Ends all connections; the file is whole by itself then, without `-wal`. Every later call fails
+    /// that needs the file.
     pub async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
@@ -114,6 +124,17 @@ impl SqliteStore {
         Ok(done.rows_affected())
     }
 
+    /// Whether a query finds anything.
+    async fn exists(
+        &self,
+        transaction: &mut SqliteTransaction<'_>,
+        query: StaticQuery<'_>,
+    ) -> Result<bool, StoreError> {
+        let row = query.fetch_optional(&mut **transaction).await;
+        let row = row.map_err(|error| self.failed(error))?;
+        Ok(row.is_some())
+    }
+
     fn failed(&self, error: sqlx::Error) -> StoreError {
         failed(self.path(), error)
     }
@@ -136,15 +157,25 @@ impl Store for SqliteStore {
              ON CONFLICT DO UPDATE SET accepted = excluded.accepted, note = excluded.note",
         );
         let query = query.bind(client.id.as_str()).bind(client.accepted);
+        let _turn = self.changing.lock().await;
         let mut transaction = self.begin().await?;
         self.execute(&mut transaction, query.bind(&client.note))
             .await?;
-        self.commit(transaction).await
+        // Should this end here, or the commit fail, the file knows and the cache does not.
+        self.clients.set(&client.id, None);
+        self.commit(transaction).await?;
+        self.clients.set(&client.id, Some(client.clone()));
+        Ok(())
     }
 
     async fn client(&self, id: &ClientId) -> Result<Option<ClientRecord>, StoreError> {
-        let query = sqlx::query("SELECT * FROM clients WHERE id = ?");
-        self.one(query.bind(id.as_str())).await
+        match self.clients.get(id) {
+            Cached::Known(record) => Ok(record),
+            Cached::Unsure => {
+                let query = sqlx::query("SELECT * FROM clients WHERE id = ?");
+                self.one(query.bind(id.as_str())).await
+            }
+        }
     }
 
     async fn clients(&self) -> Result<Vec<ClientRecord>, StoreError> {
@@ -152,10 +183,21 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn put_device(&self, device: &DeviceRecord) -> Result<bool, StoreError> {
-        let known = sqlx::query("SELECT 1 FROM devices WHERE client = ? AND device = ?")
-            .bind(device.client.as_str())
-            .bind(device.device.as_str());
+    async fn put_device(
+        &self,
+        device: &DeviceRecord,
+        limit: usize,
+    ) -> Result<DevicePut, StoreError> {
+        let (client, gateway) = (device.client.as_str(), device.device.root());
+        let known = |id| {
+            sqlx::query("SELECT 1 FROM devices WHERE client = ? AND device = ?")
+                .bind(client)
+                .bind(id)
+        };
+        // The one that is there when there are too many.
+        let last = sqlx::query("SELECT 1 FROM devices WHERE client = ? LIMIT 1 OFFSET ?")
+            .bind(client)
+            .bind(count(limit.saturating_sub(1)));
         let put = sqlx::query(
             "INSERT OR REPLACE INTO devices (client, device, capabilities, findings, reported_at)
              VALUES (?, ?, ?, ?, ?)",
@@ -166,11 +208,24 @@ impl Store for SqliteStore {
         .bind(list(&device.findings))
         .bind(microseconds(device.reported_at));
         let mut transaction = self.begin().await?;
-        let known = known.fetch_optional(&mut *transaction).await;
-        let known = known.map_err(|error| self.failed(error))?;
+        if device.device.is_child()
+            && !self
+                .exists(&mut transaction, known(gateway.as_str()))
+                .await?
+        {
+            return Ok(DevicePut::NoGateway);
+        }
+        let itself = known(device.device.as_str());
+        let done = if self.exists(&mut transaction, itself).await? {
+            DevicePut::Updated
+        } else if limit == 0 || self.exists(&mut transaction, last).await? {
+            return Ok(DevicePut::TooMany);
+        } else {
+            DevicePut::Created
+        };
         self.execute(&mut transaction, put).await?;
         self.commit(transaction).await?;
-        Ok(known.is_none())
+        Ok(done)
     }
 
     async fn device(
@@ -216,7 +271,7 @@ impl Store for SqliteStore {
 
     async fn head(&self, client: &ClientId) -> Result<Option<Head>, StoreError> {
         match self.heads.get(client) {
-            Cached::Head(head) => Ok(head),
+            Cached::Known(head) => Ok(head),
             Cached::Unsure => {
                 let query = sqlx::query("SELECT version, digest FROM heads WHERE client = ?");
                 self.one(query.bind(client.as_str())).await
@@ -280,8 +335,7 @@ impl Store for SqliteStore {
         expected: Option<ManifestVersion>,
         publication: &Publication,
     ) -> Result<(), StoreError> {
-        // Nobody else changes the cached head between commit and here.
-        let _turn = self.publishing.lock().await;
+        let _turn = self.changing.lock().await;
         let mut transaction = self.begin().await?;
         let found = publication::newest(&mut transaction, client)
             .await
@@ -307,8 +361,7 @@ impl Store for SqliteStore {
         );
         let known = known.bind(client).bind(&deployment).bind(device);
         let mut transaction = self.begin().await?;
-        let known = known.fetch_optional(&mut *transaction).await;
-        let known = known.map_err(|error| self.failed(error))?;
+        let is_known = self.exists(&mut transaction, known).await?;
         for insert in [
             "INSERT OR REPLACE INTO statuses (client, deployment, device, state, status, findings, reported_at)
              VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -325,13 +378,24 @@ impl Store for SqliteStore {
                 .bind(microseconds(status.reported_at));
             self.execute(&mut transaction, insert).await?;
         }
-        let trim = sqlx::query(
-            "DELETE FROM history WHERE position IN (
-                 SELECT position FROM history WHERE client = ? AND deployment = ?
-                 ORDER BY position DESC LIMIT -1 OFFSET ?)",
-        );
-        let trim = trim.bind(client).bind(&deployment).bind(count(HISTORY));
-        self.execute(&mut transaction, trim).await?;
+        for (trim, kept) in [
+            (
+                "DELETE FROM statuses WHERE rowid IN (
+                     SELECT rowid FROM statuses WHERE client = ? AND deployment = ?
+                     ORDER BY rowid DESC LIMIT -1 OFFSET ?)",
+                REPORTERS,
+            ),
+            (
+                "DELETE FROM history WHERE position IN (
+                     SELECT position FROM history WHERE client = ? AND deployment = ?
+                     ORDER BY position DESC LIMIT -1 OFFSET ?)",
+                HISTORY,
+            ),
+        ] {
+            let trim = sqlx::query(trim).bind(client).bind(&deployment);
+            self.execute(&mut transaction, trim.bind(count(kept)))
+                .await?;
+        }
         if status.state == DeploymentState::Removed {
             let removed = sqlx::query(
                 "UPDATE deployments SET removed = 1
@@ -341,7 +405,7 @@ impl Store for SqliteStore {
             self.execute(&mut transaction, removed).await?;
         }
         self.commit(transaction).await?;
-        Ok(known.is_none())
+        Ok(!is_known)
     }
 
     async fn statuses(&self, client: Option<&ClientId>) -> Result<Vec<StatusRecord>, StoreError> {

@@ -93,27 +93,21 @@ impl ClientPolicy for FakeFleet {
 
 #[async_trait]
 impl Capabilities for FakeFleet {
-    async fn contains(
-        &self,
-        caller: &Verified<Caller>,
-        device: &DeviceId,
-    ) -> Result<bool, FleetError> {
-        self.called("contains").await?;
-        let key = (caller.client_id.clone(), device.clone());
-        Ok(self.state().devices.contains(&key))
-    }
-
     async fn put(
         &self,
         caller: &Verified<Caller>,
         device: &DeviceId,
         capabilities: Received<DeviceCapabilities>,
-    ) -> Result<Stored, FleetError> {
+    ) -> Result<Option<Stored>, FleetError> {
         self.called("put").await?;
         let mut state = self.state();
+        let gateway = (caller.client_id.clone(), device.root());
+        if device.is_child() && !state.devices.contains(&gateway) {
+            return Ok(None);
+        }
         state.capabilities.push(capabilities);
         let key = (caller.client_id.clone(), device.clone());
-        Ok(stored(state.devices.insert(key)))
+        Ok(Some(stored(state.devices.insert(key))))
     }
 
     async fn remove(

@@ -69,7 +69,7 @@ async fn the_devices_of_a_client_are_those_it_reported_itself() {
     let bytes = margo_types::write(&capabilities, margo_types::SpecVersion::NEWEST).unwrap();
     let device = capabilities.properties.id.clone();
     let record = DeviceRecord::new(owner.clone(), device, Bytes::from(bytes), Timestamp::now());
-    store.put_device(&record).await.unwrap();
+    store.put_device(&record, 99).await.unwrap();
     let deployment = deployment_for("edge-07", 1, "a");
     let found = publisher.placement(&owner, &deployment).await.unwrap();
     assert!(found.is_placeable(), "{found}");

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use margo_server_traits::store::{ClientRecord, MemoryStore, Store};
 use margo_server_traits::{
-    Admission, Caller, Capabilities, ClientPolicy, DesiredState, Received, StatusSink, StoreFleet,
-    Stored, Verified,
+    Admission, Caller, Capabilities, ClientPolicy, DesiredState, FleetError, Received, StatusSink,
+    StoreFleet, Stored, Verified,
 };
 use margo_types::capabilities::DeviceCapabilities;
 use margo_types::id::{DeviceId, SpiffeId};
@@ -85,17 +85,20 @@ async fn capabilities_are_replaced_and_go_with_their_gateway() {
     let (store, fleet) = fleet();
     let press = caller("press-1");
     let device = |id: &str| DeviceId::parse(id).unwrap();
+    let is_known = async |name, id: &DeviceId| {
+        let record = store.device(&client(name), id).await.unwrap();
+        record.is_some()
+    };
     for id in ["gw", "gw/a", "gw-2"] {
-        assert!(!fleet.contains(&press, &device(id)).await.unwrap());
         let id = device(id);
         let stored = fleet.put(&press, &id, capabilities(id.as_str(), "Northwind"));
-        assert_eq!(stored.await.unwrap(), Stored::Created);
-        assert!(fleet.contains(&press, &id).await.unwrap());
-        assert!(!fleet.contains(&caller("press-2"), &id).await.unwrap());
+        assert_eq!(stored.await.unwrap(), Some(Stored::Created));
+        assert!(is_known("press-1", &id).await);
+        assert!(!is_known("press-2", &id).await);
     }
     let gateway = device("gw");
     let stored = fleet.put(&press, &gateway, capabilities("gw", "Southwind"));
-    assert_eq!(stored.await.unwrap(), Stored::Updated);
+    assert_eq!(stored.await.unwrap(), Some(Stored::Updated));
     let record = store.device(&client("press-1"), &device("gw")).await;
     let record = record.unwrap().unwrap();
     assert_eq!(
@@ -111,8 +114,41 @@ async fn capabilities_are_replaced_and_go_with_their_gateway() {
     );
     assert!(fleet.remove(&press, &device("gw")).await.unwrap());
     assert!(!fleet.remove(&press, &device("gw")).await.unwrap());
-    assert!(!fleet.contains(&press, &device("gw/a")).await.unwrap());
-    assert!(fleet.contains(&press, &device("gw-2")).await.unwrap());
+    assert!(!is_known("press-1", &device("gw/a")).await);
+    assert!(is_known("press-1", &device("gw-2")).await);
+    let orphan = device("gw/a");
+    let stored = fleet.put(&press, &orphan, capabilities("gw/a", "Northwind"));
+    assert_eq!(stored.await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_client_reports_only_so_many_devices() {
+    for limit in [None, Some(3)] {
+        let (_, fleet) = fleet();
+        let fleet = match limit {
+            None => fleet,
+            Some(limit) => fleet.max_devices(limit),
+        };
+        let press = caller("press-1");
+        let put = async |number| {
+            let id = format!("edge-{number}");
+            let reported = capabilities(&id, "Northwind");
+            fleet
+                .put(&press, &DeviceId::parse(&id).unwrap(), reported)
+                .await
+        };
+        for number in 0..limit.unwrap_or(1000) {
+            assert_eq!(put(number).await.unwrap(), Some(Stored::Created));
+        }
+        match put(1000).await.unwrap_err() {
+            FleetError::Refused(reason) => assert!(reason.contains("remove those"), "{reason}"),
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(put(0).await.unwrap(), Some(Stored::Updated));
+        let first = DeviceId::parse("edge-0").unwrap();
+        assert!(fleet.remove(&press, &first).await.unwrap());
+        assert_eq!(put(1000).await.unwrap(), Some(Stored::Created));
+    }
 }
 
 #[tokio::test]

@@ -6,11 +6,13 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
 use margo_server_traits::publish::Publisher;
-use margo_server_traits::store::{SqliteStore, Store, StoreError};
+use margo_server_traits::store::{ClientRecord, SqliteStore, Store, StoreError};
+use margo_server_traits::{DesiredState as _, FleetError, StoreFleet};
 use margo_types::manifest::ManifestVersion;
 use tempfile::TempDir;
 
 use crate::deployments::{assert_retrievable, client, deployment, manifest};
+use crate::store_fleet::caller;
 
 fn scratch() -> (TempDir, PathBuf) {
     let directory = tempfile::tempdir().unwrap();
@@ -268,5 +270,54 @@ async fn publishes_until_killed() {
         let mut out = std::io::stdout();
         writeln!(out, "published {newest}").unwrap();
         out.flush().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_unchanged_poll_needs_no_file() {
+    let (_directory, path) = scratch();
+    let store = Arc::new(SqliteStore::open(&path).await.unwrap());
+    let [known, changed] = ["press-1", "press-2"].map(client);
+    let mut record = ClientRecord::new(known.clone(), true);
+    record.note = "line 4".to_owned();
+    store.put_client(&record).await.unwrap();
+    let head = Publisher::new(store.clone()).head(&known).await.unwrap();
+    store.close().await;
+    drop(store);
+    let store = SqliteStore::open(&path).await.unwrap();
+    for accepted in [true, false] {
+        let record = ClientRecord::new(changed.clone(), accepted);
+        store.put_client(&record).await.unwrap();
+    }
+    store.close().await;
+    assert_eq!(store.client(&known).await.unwrap(), Some(record));
+    assert!(!store.client(&changed).await.unwrap().unwrap().accepted);
+    assert_eq!(store.client(&client("nobody")).await.unwrap(), None);
+    assert_eq!(store.head(&known).await.unwrap(), Some(head));
+    // What could not be written is not pretended to be so.
+    let refused = ClientRecord::new(known.clone(), false);
+    assert!(store.put_client(&refused).await.is_err());
+    assert!(store.client(&known).await.unwrap().unwrap().accepted);
+}
+
+#[tokio::test]
+async fn a_damaged_manifest_is_not_served() {
+    let (_directory, path) = scratch();
+    let store = Arc::new(SqliteStore::open(&path).await.unwrap());
+    let publisher = Publisher::new(store.clone());
+    publisher.head(&client("press-1")).await.unwrap();
+    store.close().await;
+    drop((store, publisher));
+    let mut bytes = std::fs::read(&path).unwrap();
+    let text = b"\"manifestVersion\":1";
+    let at = bytes.windows(text.len()).position(|window| window == text);
+    bytes[at.unwrap() + text.len() - 1] = b'7';
+    std::fs::write(&path, bytes).unwrap();
+
+    let store = Arc::new(SqliteStore::open(&path).await.unwrap());
+    let fleet = StoreFleet::new(store);
+    match fleet.manifest(&caller("press-1")).await.unwrap_err() {
+        FleetError::Internal(why) => assert!(why.to_string().contains("restore a backup")),
+        other => panic!("{other:?}"),
     }
 }
