@@ -1,8 +1,8 @@
 //! The store in an SQLite file.
 
 mod backup;
+mod cache;
 mod file;
-mod heads;
 mod publication;
 mod rows;
 
@@ -21,8 +21,8 @@ use sqlx::query::Query;
 use sqlx::sqlite::{Sqlite, SqliteArguments, SqlitePool};
 use tokio::sync::Mutex;
 
+use self::cache::{Cache, Cached};
 use self::file::{Mode, StoreFile};
-use self::heads::{Cached, Heads};
 use self::rows::{FromRow, columns, count, failed, list, microseconds};
 use super::{
     ClientRecord, ContentKey, DeviceRecord, HISTORY, Head, Publication, PublishedDocument,
@@ -41,8 +41,10 @@ use super::{
 pub struct SqliteStore {
     writer: SqlitePool,
     readers: SqlitePool,
-    /// The newest publications, so that an unchanged poll reads nothing. Nobody else has the file open.
-    heads: Heads,
+    /// The records of clients and the newest publications, so that an unchanged poll reads nothing.
+    clients: Cache<ClientRecord>,
+    heads: Cache<Head>,
+    accepting: Mutex<()>,
     publishing: Mutex<()>,
     // The last, so that the file is free only when the connections are gone.
     file: StoreFile,
@@ -61,12 +63,16 @@ impl SqliteStore {
         let mut store = Self {
             writer,
             readers,
-            heads: Heads::default(),
+            clients: Cache::default(),
+            heads: Cache::default(),
+            accepting: Mutex::default(),
             publishing: Mutex::default(),
             file,
         };
+        let clients = store.clients().await?.into_iter();
+        store.clients = clients.map(|client| (client.id.clone(), client)).collect();
         let query = sqlx::query("SELECT client, version, digest FROM heads");
-        store.heads = store.all(query).await?.into();
+        store.heads = store.all(query).await?.into_iter().collect();
         Ok(store)
     }
 
@@ -136,15 +142,25 @@ impl Store for SqliteStore {
              ON CONFLICT DO UPDATE SET accepted = excluded.accepted, note = excluded.note",
         );
         let query = query.bind(client.id.as_str()).bind(client.accepted);
+        // As in `publish`.
+        let _turn = self.accepting.lock().await;
         let mut transaction = self.begin().await?;
         self.execute(&mut transaction, query.bind(&client.note))
             .await?;
-        self.commit(transaction).await
+        self.clients.set(&client.id, None);
+        self.commit(transaction).await?;
+        self.clients.set(&client.id, Some(client.clone()));
+        Ok(())
     }
 
     async fn client(&self, id: &ClientId) -> Result<Option<ClientRecord>, StoreError> {
-        let query = sqlx::query("SELECT * FROM clients WHERE id = ?");
-        self.one(query.bind(id.as_str())).await
+        match self.clients.get(id) {
+            Cached::Known(client) => Ok(client),
+            Cached::Unsure => {
+                let query = sqlx::query("SELECT * FROM clients WHERE id = ?");
+                self.one(query.bind(id.as_str())).await
+            }
+        }
     }
 
     async fn clients(&self) -> Result<Vec<ClientRecord>, StoreError> {
@@ -216,7 +232,7 @@ impl Store for SqliteStore {
 
     async fn head(&self, client: &ClientId) -> Result<Option<Head>, StoreError> {
         match self.heads.get(client) {
-            Cached::Head(head) => Ok(head),
+            Cached::Known(head) => Ok(head),
             Cached::Unsure => {
                 let query = sqlx::query("SELECT version, digest FROM heads WHERE client = ?");
                 self.one(query.bind(client.as_str())).await
