@@ -104,7 +104,7 @@ impl Living {
 
     async fn poll(&mut self) -> Result<(), Fault> {
         let request = std::mem::take(&mut self.poll);
-        let answer = self.ask(Operation::Poll, &request, &[200, 304]).await;
+        let answer = self.ask(Operation::Poll, &request).await;
         self.poll = request;
         let answer = answer?;
         if answer.status == 304 {
@@ -129,22 +129,21 @@ impl Living {
             device_id: Some(device_id),
         };
         let request = request(&self.course, "PUT", &path(&route)?, Some(&body));
-        self.ask(Operation::Capabilities, &request, &[200, 201])
-            .await?;
+        self.ask(Operation::Capabilities, &request).await?;
         Ok(())
     }
 
     /// Reports everything in a manifest as installed.
     async fn report_statuses(&mut self, manifest: &[u8]) -> Result<(), Fault> {
-        let manifest = self.read::<StateManifest>(manifest)?;
+        let manifest = read::<StateManifest>(manifest)?;
         for reference in &manifest.deployments {
             let route = Route::Deployment {
                 deployment_id: reference.deployment_id,
                 digest: reference.digest,
             };
             let get = request(&self.course, "GET", &path(&route)?, None);
-            let answer = self.ask(Operation::Document, &get, &[200]).await?;
-            let deployment = self.read::<ApplicationDeployment>(&answer.body)?;
+            let answer = self.ask(Operation::Document, &get).await?;
+            let deployment = read::<ApplicationDeployment>(&answer.body)?;
             let components = deployment.spec.deployment_profile.components.iter();
             let components = components.map(|component| {
                 ComponentStatus::new(component.name.clone(), DeploymentState::Installed)
@@ -160,7 +159,7 @@ impl Living {
                 deployment_id: reference.deployment_id,
             };
             let post = request(&self.course, "POST", &path(&route)?, Some(&body));
-            self.ask(Operation::Status, &post, &[200, 201]).await?;
+            self.ask(Operation::Status, &post).await?;
         }
         Ok(())
     }
@@ -169,12 +168,7 @@ impl Living {
     ///
     /// A server may close a connection that was idle just when it is used again; that is no error, and the request is sent
     /// once more over a new one.
-    async fn ask(
-        &mut self,
-        operation: Operation,
-        request: &[u8],
-        hoped_for: &[u16],
-    ) -> Result<Answer, Fault> {
+    async fn ask(&mut self, operation: Operation, request: &[u8]) -> Result<Answer, Fault> {
         let begin = Instant::now();
         let mut result = match self.connection.take() {
             Some(used) => self.ask_over(used, request).await,
@@ -184,20 +178,15 @@ impl Living {
             self.course.note(|tally| tally.reconnections += 1);
             result = self.ask_anew(request).await;
         }
-        let result = result.and_then(|answer| {
-            if hoped_for.contains(&answer.status) {
-                return Ok(answer);
-            }
-            let body = String::from_utf8_lossy(&answer.body);
-            let beginning: String = body.chars().take(EXCERPT).collect();
-            Err(Fault::new(FaultKind::Status(answer.status), &beginning))
-        });
-        self.course.note(|tally| match &result {
-            Ok(answer) => {
-                tally.answered(operation, begin.elapsed());
+        if let Ok(answer) = &result {
+            self.course.note(|tally| {
                 tally.sent += bytes(request.len());
                 tally.received += bytes(answer.received);
-            }
+            });
+        }
+        let result = result.and_then(|answer| check(operation, answer));
+        self.course.note(|tally| match &result {
+            Ok(_) => tally.answered(operation, begin.elapsed()),
             Err(fault) => tally.failed(fault),
         });
         result
@@ -235,20 +224,31 @@ impl Living {
         timeout(limit, work).await.unwrap_or_else(|_| Err(late()))
     }
 
-    fn read<T: margo_types::Document>(&self, bytes: &[u8]) -> Result<T, Fault> {
-        let document = margo_types::read::<T>(bytes).map(margo_types::Exact::into_value);
-        document.map_err(|error| {
-            let fault = Fault::malformed(&error.to_string());
-            self.course.note(|tally| tally.failed(&fault));
-            fault
-        })
-    }
-
     /// Each device is the only one of its client, under the same name.
     fn device_id(&self) -> Result<DeviceId, Fault> {
         let id = self.device.client.as_str().parse::<DeviceId>();
         id.map_err(|error| Fault::malformed(&error.to_string()))
     }
+}
+
+/// The answer, if it is one that the device can go on with.
+fn check(operation: Operation, answer: Answer) -> Result<Answer, Fault> {
+    match (operation, answer.status) {
+        (Operation::Poll, 304) | (Operation::Capabilities | Operation::Status, 200 | 201) => {}
+        (Operation::Poll, 200) => _ = read::<StateManifest>(&answer.body)?,
+        (Operation::Document, 200) => _ = read::<ApplicationDeployment>(&answer.body)?,
+        (_, status) => {
+            let body = String::from_utf8_lossy(&answer.body);
+            let beginning: String = body.chars().take(EXCERPT).collect();
+            return Err(Fault::new(FaultKind::Status(status), &beginning));
+        }
+    }
+    Ok(answer)
+}
+
+fn read<T: margo_types::Document>(bytes: &[u8]) -> Result<T, Fault> {
+    let document = margo_types::read::<T>(bytes).map(margo_types::Exact::into_value);
+    document.map_err(|error| Fault::malformed(&error.to_string()))
 }
 
 fn poll_request(course: &Course, tag: Option<&str>) -> Vec<u8> {

@@ -56,7 +56,7 @@ impl Peer {
     pub(crate) fn nginx(place: &Path) -> Result<Self, Failure> {
         let root = place.join("www/api/v1");
         fs::create_dir_all(&root)?;
-        fs::write(root.join("deployments"), "{}")?;
+        fs::write(root.join("deployments"), serve::manifest()?)?;
         let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
         let configuration = NGINX
             .replace("PLACE", &place.to_string_lossy())

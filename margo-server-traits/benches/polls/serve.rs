@@ -19,6 +19,8 @@ use margo_server_traits::publish::Publisher;
 use margo_server_traits::server::{Server, ServerOptions};
 use margo_server_traits::store::{ClientRecord, SqliteStore, Store as _};
 use margo_server_traits::{Fleet, FleetService, StoreFleet};
+use margo_types::SpecVersion;
+use margo_types::manifest::{ManifestVersion, StateManifest};
 use margo_types::svid::{Identity, Svid};
 use margo_types::trust::TrustBundle;
 use rustls::server::WebPkiClientVerifier;
@@ -88,21 +90,30 @@ async fn ours(listener: TcpListener, place: &Path, store: &OsStr) -> Result<(), 
     Ok(())
 }
 
-/// Answers everything with 304, if it has any tag at all; the first answer of a device needs one.
+/// A manifest without deployments.
+pub(crate) fn manifest() -> Result<Vec<u8>, Failure> {
+    let manifest = StateManifest::new(ManifestVersion::FIRST, None, Vec::new());
+    Ok(margo_types::write(&manifest, SpecVersion::Rc3)?)
+}
+
+/// Answers everything with 304 that has any tag at all; the first answer to a device needs a manifest.
 async fn bare(listener: TcpListener, place: &Path) -> Result<(), Failure> {
     let acceptor = TlsAcceptor::from(Arc::new(bare_config(place)?));
+    let manifest = Bytes::from(manifest()?);
     loop {
         let (stream, _) = listener.accept().await?;
-        let acceptor = acceptor.clone();
+        let (acceptor, manifest) = (acceptor.clone(), manifest.clone());
         tokio::spawn(async move {
             _ = stream.set_nodelay(true);
             let Ok(stream) = acceptor.accept(stream).await else {
                 return;
             };
             let service = service_fn(async |request: Request<Incoming>| {
-                let mut response = Response::new(Full::<Bytes>::default());
+                let mut response = Response::new(Full::default());
                 if request.headers().contains_key(IF_NONE_MATCH) {
                     *response.status_mut() = StatusCode::NOT_MODIFIED;
+                } else {
+                    *response.body_mut() = Full::new(manifest.clone());
                 }
                 response
                     .headers_mut()
