@@ -269,11 +269,11 @@ fn poll_request(course: &Course, tag: Option<&str>) -> Vec<u8> {
 fn request(course: &Course, method: &str, path: &str, body: Option<&[u8]>) -> Vec<u8> {
     let mut request = head(course, method, path);
     if let Some(body) = body {
-        let length = body.len();
-        request.push_str(&format!(
-            "Content-Type: {}\r\nContent-Length: {length}\r\n",
-            media_type::JSON
-        ));
+        request.push_str("Content-Type: ");
+        request.push_str(media_type::JSON);
+        request.push_str("\r\nContent-Length: ");
+        request.push_str(&body.len().to_string());
+        request.push_str("\r\n");
     }
     request.push_str("\r\n");
     let mut request = request.into_bytes();
