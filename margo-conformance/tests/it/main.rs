@@ -3,5 +3,6 @@
 mod authority;
 mod edges;
 mod gate;
+mod load;
 mod registry;
 mod wfm;

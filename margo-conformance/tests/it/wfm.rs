@@ -289,7 +289,7 @@ fn client(svid: &IssuedSvid) -> Client {
         .unwrap()
 }
 
-fn deployment(number: u8) -> ApplicationDeployment {
+pub(crate) fn deployment(number: u8) -> ApplicationDeployment {
     let text = DEPLOYMENT.replace("NUMBER", &number.to_string());
     read(text.as_bytes()).unwrap().into_value()
 }

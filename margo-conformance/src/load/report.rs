@@ -1,0 +1,209 @@
+//! What came of a run.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+use serde::Serialize;
+
+use super::tally::{Operation, Tally};
+use super::{Connections, Load, Pace};
+
+/// What a run found out, as it is written to JSON.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Report {
+    /// Whether the numbers are those of the target. They are not when the generator was the bottleneck.
+    pub valid: bool,
+    /// Why they are not; empty when they are.
+    pub invalid_because: Vec<String>,
+    /// The root URL of the fleet manager.
+    pub target: String,
+    /// Simulated devices.
+    pub devices: usize,
+    /// `kept-alive` or `per-request`.
+    pub connections: &'static str,
+    /// How often each device polled, in seconds; `None` for as often as it could.
+    pub period_seconds: Option<f64>,
+    /// From what the random numbers were made.
+    pub seed: u64,
+    /// How long it counted, without the warm-up.
+    pub seconds: f64,
+    /// Requests that were answered or failed.
+    pub requests: u64,
+    /// The same for each second.
+    pub requests_per_second: f64,
+    /// Polls that were answered by 304.
+    pub unchanged: u64,
+    /// How long answers took, by what was asked for: `poll`, `capabilities`, `document`, `status`; and `handshake`, which
+    /// is part of the first request on a connection.
+    pub operations: BTreeMap<&'static str, OperationReport>,
+    /// Requests that failed, by kind: `connect`, `handshake`, `timeout`, `broken`, `malformed`, `status 503` and so on.
+    pub errors: BTreeMap<String, Errors>,
+    /// Requests that were sent again, since the server had closed the idle connection. No errors.
+    pub reconnections: u64,
+    /// Polls that were due before the one before them was answered.
+    pub overdue: u64,
+    /// Bytes of HTTP that were sent, before encryption.
+    pub bytes_sent: u64,
+    /// Bytes of HTTP that were received, after decryption.
+    pub bytes_received: u64,
+    /// What the generator itself cost.
+    pub generator: GeneratorCost,
+}
+
+/// What came of one kind of request.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct OperationReport {
+    /// Those that were answered as hoped for.
+    pub count: u64,
+    /// From the moment the device begins until it has the whole answer.
+    pub latency: Latency,
+}
+
+/// Percentiles, in microseconds, exact to three digits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct Latency {
+    pub p50_us: u64,
+    pub p90_us: u64,
+    pub p99_us: u64,
+    #[serde(rename = "p99.9Us")]
+    pub p999_us: u64,
+    pub max_us: u64,
+}
+
+/// Requests that failed in one way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Errors {
+    /// How many.
+    pub count: u64,
+    /// What the first of them said.
+    pub first: String,
+}
+
+/// What the generator cost, and how late it was.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct GeneratorCost {
+    /// Its threads.
+    pub threads: usize,
+    /// Processor time of the process.
+    pub cpu_seconds: f64,
+    /// The part of its threads' time that it worked, from 0 to 1.
+    pub busy: f64,
+    /// How much later than it was due its threads did what was due, every 10 ms. Part of that is the resolution of the
+    /// clock, a millisecond.
+    pub lag: Latency,
+}
+
+pub(super) fn make(load: &Load, tally: &Tally, elapsed: Duration, cpu: Duration) -> Report {
+    let settings = &load.settings;
+    let threads = settings.threads.max(1);
+    let generator = GeneratorCost {
+        threads,
+        cpu_seconds: cpu.as_secs_f64(),
+        busy: ratio(cpu.as_secs_f64(), elapsed.as_secs_f64() * number(threads)),
+        lag: latency(&tally.lag),
+    };
+    let period = match settings.pace {
+        Pace::Unpaced => None,
+        Pace::Every { period, .. } => Some(period),
+    };
+    let invalid_because = doubts(&generator, period.is_some(), tally);
+    let errors = tally.errors.iter().map(|(kind, (count, first))| {
+        let errors = Errors {
+            count: *count,
+            first: first.clone(),
+        };
+        (kind.clone(), errors)
+    });
+    let requests = tally.requests();
+    Report {
+        valid: invalid_because.is_empty(),
+        invalid_because,
+        target: load.target.url.to_string(),
+        devices: load.devices.len(),
+        connections: match settings.connections {
+            Connections::KeptAlive => "kept-alive",
+            Connections::PerRequest => "per-request",
+        },
+        period_seconds: period.map(|period| period.as_secs_f64()),
+        seed: settings.seed,
+        seconds: elapsed.as_secs_f64(),
+        requests,
+        requests_per_second: ratio(number(requests), elapsed.as_secs_f64()),
+        unchanged: tally.unchanged,
+        operations: tally.operations.iter().map(operation).collect(),
+        errors: errors.collect(),
+        reconnections: tally.reconnections,
+        overdue: tally.overdue,
+        bytes_sent: tally.sent,
+        bytes_received: tally.received,
+        generator,
+    }
+}
+
+/// Why the numbers may be those of the generator instead of those of the target.
+fn doubts(generator: &GeneratorCost, is_paced: bool, tally: &Tally) -> Vec<String> {
+    let mut doubts = Vec::new();
+    if generator.busy > MAX_BUSY {
+        doubts.push(format!(
+            "the generator worked {:.0} % of the time of its threads; give it more threads, or another machine",
+            generator.busy * 100.0
+        ));
+    }
+    // Without a pace, devices wait for each other, and that is no lag.
+    if is_paced && generator.lag.p99_us > MAX_LAG_US {
+        doubts.push(format!(
+            "the generator was late by {} ms (99th percentile); give it a machine that is less busy",
+            generator.lag.p99_us / 1000
+        ));
+    }
+    if tally.requests() == 0 {
+        doubts.push("nothing was asked; let it run longer".to_owned());
+    }
+    doubts
+}
+
+fn operation(
+    (operation, latencies): (&Operation, &Histogram<u64>),
+) -> (&'static str, OperationReport) {
+    let report = OperationReport {
+        count: latencies.len(),
+        latency: latency(latencies),
+    };
+    (operation.name(), report)
+}
+
+fn latency(histogram: &Histogram<u64>) -> Latency {
+    Latency {
+        p50_us: histogram.value_at_quantile(0.5),
+        p90_us: histogram.value_at_quantile(0.9),
+        p99_us: histogram.value_at_quantile(0.99),
+        p999_us: histogram.value_at_quantile(0.999),
+        max_us: histogram.max(),
+    }
+}
+
+fn ratio(part: f64, whole: f64) -> f64 {
+    if whole > 0.0 { part / whole } else { 0.0 }
+}
+
+/// A count, of which nobody wants to know 16 digits.
+#[allow(clippy::cast_precision_loss, reason = "counts are below 2^52")]
+fn number<T: TryInto<u64>>(count: T) -> f64 {
+    count.try_into().unwrap_or(u64::MAX) as f64
+}
+
+/// A thread that works more than this has devices waiting for it.
+const MAX_BUSY: f64 = 0.9;
+const MAX_LAG_US: u64 = 10_000;

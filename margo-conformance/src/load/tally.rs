@@ -1,0 +1,134 @@
+//! What is counted.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+
+use super::connection::Fault;
+
+/// Counts of one thread, or of all together.
+pub(super) struct Tally {
+    pub(super) operations: BTreeMap<Operation, Histogram<u64>>,
+    /// How late the thread was.
+    pub(super) lag: Histogram<u64>,
+    /// By kind, with the text of the first.
+    pub(super) errors: BTreeMap<String, (u64, String)>,
+    pub(super) unchanged: u64,
+    pub(super) reconnections: u64,
+    pub(super) overdue: u64,
+    pub(super) sent: u64,
+    pub(super) received: u64,
+    /// Connections that are open now, counted or not.
+    pub(super) connected: u64,
+}
+
+/// What a device does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Operation {
+    /// TCP and TLS.
+    Handshake,
+    Poll,
+    Capabilities,
+    Document,
+    Status,
+}
+
+impl Operation {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Handshake => "handshake",
+            Self::Poll => "poll",
+            Self::Capabilities => "capabilities",
+            Self::Document => "document",
+            Self::Status => "status",
+        }
+    }
+}
+
+impl Tally {
+    pub(super) fn new() -> Self {
+        Self {
+            operations: BTreeMap::new(),
+            lag: histogram(),
+            errors: BTreeMap::new(),
+            unchanged: 0,
+            reconnections: 0,
+            overdue: 0,
+            sent: 0,
+            received: 0,
+            connected: 0,
+        }
+    }
+
+    pub(super) fn answered(&mut self, operation: Operation, latency: Duration) {
+        let latencies = self.operations.entry(operation).or_insert_with(histogram);
+        latencies.saturating_record(micros(latency));
+    }
+
+    pub(super) fn late(&mut self, lag: Duration) {
+        self.lag.saturating_record(micros(lag));
+    }
+
+    pub(super) fn failed(&mut self, fault: &Fault) {
+        let (count, _) = self
+            .errors
+            .entry(fault.kind.to_string())
+            .or_insert_with(|| (0, fault.text.clone()));
+        *count += 1;
+    }
+
+    /// Requests that had an answer or failed.
+    pub(super) fn requests(&self) -> u64 {
+        let answered = |(operation, latencies): (&Operation, &Histogram<u64>)| {
+            if *operation == Operation::Handshake {
+                0
+            } else {
+                latencies.len()
+            }
+        };
+        self.operations.iter().map(answered).sum::<u64>() + self.error_count()
+    }
+
+    pub(super) fn error_count(&self) -> u64 {
+        self.errors.values().map(|(count, _)| count).sum()
+    }
+
+    pub(super) fn poll_p99(&self) -> Option<Duration> {
+        let polls = self.operations.get(&Operation::Poll)?;
+        Some(Duration::from_micros(polls.value_at_quantile(0.99)))
+    }
+
+    pub(super) fn add(&mut self, other: &Self) {
+        for (operation, latencies) in &other.operations {
+            let sum = self.operations.entry(*operation).or_insert_with(histogram);
+            sum.add(latencies)
+                .expect("all histograms have the same bounds");
+        }
+        self.lag
+            .add(&other.lag)
+            .expect("all histograms have the same bounds");
+        for (kind, (count, text)) in &other.errors {
+            let (sum, _) = self
+                .errors
+                .entry(kind.clone())
+                .or_insert_with(|| (0, text.clone()));
+            *sum += count;
+        }
+        self.unchanged += other.unchanged;
+        self.reconnections += other.reconnections;
+        self.overdue += other.overdue;
+        self.sent += other.sent;
+        self.received += other.received;
+        self.connected += other.connected;
+    }
+}
+
+/// Microseconds up to ten minutes, to three digits. More counts as ten minutes.
+fn histogram() -> Histogram<u64> {
+    Histogram::new_with_bounds(1, 600_000_000, 3).expect("the bounds are those of a histogram")
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,183 @@
+//! Simulated devices: that they are devices, and that what is reported is what happened.
+
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use margo_conformance::authority::Authority;
+use margo_conformance::load::{
+    Connections, Load, LoadError, Pace, Report, Settings, SimulatedDevice, Target,
+};
+use margo_conformance::wfm::{Answer, FakeWfm};
+use margo_types::endpoint::Operation;
+use margo_types::id::{SpiffeId, TrustDomain};
+use margo_types::status::DeploymentState;
+
+use crate::wfm::deployment;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn devices_ask_for_what_is_new_and_report_it() {
+    let plant = Plant::start().await;
+    let deployment = deployment(1);
+    plant.wfm.assign(&deployment);
+    let report = plant
+        .run(40, |settings| {
+            settings.capabilities = true;
+            settings.statuses = true;
+        })
+        .await;
+    assert_eq!(report.errors.len(), 0, "{report:?}");
+    assert_eq!(plant.wfm.devices().len(), DEVICES);
+    let statuses = plant.wfm.statuses(&deployment.id);
+    assert_eq!(statuses.len(), DEVICES);
+    for status in statuses {
+        assert_eq!(status.status.state, DeploymentState::Installed);
+        assert_eq!(status.components.len(), 1);
+    }
+    let polls = plant.wfm.requests_for(Operation::Manifest);
+    let without_tag = polls
+        .iter()
+        .filter(|poll| !poll.headers.contains_key("if-none-match"));
+    assert_eq!(
+        without_tag.count(),
+        DEVICES,
+        "only the first poll has no tag"
+    );
+    let count = |operation| {
+        report
+            .operations
+            .get(operation)
+            .map_or(0, |operation| operation.count)
+    };
+    let devices = u64::try_from(DEVICES).unwrap();
+    assert_eq!(report.unchanged + devices, count("poll"));
+    for operation in ["handshake", "capabilities", "document", "status"] {
+        assert_eq!(count(operation), devices, "{operation}");
+    }
+    assert!(report.requests >= 40);
+    assert!(report.bytes_sent > 0 && report.bytes_received > 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_request_has_a_handshake_of_its_own_if_wanted() {
+    let plant = Plant::start().await;
+    let report = plant
+        .run(20, |settings| {
+            settings.connections = Connections::PerRequest
+        })
+        .await;
+    assert_eq!(report.errors.len(), 0, "{report:?}");
+    assert!(report.operations["handshake"].count >= report.operations["poll"].count);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn errors_are_counted_by_kind() {
+    let plant = Plant::start().await;
+    plant
+        .wfm
+        .fail_always(Operation::Manifest, Answer::problem(503));
+    assert_only_error(&plant.run(5, |_| {}).await, "status 503");
+    plant.wfm.recover();
+    plant
+        .wfm
+        .fail_always(Operation::Manifest, Answer::html(200));
+    assert_only_error(&plant.run(5, |_| {}).await, "malformed");
+    plant.wfm.recover();
+    plant
+        .wfm
+        .fail_always(Operation::Manifest, Answer::silence());
+    let report = plant
+        .run(5, |settings| settings.timeout = Duration::from_millis(300))
+        .await;
+    assert_only_error(&report, "timeout");
+    plant.wfm.recover();
+    // A peer that is trusted by nobody here.
+    plant.wfm.move_to(
+        &Authority::new(&domain()),
+        margo_conformance::authority::Lifetime::default(),
+    );
+    assert_only_error(&plant.run(5, |_| {}).await, "handshake");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connection_that_was_closed_while_idle_is_no_error() {
+    let plant = Plant::start().await;
+    let wfm = &plant.wfm;
+    let mut restarts = 0;
+    let handle = tokio::runtime::Handle::current();
+    let load = plant.load(|_| {});
+    let report = tokio::task::block_in_place(|| {
+        load.run(|progress| {
+            if progress.requests >= 20 && restarts == 0 {
+                restarts += 1;
+                handle.block_on(wfm.stop());
+                wfm.restart();
+            }
+            if restarts == 1 && progress.requests >= 200 {
+                return ControlFlow::Break(());
+            }
+            ControlFlow::Continue(())
+        })
+        .unwrap()
+    });
+    assert!(report.reconnections > 0, "{report:?}");
+    assert!(report.operations["poll"].count > 0);
+}
+
+#[tokio::test]
+async fn run_without_devices_says_so() {
+    let target = Target::resolve(&"https://127.0.0.1:9".parse().unwrap()).unwrap();
+    let load = Load::new(target, Vec::new(), Settings::default());
+    let refused = load.run(|_| ControlFlow::Continue(()));
+    assert!(matches!(refused, Err(LoadError::NoDevices)));
+    assert!(Target::resolve(&"http://127.0.0.1:9".parse().unwrap()).is_err());
+}
+
+struct Plant {
+    authority: Authority,
+    wfm: FakeWfm,
+}
+
+impl Plant {
+    async fn start() -> Self {
+        let authority = Authority::new(&domain());
+        let id = SpiffeId::wfm(&domain(), "wfm-1").unwrap();
+        let wfm = FakeWfm::start(&authority, &id).await;
+        Self { authority, wfm }
+    }
+
+    fn load(&self, change: impl FnOnce(&mut Settings)) -> Load {
+        let devices = SimulatedDevice::issue(&self.authority, "wfm-1", "load", DEVICES).unwrap();
+        let mut settings = Settings::default();
+        settings.pace = Pace::Unpaced;
+        settings.warm_up = Duration::ZERO;
+        settings.duration = Duration::from_mins(1);
+        change(&mut settings);
+        let target = Target::resolve(&self.wfm.url().parse().unwrap()).unwrap();
+        Load::new(target, devices, settings)
+    }
+
+    /// Runs until there were so many requests.
+    async fn run(&self, requests: u64, change: impl FnOnce(&mut Settings)) -> Report {
+        let load = self.load(change);
+        let run = move || {
+            load.run(|progress| {
+                if progress.requests < requests {
+                    return ControlFlow::Continue(());
+                }
+                ControlFlow::Break(())
+            })
+        };
+        tokio::task::spawn_blocking(run).await.unwrap().unwrap()
+    }
+}
+
+fn assert_only_error(report: &Report, kind: &str) {
+    let kinds: Vec<_> = report.errors.keys().map(String::as_str).collect();
+    assert_eq!(kinds, [kind], "{report:?}");
+}
+
+fn domain() -> TrustDomain {
+    TrustDomain::parse("plant.example").unwrap()
+}
+
+const DEVICES: usize = 3;

@@ -1,0 +1,332 @@
+//! Unchanged polls over mutual TLS: ours, nginx with a static file, and a bare responder of the same libraries.
+//!
+//! `cargo bench -p margo-server-traits --bench polls` runs all of it, `-- kept-alive` one part: `kept-alive`, `handshakes`,
+//! `growth` or `fleet`. Every server is a process of its own with two workers. All have the same certificates, TLS 1.3 and
+//! the same devices, and are measured in turns. `NGINX` names the program when it is not in the path.
+//!
+//! The ratios recorded are those of requests for each second of the server's own processor time. The load is made on the
+//! same machine, so that what gets through in a second is as much the load generator's doing.
+
+mod peers;
+mod process;
+mod serve;
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use margo_conformance::authority::{Authority, Lifetime};
+use margo_conformance::load::{
+    Connections, Load, Pace, Phase, Report, Settings, SimulatedDevice, raise_open_files,
+};
+use margo_types::id::{SpiffeId, TrustDomain};
+
+use self::peers::Peer;
+
+type Failure = Box<dyn std::error::Error>;
+
+fn main() -> Result<(), Failure> {
+    raise_open_files();
+    let mut arguments = std::env::args().skip(1).peekable();
+    if arguments
+        .peek()
+        .is_some_and(|first| first == serve::COMMAND)
+    {
+        return serve::main(arguments.skip(1));
+    }
+    let arguments: Vec<_> = arguments.collect();
+    // `cargo test --benches` wants to know that it runs, not how fast.
+    let is_bench = arguments.iter().any(|argument| argument == "--bench");
+    let only = arguments.iter().find(|argument| !argument.starts_with('-'));
+    let is_wanted = |name| only.is_none_or(|only| only == name);
+    let bench = Bench::prepare(is_bench)?;
+    if is_wanted("kept-alive") {
+        bench.compare(
+            "kept-alive",
+            Connections::KeptAlive,
+            bench.scale.devices,
+            [1.2, 0.8],
+        )?;
+    }
+    if is_wanted("handshakes") {
+        bench.compare(
+            "handshakes",
+            Connections::PerRequest,
+            bench.scale.handshakes,
+            [1.25, 0.0],
+        )?;
+    }
+    if is_wanted("growth") {
+        bench.growth()?;
+    }
+    if is_wanted("fleet") {
+        bench.fleet()?;
+    }
+    Ok(())
+}
+
+/// How much is done.
+struct Scale {
+    rounds: usize,
+    seconds: u64,
+    /// Clients in the store.
+    clients: usize,
+    /// Devices that poll without pause over connections that stay open.
+    devices: usize,
+    /// Devices that poll without pause over a new connection each time.
+    handshakes: usize,
+    /// How long the fleet polls once a minute, in seconds.
+    fleet: u64,
+}
+
+const FULL: Scale = Scale {
+    rounds: 5,
+    seconds: 3,
+    clients: 10_000,
+    devices: 200,
+    handshakes: 20,
+    fleet: 120,
+};
+
+const SMOKE: Scale = Scale {
+    rounds: 1,
+    seconds: 1,
+    clients: 50,
+    devices: 10,
+    handshakes: 2,
+    fleet: 1,
+};
+
+/// What all parts share: certificates, stores and devices.
+struct Bench {
+    place: tempfile::TempDir,
+    devices: Vec<SimulatedDevice>,
+    scale: Scale,
+}
+
+impl Bench {
+    fn prepare(is_bench: bool) -> Result<Self, Failure> {
+        let scale = if is_bench { FULL } else { SMOKE };
+        let place = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
+        let domain = TrustDomain::parse("factory.example")?;
+        let authority = Authority::new(&domain);
+        let wfm = authority.issue(&SpiffeId::wfm(&domain, WFM)?, Lifetime::default());
+        let write = |name: &str, text: &[u8]| std::fs::write(place.path().join(name), text);
+        write("wfm.pem", wfm.chain_pem.as_bytes())?;
+        write("wfm-key.pem", wfm.key_pem.as_bytes())?;
+        write("root.pem", authority.to_pem().0.as_bytes())?;
+        let bundle = margo_types::write(&authority.bundle(), margo_types::SpecVersion::Rc3)?;
+        write("bundle.json", &bundle)?;
+        let devices = SimulatedDevice::issue(&authority, WFM, "device", scale.clients)?;
+        for (name, clients) in [(MANY, &devices[..]), (FEW, &devices[..scale.clients / 100])] {
+            serve::fill(&place.path().join(name), clients)?;
+        }
+        Ok(Self {
+            place,
+            devices,
+            scale,
+        })
+    }
+
+    /// Ours against the others, polls without pause.
+    fn compare(
+        &self,
+        name: &str,
+        connections: Connections,
+        devices: usize,
+        [to_nginx, to_bare]: [f64; 2],
+    ) -> Result<(), Failure> {
+        let mut peers = vec![self.ours(MANY)?, Peer::bare(self.path())?];
+        match Peer::nginx(self.path()) {
+            Ok(nginx) => peers.push(nginx),
+            Err(why) => println!("{name}: without nginx: {why}"),
+        }
+        let settings = || {
+            let mut settings = self.settings(Pace::Unpaced, self.scale.seconds);
+            settings.connections = connections;
+            settings
+        };
+        let mut figures: Vec<Vec<Figure>> = peers.iter().map(|_| Vec::new()).collect();
+        for _ in 0..self.scale.rounds {
+            for (peer, figures) in peers.iter().zip(&mut figures) {
+                figures.push(measure(peer, &self.devices[..devices], settings())?);
+            }
+        }
+        for (peer, figures) in peers.iter().zip(&figures) {
+            let cpu = Spread::of(figures.iter().map(|figure| figure.per_cpu_second));
+            let wall = Spread::of(figures.iter().map(|figure| figure.per_second));
+            println!(
+                "{name}: {:<6} {cpu} a second of its processor time, {wall} a second",
+                peer.name()
+            );
+        }
+        for (other, goal) in [(1, to_bare), (2, to_nginx)] {
+            let (Some(peer), Some(theirs)) = (peers.get(other), figures.get(other)) else {
+                continue;
+            };
+            let ratio = |of: fn(&Figure) -> f64| {
+                let rounds = figures[0].iter().zip(theirs);
+                Spread::of(rounds.map(|(ours, theirs)| of(ours) / of(theirs)))
+            };
+            println!(
+                "{name}: ours to {}: {:.2} of processor time (goal {goal}), {:.2} of throughput",
+                peer.name(),
+                ratio(|figure| figure.per_cpu_second),
+                ratio(|figure| figure.per_second),
+            );
+        }
+        Ok(())
+    }
+
+    /// The processor time of a poll with a hundredth of the clients and with all of them, at the same rate.
+    fn growth(&self) -> Result<(), Failure> {
+        let few = self.scale.clients / 100;
+        let (small, large) = (self.ours(FEW)?, self.ours(MANY)?);
+        let polls = 2_000.0_f64.min(u32::try_from(self.scale.clients)?.into());
+        let mut ratios = Vec::new();
+        for round in 0..self.scale.rounds {
+            let cost = |peer: &Peer, devices: &[SimulatedDevice]| {
+                let period = f64::from(u32::try_from(devices.len())?) / polls;
+                let pace = Pace::Every {
+                    period: Duration::from_secs_f64(period),
+                    jitter: 0.1,
+                };
+                let mut settings = self.settings(pace, self.scale.seconds * 4);
+                // A handshake takes a millisecond.
+                settings.warm_up = Duration::from_millis(2 * u64::try_from(devices.len())?)
+                    + Duration::from_secs_f64(2.0 * period);
+                let figure = measure(peer, devices, settings)?;
+                println!(
+                    "growth: {} clients: {:.1} µs of processor time a poll, {:.0} polls a second, round {round}",
+                    devices.len(),
+                    1e6 / figure.per_cpu_second,
+                    figure.per_second,
+                );
+                Ok::<_, Failure>(1.0 / figure.per_cpu_second)
+            };
+            let before = cost(&small, &self.devices[..few])?;
+            ratios.push(cost(&large, &self.devices)? / before);
+        }
+        println!(
+            "growth: a poll among {} clients to one among {few}: {:.2} (goal at most 1.2)",
+            self.scale.clients,
+            Spread::of(ratios.into_iter()),
+        );
+        Ok(())
+    }
+
+    /// All devices once a minute.
+    fn fleet(&self) -> Result<(), Failure> {
+        let ours = self.ours(MANY)?;
+        let pace = Pace::Every {
+            period: Duration::from_mins(1),
+            jitter: 0.1,
+        };
+        let mut settings = self.settings(pace, self.scale.fleet);
+        settings.warm_up = Duration::from_millis(3 * u64::try_from(self.scale.clients)?);
+        let (report, _) = run(&ours, &self.devices, settings)?;
+        println!(
+            "fleet: {} devices every minute for {} s: {}, resident {} MiB, at most {} MiB",
+            report.devices,
+            self.scale.fleet,
+            serde_json::to_string(&report)?,
+            ours.resident() >> 20,
+            ours.peak() >> 20,
+        );
+        Ok(())
+    }
+
+    fn settings(&self, pace: Pace, seconds: u64) -> Settings {
+        let mut settings = Settings::default();
+        settings.pace = pace;
+        settings.warm_up = Duration::from_secs(1);
+        settings.duration = Duration::from_secs(seconds);
+        settings
+    }
+
+    fn ours(&self, store: &str) -> Result<Peer, Failure> {
+        Peer::ours(self.path(), &self.path().join(store))
+    }
+
+    fn path(&self) -> &Path {
+        self.place.path()
+    }
+}
+
+/// What a server did in one round.
+struct Figure {
+    per_second: f64,
+    per_cpu_second: f64,
+}
+
+fn measure(
+    peer: &Peer,
+    devices: &[SimulatedDevice],
+    settings: Settings,
+) -> Result<Figure, Failure> {
+    let (report, cpu) = run(peer, devices, settings)?;
+    let requests = report.requests_per_second * report.seconds;
+    Ok(Figure {
+        per_second: report.requests_per_second,
+        per_cpu_second: requests / cpu.as_secs_f64(),
+    })
+}
+
+/// The report of a run, and the processor time of the server while it counted.
+fn run(
+    peer: &Peer,
+    devices: &[SimulatedDevice],
+    settings: Settings,
+) -> Result<(Report, Duration), Failure> {
+    let mut cpu = [Duration::ZERO; 2];
+    let load = Load::new(peer.target()?, devices.to_vec(), settings);
+    let report = load.run(|progress| {
+        match progress.phase {
+            Phase::Begin => cpu[0] = peer.cpu_time(),
+            Phase::End => cpu[1] = peer.cpu_time(),
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    })?;
+    if !report.errors.is_empty() {
+        return Err(format!("{}: {:?}", peer.name(), report.errors).into());
+    }
+    for doubt in &report.invalid_because {
+        println!("{}: {doubt}", peer.name());
+    }
+    Ok((report, cpu[1].saturating_sub(cpu[0])))
+}
+
+/// The median with the lowest and the highest.
+struct Spread(Vec<f64>);
+
+impl Spread {
+    fn of(values: impl Iterator<Item = f64>) -> Self {
+        let mut values: Vec<_> = values.collect();
+        values.sort_by(f64::total_cmp);
+        Self(values)
+    }
+}
+
+impl std::fmt::Display for Spread {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter) -> std::fmt::Result {
+        let digits = formatter.precision().unwrap_or(0);
+        let (low, high) = (self.0[0], self.0[self.0.len() - 1]);
+        let median = self.0[self.0.len() / 2];
+        write!(
+            formatter,
+            "{median:.digits$} ({low:.digits$} to {high:.digits$})"
+        )
+    }
+}
+
+/// A file in the directory of the bench.
+fn file(place: &Path, name: &str) -> PathBuf {
+    place.join(name)
+}
+
+const WFM: &str = "wfm-1";
+/// The store with all clients.
+const MANY: &str = "many.db";
+/// The store with a hundredth of them.
+const FEW: &str = "few.db";
