@@ -4,7 +4,6 @@
 //! ignored, with the reason*; with `CI=true` it makes them fail. `.ci/install` installs all parts.
 
 #[path = "../../../../margo-providers/tests/real_parts/engine.rs"]
-#[expect(dead_code, reason = "the images are for other tests")]
 mod engine;
 
 use std::process::{Command, ExitCode, Stdio};
