@@ -1,15 +1,5 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
-//! The device side of the Margo management interface.
-//!
-//! ```text
-//! FleetApi.manifest ──► sync (verify version, digests) ──► StateStore.accept (one atomic, durable step)
-//!                                                               │
-//!            desired vs current ──► reconcile::plan (pure) ──► Provider.apply / remove / observe
-//!                                                               │
-//!                             status outbox (durable) ◄── component states, adopted manifest version
-//!                                                               │
-//!                                            FleetApi.report_status (in order per deployment)
-//! ```
+#![doc = include_str!("../README.md")]
 
 pub mod agent;
 pub mod api;

@@ -2,6 +2,26 @@
 //!
 //! Every handshake runs in a task of its own, under a time limit. What it proved about the client is the
 //! [`PeerSvid`](margo_types::svid::PeerSvid) in the extensions of every request of the connection.
+//!
+//! ```no_run
+//! use std::time::Duration;
+//!
+//! use margo_server_traits::server::{IdentityFiles, Server, ServerOptions};
+//! use margo_server_traits::{Fleet, FleetService};
+//! use tokio::net::TcpListener;
+//!
+//! # async fn serve(fleet: Fleet) -> Result<(), Box<dyn std::error::Error>> {
+//! let watch = IdentityFiles::new("wfm.pem", "wfm-key.pem", "bundle.json").watch()?;
+//! let identity = watch.identity().clone();
+//! tokio::spawn(watch.run(Duration::from_secs(10)));
+//!
+//! let service = FleetService::new(identity.id().clone(), fleet);
+//! let listener = TcpListener::bind("[::]:8443").await?;
+//! let server = Server::new(identity, service, ServerOptions::default());
+//! server.serve(listener, std::future::pending()).await?; // until this is ready: a signal, usually
+//! # Ok(())
+//! # }
+//! ```
 
 mod activity;
 mod connection;

@@ -173,7 +173,13 @@ fn identity(config: &Config) -> Result<IdentityWatch, Failure> {
     let files = &config.identity;
     let watch = IdentityFiles::new(&files.svid, &files.key, &files.bundle)
         .watch()
-        .map_err(|error| Failure::of(Kind::Environment, &error))?;
+        .map_err(|error| {
+            let mut failure = Failure::of(Kind::Environment, &error);
+            if !files.svid.exists() {
+                failure.message += "; `margo-wfm identity init` makes one for development";
+            }
+            failure
+        })?;
     watch.identity().verify_own().map_err(|error| {
         let files = format!("{} with {}", files.svid.display(), files.bundle.display());
         Failure::of(Kind::Environment, &error).about(files)

@@ -10,12 +10,15 @@ use margo_client::identity::IdentityFiles;
 use margo_client::schedule::{Schedule, ScheduleConfig};
 use margo_client::state::FileStore;
 use margo_client::{Agent, AgentHandle};
-use margo_providers::Provider;
+use margo_providers::{Provider, Silent};
 use margo_types::application::{Architecture, DeploymentType};
 use margo_types::capabilities::{
     Cpu, DeviceCapabilities, DeviceProperties, Interface, InterfaceType, Runtime,
 };
-use margo_types::id::DeviceId;
+use margo_types::deployment::{
+    ApplicationDeployment, DeployedProfile, DeploymentMetadata, DeploymentSpec,
+};
+use margo_types::id::{ApplicationId, DeploymentId, DeviceId};
 use margo_types::scalar::Quantity;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -106,9 +109,14 @@ impl Running {
     }
 
     /// Switches the device off and waits until its agent has ended. Workloads stay as they are.
-    pub(crate) async fn switch_off(self) {
+    pub(crate) async fn switch_off(mut self) {
         let _ = self.off.send(());
-        let _ = self.task.await;
+        if tokio::time::timeout(PATIENCE, &mut self.task)
+            .await
+            .is_err()
+        {
+            self.task.abort();
+        }
     }
 }
 
@@ -137,6 +145,25 @@ impl Host {
             capabilities,
             provider: Some(provider),
         })
+    }
+
+    /// Removes what runs there, and says what it was.
+    ///
+    /// # Errors
+    /// When the engine does not do it.
+    pub(crate) async fn clear(&self) -> Result<Vec<DeploymentId>, Failure> {
+        let Some(provider) = &self.provider else {
+            return Ok(Vec::new());
+        };
+        let found = provider.list().await?;
+        for id in &found {
+            // The id alone is enough: what is there has labels.
+            let profile = DeployedProfile::new(provider.deployment_type(), Vec::new());
+            let spec = DeploymentSpec::new(ApplicationId::parse("com-example-greeter")?, profile);
+            let deployment = ApplicationDeployment::new(*id, DeploymentMetadata::default(), spec);
+            provider.remove(&deployment, &Silent).await?;
+        }
+        Ok(found)
     }
 
     /// A gateway that hosts nothing itself.

@@ -12,7 +12,7 @@ use margo_package::oci::{Registries, RegistryAccess};
 use margo_providers::Provider;
 use margo_providers::compose::{ComposeProvider, Options};
 use margo_providers::simulated::SimulatedProvider;
-use margo_types::id::{ClientId, TrustDomain};
+use margo_types::id::{ClientId, DeploymentId, DeviceTarget, TrustDomain};
 use margo_types::status::DeploymentState;
 use margo_wfm::config::{IdentityConfig, StateConfig};
 use margo_wfm::identity::{DevelopmentDomain, IssuedFiles};
@@ -24,8 +24,9 @@ use tokio::task::JoinHandle;
 use url::Url;
 
 use crate::device::{Device, Host, Running, state_file};
+use crate::image::Image;
 use crate::narrator::Narrator;
-use crate::{Failure, image, package};
+use crate::{Failure, package};
 
 /// A fleet of three clients. The panel and the press are devices; the gateway connects two more.
 pub(crate) struct Fleet {
@@ -41,9 +42,17 @@ pub(crate) struct Fleet {
     pub panel_script: Option<Arc<SimulatedProvider>>,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<Result<(), margo_wfm::Failure>>,
-    engine: Option<&'static str>,
+    /// What the panel's containers are made of, where an engine runs them.
+    image: Option<Image>,
     /// The place of all files; it goes last.
     folder: TempDir,
+}
+
+/// What runs the panel's workloads.
+struct PanelProvider {
+    provider: Arc<dyn Provider>,
+    script: Option<Arc<SimulatedProvider>>,
+    image: Option<Image>,
 }
 
 /// The clients of the fleet manager.
@@ -60,7 +69,10 @@ impl Fleet {
     /// # Errors
     /// When something does not start.
     pub(crate) async fn start(narrator: &mut Narrator, simulated: bool) -> Result<Self, Failure> {
-        let folder = TempDir::with_prefix("margo-quickstart-")?;
+        let folder = tempfile::Builder::new()
+            .prefix(FOLDER_PREFIX)
+            .rand_bytes(8)
+            .tempdir()?;
         let registry = Registry::start().await;
         let clients = CLIENTS
             .map(ClientId::parse)
@@ -81,11 +93,10 @@ impl Fleet {
             let _ = stopped.await;
         }));
 
-        let (panel, panel_script, engine) =
-            panel_provider(narrator, &registry, folder.path(), simulated).await?;
+        let panel = PanelProvider::choose(narrator, &registry, folder.path(), simulated).await?;
         let simulated = || -> Arc<dyn Provider> { Arc::new(SimulatedProvider::new()) };
         let hosts = [
-            (Host::new("panel", panel)?, Vec::new()),
+            (Host::new("panel", panel.provider)?, Vec::new()),
             (Host::new("press", simulated())?, Vec::new()),
             (
                 Host::gateway("gateway")?,
@@ -115,10 +126,10 @@ impl Fleet {
             manager,
             network,
             devices,
-            panel_script,
+            panel_script: panel.script,
             stop,
             serving,
-            engine,
+            image: panel.image,
             folder,
         };
         fleet.wait_for_devices(narrator).await?;
@@ -130,14 +141,19 @@ impl Fleet {
         self.folder.path()
     }
 
+    /// The name of the image that the sample runs, different for each fleet on an engine.
+    pub(crate) fn image(&self) -> String {
+        image_name(self.folder.path())
+    }
+
     /// Waits until the fleet manager knows from reports that it is so, and tells every report that is news.
     ///
     /// # Errors
-    /// When it takes too long, or what the fleet manager has cannot be read.
+    /// When it takes too long, will not become so, or what the fleet manager has cannot be read.
     pub(crate) async fn until(
         &self,
         narrator: &mut Narrator,
-        is_so: impl Fn(&DeploymentOverview) -> bool,
+        is_so: impl Fn(&DeploymentOverview) -> Result<bool, Failure>,
     ) -> Result<(), Failure> {
         let begun = Instant::now();
         loop {
@@ -147,41 +163,52 @@ impl Fleet {
                     narrator.see(&place(overview, report), &state(overview, report));
                 }
             }
-            if !overviews.is_empty() && overviews.iter().all(&is_so) {
+            let mut missing = Vec::new();
+            for overview in &overviews {
+                if !is_so(overview)? {
+                    missing.push(overview.target.to_string());
+                }
+            }
+            if !overviews.is_empty() && missing.is_empty() {
                 return Ok(());
             }
             if begun.elapsed() > PATIENCE {
-                return Err(format!("it took too long; the last reports are {overviews:?}").into());
+                let missing = missing.join(", ");
+                let patience = PATIENCE.as_secs();
+                return Err(format!("nothing after {patience} s from {missing}").into());
             }
             tokio::time::sleep(BETWEEN_LOOKS).await;
         }
     }
 
-    /// Stops everything, and says what was left behind.
+    /// Stops everything and removes what is left on the devices, whatever happened before.
     ///
     /// # Errors
-    /// When workloads are left on a device, or the fleet manager did not end well.
-    pub(crate) async fn end(self) -> Result<(), Failure> {
+    /// What could not be stopped or removed.
+    pub(crate) async fn end(self) -> Result<Vec<DeploymentId>, Failure> {
         let mut left = Vec::new();
+        let mut problems = Vec::new();
         for (device, running) in self.devices {
-            for host in [&device.host].into_iter().chain(&device.children) {
-                if let Some(provider) = &host.provider {
-                    left.extend(provider.list().await?);
-                }
-            }
             if let Some(running) = running {
                 running.switch_off().await;
             }
+            for host in [&device.host].into_iter().chain(&device.children) {
+                match host.clear().await {
+                    Ok(found) => left.extend(found),
+                    Err(error) => problems.push(error.to_string()),
+                }
+            }
         }
         let _ = self.stop.send(());
-        self.serving.await??;
-        if let Some(engine) = self.engine {
-            image::remove(engine);
+        if let Err(error) = self.serving.await? {
+            problems.push(error.to_string());
         }
-        if left.is_empty() {
-            return Ok(());
+        drop(self.image);
+        if problems.is_empty() {
+            Ok(left)
+        } else {
+            Err(problems.join("\n").into())
         }
-        Err(format!("deployments are left on devices: {left:?}").into())
     }
 
     async fn wait_for_devices(&self, narrator: &mut Narrator) -> Result<(), Failure> {
@@ -221,49 +248,69 @@ async fn open_wfm(
     Ok(Wfm::open(&config).await?)
 }
 
-/// What runs the panel's workloads: the container engine of this machine, or else a simulated provider whose script is
-/// given too. Says which it is, and why.
-async fn panel_provider(
-    narrator: &mut Narrator,
-    registry: &Registry,
-    folder: &Path,
-    simulated: bool,
-) -> Result<
-    (
-        Arc<dyn Provider>,
-        Option<Arc<SimulatedProvider>>,
-        Option<&'static str>,
-    ),
-    Failure,
-> {
-    let why = if simulated {
-        "as asked for".to_owned()
-    } else {
+impl PanelProvider {
+    /// The container engine of this machine, or else a simulated provider with a script. Tells which it is, and why.
+    async fn choose(
+        narrator: &mut Narrator,
+        registry: &Registry,
+        folder: &Path,
+        simulated: bool,
+    ) -> Result<Self, Failure> {
+        let found = if simulated {
+            Err("as --simulated asks for".to_owned())
+        } else {
+            Self::compose(narrator, registry, folder).await?
+        };
+        Ok(found.unwrap_or_else(|why| {
+            narrator.simulated(why);
+            let provider = Arc::new(SimulatedProvider::new());
+            Self {
+                provider: provider.clone(),
+                script: Some(provider),
+                image: None,
+            }
+        }))
+    }
+
+    /// The container engine, or why there is none to use.
+    async fn compose(
+        narrator: &mut Narrator,
+        registry: &Registry,
+        folder: &Path,
+    ) -> Result<Result<Self, String>, Failure> {
         let mut options =
             Options::new(folder.join("workloads"), package::client(&registry.host())?);
-        "quickstart".clone_into(&mut options.prefix);
-        match ComposeProvider::detect(options).await {
-            Ok(provider) => {
-                let found = provider.found().to_string();
-                let program = if found.starts_with("podman") {
-                    "podman"
-                } else {
-                    "docker"
-                };
-                match image::import(program) {
-                    Ok(()) => {
-                        narrator.engine(found);
-                        return Ok((Arc::new(provider), None, Some(program)));
-                    }
-                    Err(why) => why,
-                }
+        // Fleets that run at the same time share the engine, and must not take each other's containers for their own.
+        options.prefix = format!("quickstart{}", run_name(folder));
+        let provider = match ComposeProvider::detect(options).await {
+            Ok(provider) => provider,
+            Err(error) => return Ok(Err(error.to_string())),
+        };
+        let found = provider.found().to_string();
+        let program = if found.starts_with("podman") {
+            "podman"
+        } else {
+            "docker"
+        };
+        Ok(Image::import(program, &image_name(folder)).map(|image| {
+            narrator.engine(found);
+            Self {
+                provider: Arc::new(provider),
+                script: None,
+                image: Some(image),
             }
-            Err(error) => error.to_string(),
-        }
-    };
-    narrator.engine(format!("simulated ({why})"));
-    let provider = Arc::new(SimulatedProvider::new());
-    Ok((provider.clone(), Some(provider), None))
+        }))
+    }
+}
+
+/// What tells this fleet from others at the same time.
+fn run_name(folder: &Path) -> String {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    name.trim_start_matches(FOLDER_PREFIX).to_ascii_lowercase()
+}
+
+fn image_name(folder: &Path) -> String {
+    format!("margo-quickstart:{}", run_name(folder))
 }
 
 fn identity_files(issued: IssuedFiles) -> IdentityFiles {
@@ -276,34 +323,55 @@ fn make_folder(folder: &Path, name: &str) -> Result<std::path::PathBuf, Failure>
     Ok(folder)
 }
 
-/// Where a report comes from; of a gateway's own choice, which device it chose.
+/// Where a report comes from; of a gateway's own choice, the device it chose.
 fn place(overview: &DeploymentOverview, report: &Report) -> String {
-    let target = &overview.target;
-    match &report.device {
-        Some(device) if device.as_str() != target.to_string() => format!("{target} on {device}"),
-        _ => target.to_string(),
+    match (&overview.target, &report.device) {
+        (DeviceTarget::AnyBehind(_), Some(device)) => format!("{device} (for *)"),
+        (target, _) => target.to_string(),
     }
 }
 
 /// What it says.
 fn state(overview: &DeploymentOverview, report: &Report) -> String {
+    let application = overview.application.as_str();
+    let application = application
+        .rsplit_once('-')
+        .map_or(application, |(_, name)| name);
     let version = report.version.as_deref().unwrap_or("?");
-    let mut text = format!("{} {version} {}", overview.application, report.state);
+    let mut text = format!("{application} {version} {}", report.state);
     if let Some(manifest) = report.manifest {
-        text = format!("{text}, by manifest {manifest}");
+        text = format!("{text} (manifest {manifest})");
     }
     let component = report.components.iter().find_map(|it| it.error.as_ref());
     if let Some(error) = report.error.as_ref().or(component) {
-        text = format!("{text}: {} ({})", error.message, error.code);
+        text = format!("{text}\n{}: {}", error.code, error.message);
     }
     text
 }
 
 /// Whether a deployment runs as the fleet manager wants it now.
-pub(crate) fn is_installed(overview: &DeploymentOverview) -> bool {
+///
+/// # Errors
+/// When it failed.
+pub(crate) fn is_installed(overview: &DeploymentOverview) -> Result<bool, Failure> {
     let is_installed = |report: &Report| report.state == DeploymentState::Installed;
-    overview.is_gone() || !overview.waiting && overview.reports.iter().all(is_installed)
+    if overview.is_gone() {
+        return Ok(true);
+    }
+    if let Some(report) = failure(overview) {
+        let (place, state) = (place(overview, report), state(overview, report));
+        return Err(format!("{place}: {state}").into());
+    }
+    Ok(!overview.waiting && overview.reports.iter().all(is_installed))
 }
 
+/// The report that the present state of a deployment failed.
+pub(crate) fn failure(overview: &DeploymentOverview) -> Option<&Report> {
+    let has_failed = |report: &&Report| report.state == DeploymentState::Failed;
+    let mut reports = overview.reports.iter();
+    reports.find(has_failed).filter(|_| !overview.waiting)
+}
+
+const FOLDER_PREFIX: &str = "margo-quickstart-";
 const PATIENCE: Duration = Duration::from_mins(1);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);

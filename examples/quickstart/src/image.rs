@@ -2,44 +2,59 @@
 //! without fetching anything: `/wait` waits for ever, `/fail` says why and ends with status 3.
 
 use std::io::Write as _;
+use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 
-/// The name of the image, as the sample's compose file has it.
-pub(crate) const IMAGE: &str = "margo-quickstart:1";
-
-/// Makes the image known to the engine that this program, `docker` or `podman`, speaks to.
-///
-/// # Errors
-/// What went wrong, for a person: no program, no engine, or no machine code for this processor.
-pub(crate) fn import(engine: &str) -> Result<(), String> {
-    let archive = archive().ok_or("there is no sample image for this processor")?;
-    let mut importing = Command::new(engine)
-        .args(["import", "-", IMAGE])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(|error| format!("{engine} cannot be run: {error}"))?;
-    if let Some(mut input) = importing.stdin.take() {
-        // When it ends early, its own words say more than the broken pipe.
-        let _ = input.write_all(&archive);
-    }
-    let output = importing
-        .wait_with_output()
-        .map_err(|error| error.to_string())?;
-    if output.status.success() {
-        return Ok(());
-    }
-    Err(String::from_utf8_lossy(&output.stderr).trim().to_owned())
+/// The image in an engine. It goes with this value.
+#[derive(Debug)]
+pub(crate) struct Image {
+    program: &'static str,
+    name: String,
 }
 
-/// Removes the image again; an engine that is gone has nothing to remove.
-pub(crate) fn remove(engine: &str) {
-    let _ = Command::new(engine)
-        .args(["rmi", "--force", IMAGE])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
+impl Image {
+    /// Makes the image known by this name to the engine that this program, `docker` or `podman`, speaks to.
+    ///
+    /// # Errors
+    /// What went wrong, for a person: no program, no engine, or no machine code for this processor.
+    pub(crate) fn import(program: &'static str, name: &str) -> Result<Self, String> {
+        let archive = archive().ok_or("there is no sample image for this processor")?;
+        let mut importing = Command::new(program)
+            .args(["import", "-", name])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|error| format!("{program} cannot be run: {error}"))?;
+        if let Some(mut input) = importing.stdin.take() {
+            // When it ends early, its own words say more than the broken pipe.
+            let _ = input.write_all(&archive);
+        }
+        let output = importing
+            .wait_with_output()
+            .map_err(|error| error.to_string())?;
+        if output.status.success() {
+            let name = name.to_owned();
+            return Ok(Self { program, name });
+        }
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        Err(format!(
+            "the sample image cannot be imported: {}",
+            complaint.trim()
+        ))
+    }
+}
+
+impl Drop for Image {
+    fn drop(&mut self) {
+        // An engine that is gone has nothing to remove.
+        let _ = Command::new(self.program)
+            .args(["rmi", "--force", &self.name])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .process_group(0) // a second Ctrl-C is not for it
+            .status();
+    }
 }
 
 /// The root file system of the image, as tar.

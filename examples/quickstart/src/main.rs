@@ -7,6 +7,7 @@
 mod device;
 mod fleet;
 mod image;
+mod interruption;
 mod narrator;
 mod package;
 mod tour;
@@ -18,7 +19,10 @@ use clap::Parser;
 use crate::narrator::Narrator;
 
 /// Shows a Margo fleet at work: deploy, reconfigure, update, fail and recover, lose the network, remove.
+///
+/// Needs nothing but this program. Docker or Podman with Compose runs the workloads of one device if it is there.
 #[derive(Debug, Parser)]
+#[command(after_help = EXIT_CODES)]
 struct Arguments {
     /// Print one JSON object at the end instead of a story.
     #[arg(long)]
@@ -27,6 +31,10 @@ struct Arguments {
     #[arg(long)]
     simulated: bool,
 }
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 everything went as it should, 1 it did not, 2 wrong arguments,
+128 and the signal's number when it was interrupted. Nothing stays behind.";
 
 /// What went wrong; shown to a person as it is.
 type Failure = Box<dyn std::error::Error + Send + Sync>;

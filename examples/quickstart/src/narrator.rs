@@ -1,17 +1,25 @@
 //! Telling what happens, as a story or as one JSON object.
 
+mod layout;
+
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::Instant;
 
 use serde::Serialize;
 
+use self::layout::indented;
 use crate::Failure;
+use crate::interruption::Interrupted;
 
 /// Tells what happens and keeps it for the end.
+#[derive(Debug)]
 pub(crate) struct Narrator {
     aloud: bool,
     begun: Instant,
+    /// When the step that goes on now began.
+    step_begun: Option<Instant>,
     story: Story,
     /// What was last seen of each thing, so that only news are told.
     seen: BTreeMap<String, String>,
@@ -22,8 +30,11 @@ pub(crate) struct Narrator {
 struct Story {
     /// Whether everything went as it should.
     ok: bool,
-    /// What ran the workloads of the panel.
+    /// What ran the workloads of the panel: a container engine with its version, or `simulated`.
     engine: String,
+    /// Why they were simulated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    simulated_because: Option<String>,
     /// What happened, in order.
     steps: Vec<Step>,
     /// Why it ended early.
@@ -36,8 +47,10 @@ struct Story {
 #[derive(Debug, Serialize)]
 struct Step {
     name: String,
+    /// Whether it went as it should.
+    ok: bool,
     seconds: f64,
-    /// The changes that were seen meanwhile, such as `panel: greeter installed`.
+    /// The changes that were seen meanwhile, such as `panel: greeter 1.0.0 installed (manifest 2)`.
     seen: Vec<String>,
 }
 
@@ -47,89 +60,130 @@ impl Narrator {
         Self {
             aloud,
             begun: Instant::now(),
+            step_begun: None,
             story: Story::default(),
             seen: BTreeMap::new(),
         }
     }
 
-    /// Says what runs the workloads.
+    /// Tells what the whole is about.
+    pub(crate) fn introduce(&mut self, text: &str) {
+        self.say(&indented("", text));
+    }
+
+    /// Tells that a container engine runs the workloads of the panel.
     pub(crate) fn engine(&mut self, engine: String) {
-        self.say(&format!("  containers: {engine}"));
+        self.tell("containers", &format!("of the panel: {engine}"));
+        self.tell("", "of all others: simulated");
         self.story.engine = engine;
     }
 
-    /// Does something and tells how long it took.
+    /// Tells that nothing runs containers, and why.
+    pub(crate) fn simulated(&mut self, because: String) {
+        self.tell("containers", &format!("simulated: {because}"));
+        "simulated".clone_into(&mut self.story.engine);
+        self.story.simulated_because = Some(because);
+    }
+
+    /// Does something and tells what it is for and how long it took.
     ///
     /// # Errors
     /// What `work` fails with, saying in which step.
     pub(crate) async fn step<T>(
         &mut self,
         name: &str,
+        about: &str,
         work: impl AsyncFnOnce(&mut Self) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        let begun = Instant::now();
-        self.say(&format!("\n{name}"));
+        self.end_step(false); // of a step that was interrupted
+        self.step_begun = Some(Instant::now());
         self.story.steps.push(Step {
             name: name.to_owned(),
+            ok: false,
             seconds: 0.0,
             seen: Vec::new(),
         });
+        self.say(&format!("\n{}. {name}", self.story.steps.len()));
+        self.say(&indented("   ", about));
         let outcome = work(self).await;
-        let seconds = begun.elapsed().as_secs_f64();
-        if let Some(step) = self.story.steps.last_mut() {
-            step.seconds = seconds;
-        }
-        let outcome = outcome.map_err(|error| format!("{name}: {}", with_causes(&*error)))?;
-        self.say(&format!("  done in {seconds:.1} s"));
-        Ok(outcome)
+        self.end_step(outcome.is_ok());
+        outcome.map_err(|error| format!("{name}: {}", with_causes(&*error)).into())
     }
 
     /// Tells how something fares, if that is news.
     pub(crate) fn see(&mut self, what: &str, state: &str) {
         let before = self.seen.insert(what.to_owned(), state.to_owned());
-        if before.as_deref() == Some(state) {
-            return;
+        if before.as_deref() != Some(state) {
+            self.tell(what, state);
         }
+    }
+
+    /// Tells what happens to something.
+    pub(crate) fn tell(&mut self, what: &str, event: &str) {
         let time = self.begun.elapsed().as_secs_f64();
-        self.say(&format!("  {time:5.1} s  {what:<26} {state}"));
+        self.say(&indented(&format!("   {time:5.1} s  {what:<22} "), event));
         if let Some(step) = self.story.steps.last_mut() {
-            step.seen.push(format!("{what}: {state}"));
+            step.seen.push(format!("{what}: {event}"));
         }
     }
 
     /// Ends the story; the exit code tells whether it went well.
     pub(crate) fn end(mut self, outcome: Result<(), Failure>) -> ExitCode {
+        self.end_step(false);
         self.story.ok = outcome.is_ok();
         self.story.seconds = self.begun.elapsed().as_secs_f64();
+        let mut code = ExitCode::SUCCESS;
         match outcome {
             Ok(()) => self.say(&format!(
                 "\nEverything went as it should, in {:.1} s.",
                 self.story.seconds
             )),
             Err(error) => {
+                code = error
+                    .downcast_ref::<Interrupted>()
+                    .map_or(ExitCode::FAILURE, Interrupted::exit_code);
                 if self.aloud {
-                    eprintln!("\nerror: {error}");
+                    eprintln!("\n{}", indented("error: ", &error.to_string()));
                 }
                 self.story.error = Some(error.to_string());
             }
         }
-        if !self.aloud {
-            // Texts and numbers always fit JSON.
-            println!(
-                "{}",
-                serde_json::to_string_pretty(&self.story).unwrap_or_default()
-            );
+        if self.aloud {
+            return code;
         }
-        if self.story.ok {
-            ExitCode::SUCCESS
-        } else {
-            ExitCode::FAILURE
+        match self.print() {
+            Ok(()) => code,
+            Err(error) => {
+                eprintln!("error: the outcome cannot be printed: {error}");
+                ExitCode::FAILURE
+            }
         }
+    }
+
+    fn print(&self) -> std::io::Result<()> {
+        let mut out = std::io::stdout().lock();
+        serde_json::to_writer_pretty(&mut out, &self.story)?;
+        writeln!(out)?;
+        out.flush()
+    }
+
+    fn end_step(&mut self, ok: bool) {
+        let Some(begun) = self.step_begun.take() else {
+            return;
+        };
+        let seconds = begun.elapsed().as_secs_f64();
+        if let Some(step) = self.story.steps.last_mut() {
+            step.ok = ok;
+            step.seconds = seconds;
+        }
+        let how = if ok { "done in" } else { "not done, after" };
+        self.say(&format!("   {how} {seconds:.1} s"));
     }
 
     fn say(&self, line: &str) {
         if self.aloud {
-            println!("{line}");
+            // Nobody may be listening any more, as in `quickstart | head`; the work goes on all the same.
+            let _ = writeln!(std::io::stdout(), "{line}");
         }
     }
 }

@@ -11,13 +11,14 @@ use margo_types::id::ComponentName;
 
 use crate::Failure;
 
-/// Publishes one version of the sample to this registry and says where it is.
+/// Publishes one version of the sample, which runs this image, to this registry and says where it is.
 ///
 /// # Errors
 /// When the sample is not valid or the registry refuses it.
 pub(crate) async fn publish(
     registry: &str,
     version: &str,
+    image: &str,
     folder: &Path,
 ) -> Result<String, Failure> {
     let folder = folder.join(version);
@@ -26,6 +27,7 @@ pub(crate) async fn publish(
     let fill_in = |text: &str| {
         text.replace("REGISTRY", registry)
             .replace("VERSION", version)
+            .replace("IMAGE", image)
     };
     fs::write(folder.join("margo.yaml"), fill_in(DESCRIPTION))?;
     fs::write(component.join("compose.yaml"), fill_in(COMPOSE))?;

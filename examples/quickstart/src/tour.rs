@@ -1,5 +1,7 @@
 //! What is shown, from beginning to end.
 
+use std::pin::pin;
+
 use margo_client::agent::Contact;
 use margo_providers::Trouble;
 use margo_providers::simulated::Fault;
@@ -8,92 +10,142 @@ use margo_wfm::operations::{
     Deploy, Deployed, DeploymentOverview, ImportPackage, Reconfigure, Remove, Settings, Update,
 };
 
-use crate::fleet::{Fleet, PANEL, PRESS, is_installed};
+use crate::fleet::{Fleet, PANEL, PRESS, failure, is_installed};
+use crate::interruption::interruption;
 use crate::narrator::Narrator;
 use crate::{Failure, package};
 
-/// Shows everything.
+/// Shows everything, until it is interrupted, and leaves nothing behind.
 ///
 /// # Errors
-/// When something did not go as it should.
+/// When something did not go as it should, with all that went wrong; [`crate::interruption::Interrupted`] when it was.
 pub(crate) async fn run(narrator: &mut Narrator, simulated: bool) -> Result<(), Failure> {
-    let mut fleet = narrator
-        .step(
-            "Start a registry, a fleet manager and three devices",
-            async |narrator| Fleet::start(narrator, simulated).await,
-        )
-        .await?;
-    let shown = show(narrator, &mut fleet).await;
+    let mut interruption = pin!(interruption()?);
+    narrator.introduce(INTRODUCTION);
+    let starting = narrator.step(
+        "Start a registry, a fleet manager and three devices",
+        "The devices have never met their fleet manager. Each has a certificate that says who it is, \
+         polls, and reports what it is and can run. One of them is a gateway with two devices behind it.",
+        async |narrator| Fleet::start(narrator, simulated).await,
+    );
+    let mut fleet = tokio::select! {
+        started = starting => started?,
+        interrupted = &mut interruption => return Err(interrupted.into()),
+    };
+    let shown = tokio::select! {
+        shown = show(narrator, &mut fleet) => shown,
+        interrupted = &mut interruption => Err(interrupted.into()),
+    };
+    let is_shown = shown.is_ok();
     let ended = narrator
-        .step("Stop, and look what is left", async |_| fleet.end().await)
+        .step(
+            "Stop, and look what is left",
+            "No container, network, volume, image or file may stay on this machine.",
+            async |narrator| {
+                let left = fleet.end().await?;
+                if is_shown && !left.is_empty() {
+                    return Err(format!("{} deployments were left on devices", left.len()).into());
+                }
+                if !left.is_empty() {
+                    narrator.tell("left by then", &format!("{} removed", left.len()));
+                }
+                Ok(())
+            },
+        )
         .await;
-    shown.and(ended)
+    match (shown, ended) {
+        (Err(shown), Err(ended)) => Err(format!("{shown}\n{ended}").into()),
+        (shown, ended) => shown.and(ended),
+    }
 }
 
 async fn show(narrator: &mut Narrator, fleet: &mut Fleet) -> Result<(), Failure> {
-    let versions = narrator
+    let [first, second] = narrator
         .step(
             "Package the sample application, in two versions",
+            "A package says what the application needs, which of its parameters an operator may \
+             set, and where its Compose file is. It is kept in a container registry.",
             async |narrator| publish(narrator, fleet).await,
         )
         .await?;
-    let [first, second] = versions;
     let deployed = narrator
-        .step("Deploy it to every device", async |narrator| {
-            deploy(narrator, fleet, &first).await
-        })
+        .step(
+            "Deploy it to every device",
+            "The fleet manager never calls a device. It publishes, for each, a numbered manifest of \
+             what should run; devices fetch it, verify every byte, and report. For gateway/* the \
+             gateway itself chooses the device behind it.",
+            async |narrator| deploy(narrator, fleet, &first).await,
+        )
         .await?;
     let on_panel = &deployed[PANEL];
     narrator
-        .step("Change a parameter of the panel", async |narrator| {
-            set(fleet, on_panel, "greeting", "Good evening").await?;
-            fleet.until(narrator, is_installed).await
-        })
+        .step(
+            "Change a parameter of the panel",
+            "Its container is made anew with the new greeting; the others are not touched.",
+            async |narrator| {
+                set(fleet, on_panel, "greeting", "Good evening").await?;
+                fleet.until(narrator, is_installed).await
+            },
+        )
         .await?;
     narrator
-        .step("Update all of them", async |narrator| {
-            fleet.manager.run(ImportPackage::new(&second)).await?;
-            for deployment in &deployed {
-                fleet
-                    .manager
-                    .run(Update::new(&deployment.name).to(SECOND))
-                    .await?;
-            }
-            fleet.until(narrator, is_installed).await
-        })
+        .step(
+            "Update all of them",
+            "Volumes outlive an update.",
+            async |narrator| {
+                fleet.manager.run(ImportPackage::new(&second)).await?;
+                for deployment in &deployed {
+                    let update = Update::new(&deployment.name).to(SECOND);
+                    fleet.manager.run(update).await?;
+                }
+                fleet.until(narrator, is_installed).await
+            },
+        )
         .await?;
     narrator
-        .step("Let the panel fail, and recover", async |narrator| {
-            fail_and_recover(narrator, fleet, on_panel).await
-        })
+        .step(
+            "Let the panel fail, and recover",
+            "A parameter makes the program end at once. The device says so with the last words of the \
+             program, and the operator takes the parameter back.",
+            async |narrator| fail_and_recover(narrator, fleet, on_panel).await,
+        )
         .await?;
     narrator
         .step(
             "Take the network away, restart the press, and bring the network back",
+            "A device needs nobody to go on with what it was told last. Meanwhile the operator changes \
+             a parameter, which the press gets later.",
             async |narrator| lose_the_network(narrator, fleet, &deployed[PRESS]).await,
         )
         .await?;
     narrator
-        .step("Remove everything", async |narrator| {
-            for deployment in &deployed {
-                fleet.manager.run(Remove::new(&deployment.name)).await?;
-            }
-            fleet.until(narrator, DeploymentOverview::is_gone).await
-        })
+        .step(
+            "Remove everything",
+            "The next manifest no longer has it, so the devices remove it and say so.",
+            async |narrator| {
+                for deployment in &deployed {
+                    fleet.manager.run(Remove::new(&deployment.name)).await?;
+                }
+                fleet
+                    .until(narrator, |overview| Ok(overview.is_gone()))
+                    .await
+            },
+        )
         .await
 }
 
 async fn publish(narrator: &mut Narrator, fleet: &Fleet) -> Result<[String; 2], Failure> {
     let registry = fleet.registry.host();
-    let first = package::publish(&registry, FIRST, fleet.folder()).await?;
-    let second = package::publish(&registry, SECOND, fleet.folder()).await?;
+    let (image, folder) = (fleet.image(), fleet.folder());
+    let first = package::publish(&registry, FIRST, &image, folder).await?;
+    let second = package::publish(&registry, SECOND, &image, folder).await?;
     for package in [&first, &second] {
-        narrator.see("package", package);
+        narrator.tell("package", package);
     }
     Ok([first, second])
 }
 
-/// To the panel, the press, one child of the gateway, and whichever child the gateway chooses.
+/// To the panel, the press, one device behind the gateway, and whichever of them the gateway chooses.
 async fn deploy(
     narrator: &mut Narrator,
     fleet: &Fleet,
@@ -104,7 +156,7 @@ async fn deploy(
     for destination in [
         "panel/panel",
         "press/press",
-        "gateway/gateway/north",
+        "gateway/gateway/south",
         "gateway/gateway/*",
     ] {
         let deploy = Deploy::new(imported.reference()).to(destination.parse()?);
@@ -127,13 +179,7 @@ async fn fail_and_recover(
     }
     set(fleet, on_panel, "program", "/fail").await?;
     let has_failed = |overview: &DeploymentOverview| {
-        let is_failed = |state: &DeploymentState| *state == DeploymentState::Failed;
-        overview.deployment != on_panel.deployment
-            || !overview.waiting
-                && overview
-                    .reports
-                    .iter()
-                    .any(|report| is_failed(&report.state))
+        Ok(overview.deployment != on_panel.deployment || failure(overview).is_some())
     };
     fleet.until(narrator, has_failed).await?;
 
@@ -150,7 +196,7 @@ async fn lose_the_network(
     on_press: &Deployed,
 ) -> Result<(), Failure> {
     fleet.network.close().await;
-    narrator.see("network", "away");
+    narrator.tell("network", "away");
     let (device, running) = &mut fleet.devices[PRESS];
     if let Some(running) = running.take() {
         running.switch_off().await;
@@ -165,15 +211,12 @@ async fn lose_the_network(
                 && workload.is_some_and(|it| it.state == DeploymentState::Installed)
         })
         .await?;
-    narrator.see(
-        "press",
-        "restarted without the network, and its workload runs",
-    );
+    narrator.tell("press", "restarted on its own, and greeter runs");
     *running = Some(restarted);
 
     set(fleet, on_press, "greeting", "Welcome back").await?;
     fleet.network.open();
-    narrator.see("network", "back");
+    narrator.tell("network", "back");
     fleet.until(narrator, is_installed).await
 }
 
@@ -187,5 +230,8 @@ async fn set(fleet: &Fleet, deployed: &Deployed, name: &str, value: &str) -> Res
     Ok(())
 }
 
+const INTRODUCTION: &str = "\
+Margo is a standard by which one fleet manager runs applications on edge devices of many makers. \
+This is such a fleet on one machine: real programs that talk over mutual TLS, on ports of their own.";
 const FIRST: &str = "1.0.0";
 const SECOND: &str = "1.1.0";

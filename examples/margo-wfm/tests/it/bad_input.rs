@@ -98,6 +98,17 @@ fn key_that_is_not_there() {
 }
 
 #[test]
+fn identity_that_was_never_made() {
+    let place = Place::new();
+    fs::remove_dir_all(place.path("development-identity")).unwrap();
+    refused(
+        &place,
+        4,
+        &["development-identity/wfm.pem", "margo-wfm identity init"],
+    );
+}
+
+#[test]
 fn key_that_is_none() {
     let place = Place::new();
     place.write("development-identity/wfm-key.pem", "not a key");
