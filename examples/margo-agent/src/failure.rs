@@ -38,7 +38,11 @@ impl Failure {
         let mut failure = Self::new(kind, error.to_string());
         let mut next = error.source();
         while let Some(source) = next {
-            failure.causes.push(source.to_string());
+            let cause = source.to_string();
+            // Some errors of others repeat what lies beneath.
+            if failure.causes.last() != Some(&cause) {
+                failure.causes.push(cause);
+            }
             next = source.source();
         }
         failure

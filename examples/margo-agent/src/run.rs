@@ -27,8 +27,9 @@ pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
     };
     let watch = files.watch().map_err(|error| of_client(&error))?;
     let identity = watch.identity().clone();
+    let api = setup::fleet_manager(config, &identity)?;
     let providers = vec![setup::provider(config).await?];
-    let agent = setup::agent(config, state, &identity, &capabilities, providers).await?;
+    let agent = setup::agent(config, state, api, &capabilities, providers).await?;
     let status = StatusServer::bind(&config.status_socket(), agent.handle())?;
     let (mut terminate, mut interrupt) =
         (on(SignalKind::terminate())?, on(SignalKind::interrupt())?);
@@ -67,7 +68,8 @@ pub(crate) async fn decommission(config: &Config) -> Result<(), Failure> {
             "nothing to do: the fleet manager knows nothing of {device} from this agent"
         ));
     }
-    let agent = setup::agent(config, state, &identity, &capabilities, Vec::new()).await?;
+    let api = setup::fleet_manager(config, &identity)?;
+    let agent = setup::agent(config, state, api, &capabilities, Vec::new()).await?;
     agent
         .decommission()
         .await

@@ -48,16 +48,20 @@ pub(crate) async fn take_state(config: &Config, client: &SpiffeId) -> Result<Fil
     state.map_err(|error| of_client(&error))
 }
 
+/// The way to the fleet manager.
+pub(crate) fn fleet_manager(config: &Config, identity: &Identity) -> Result<Rc3Api, Failure> {
+    Rc3Api::new(config.fleet_manager.url.clone(), identity.clone())
+        .map_err(|error| config.wrong("[fleet_manager] url", &error))
+}
+
 /// The agent, with the state that was taken.
 pub(crate) async fn agent(
     config: &Config,
     state: FileStore,
-    identity: &Identity,
+    api: Rc3Api,
     capabilities: &CapabilitiesFile,
     providers: Vec<Arc<dyn Provider>>,
 ) -> Result<Agent, Failure> {
-    let api = Rc3Api::new(config.fleet_manager.url.clone(), identity.clone())
-        .map_err(|error| config.wrong("[fleet_manager] url", &error))?;
     Agent::builder(Arc::new(api), Arc::new(state))
         .device(capabilities.capabilities.clone(), providers)
         .schedule(config.schedule.clone())

@@ -160,7 +160,7 @@ fn deployments(snapshot: &Value) -> String {
         let details = error.or(postponed).unwrap_or_default().to_owned();
         table.add_row([cell("name"), cell("state"), details]);
     }
-    format!("\n{table}")
+    format!("\n{}", table.trim_fmt())
 }
 
 fn time(snapshot: &Value, name: &str) -> Option<Timestamp> {

@@ -55,6 +55,7 @@ fn invalid(file: &Path, text: &str, span: Option<Range<usize>>, why: &str) -> Fa
     let message = format!("{place}: {why}");
     let example = EXAMPLES.iter().find(|(known, _)| Some(*known) == key);
     let message = match example {
+        _ if why.contains("write ") => message,
         Some((_, example)) if example.starts_with('[') && key.is_some_and(is_section) => {
             format!("{message}; write the section {example}")
         }
