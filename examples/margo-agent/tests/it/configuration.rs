@@ -9,7 +9,7 @@ fn complete(example: &str) -> String {
         Some(setting) if is_setting(setting) => setting,
         _ => line,
     });
-    lines.map(|line| format!("{line}\n")).collect()
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 #[test]
