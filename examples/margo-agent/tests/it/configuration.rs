@@ -13,6 +13,14 @@ fn complete(example: &str) -> String {
 }
 
 #[test]
+fn the_configuration_for_development_is_understood() {
+    let place = Place::alone();
+    place.write("margo-agent.toml", include_str!("../../development.toml"));
+    let (code, message) = place.failure(&["status"]);
+    assert_eq!(code, 1, "{message}");
+}
+
+#[test]
 fn the_example_is_understood_also_with_everything_in_it() {
     let example = include_str!("../../margo-agent.example.toml");
     let complete = complete(example);
