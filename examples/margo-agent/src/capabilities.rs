@@ -1,7 +1,8 @@
 //! The file with what the device is and offers.
 
-use std::fs;
-use std::io::Write as _;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::Path;
 
 use margo_types::application::DeploymentType;
 use margo_types::capabilities::DeviceCapabilities;
@@ -10,44 +11,7 @@ use margo_types::{Digest, SpecVersion, read, validate};
 use crate::config::Config;
 use crate::detect::Machine;
 use crate::failure::{Failure, Kind};
-
-/// Prints the capabilities, from the file or drafted, and writes a draft to the file.
-pub(crate) fn show(config: &Config, draft: bool, write: bool) -> Result<(), Failure> {
-    if !draft {
-        let file = CapabilitiesFile::read(config)?;
-        println!("{}", pretty(&file.capabilities)?);
-        return Ok(());
-    }
-    let machine = Machine::this(&config.path(&config.state_directory));
-    let capabilities = machine.capabilities(
-        config.device.id.clone(),
-        vec![DeploymentType::Compose],
-        config.telemetry.is_some(),
-    );
-    let text = pretty(&capabilities)?;
-    println!("{text}");
-    for finding in validate(&capabilities, SpecVersion::NEWEST).errors() {
-        eprintln!("note: to be corrected by hand: {finding}");
-    }
-    if !write {
-        return Ok(());
-    }
-    let path = config.path(&config.device.capabilities);
-    let unusable = |error: std::io::Error| {
-        let doing = format!(
-            "{} was not written; an existing file is never replaced",
-            path.display()
-        );
-        Failure::of(Kind::Unavailable, &error).while_doing(doing)
-    };
-    let mut file = fs::File::create_new(&path).map_err(unusable)?;
-    writeln!(file, "{text}").map_err(unusable)?;
-    eprintln!(
-        "note: wrote {}; correct what is delegated to Margo, and keep it",
-        path.display()
-    );
-    Ok(())
-}
+use crate::output;
 
 /// The file as it is now.
 pub(crate) struct CapabilitiesFile {
@@ -61,22 +25,30 @@ impl CapabilitiesFile {
     /// Reads and checks the file that the configuration names.
     pub(crate) fn read(config: &Config) -> Result<Self, Failure> {
         let path = config.path(&config.device.capabilities);
-        let unusable = |error: &dyn std::error::Error| {
-            let doing = format!(
-                "the capabilities {} cannot be used; draft them with `margo-agent capabilities --write`",
-                path.display()
-            );
+        let file = path.display();
+        let unusable = |advice: &str, error: &dyn std::error::Error| {
+            let doing = format!("the capabilities {file} cannot be used; {advice}");
             Failure::of(Kind::Configuration, error).while_doing(doing)
         };
-        let bytes = fs::read(&path).map_err(|error| unusable(&error))?;
-        let document = read::<DeviceCapabilities>(&bytes).map_err(|error| unusable(&error))?;
+        let bytes = fs::read(&path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => {
+                unusable("draft them with `margo-agent capabilities --write`", &error)
+            }
+            _ => unusable("check that it is a file that this user may read", &error),
+        })?;
+        let document = read::<DeviceCapabilities>(&bytes)
+            .map_err(|error| unusable("correct what is written there", &error))?;
         let digest = document.digest();
         let capabilities = document.into_value();
+        if let Some(finding) = validate(&capabilities, SpecVersion::NEWEST).errors().next() {
+            let message = format!("the capabilities {file} are not valid: {finding}");
+            return Err(Failure::new(Kind::Configuration, message));
+        }
         let found = &capabilities.properties.id;
         if *found != config.device.id {
             let message = format!(
-                "the capabilities {} are those of {found}, and the configuration is for {}; make them one",
-                path.display(),
+                "the capabilities {file} are those of {found}, and {} is for {}; write the same id in both",
+                config.file.display(),
                 config.device.id
             );
             return Err(Failure::new(Kind::Configuration, message));
@@ -86,6 +58,64 @@ impl CapabilitiesFile {
             digest,
         })
     }
+}
+
+/// Prints the capabilities that are reported.
+pub(crate) fn show(config: &Config) -> Result<(), Failure> {
+    let file = CapabilitiesFile::read(config)?;
+    output::print(&pretty(&file.capabilities)?)
+}
+
+/// Prints a draft.
+pub(crate) fn show_draft(config: &Config) -> Result<(), Failure> {
+    let draft = draft(config);
+    output::print(&pretty(&draft)?)?;
+    note_faults(&draft);
+    Ok(())
+}
+
+/// Writes a draft to the file that the configuration names. A file that is there stays: somebody may have corrected it.
+pub(crate) fn write_draft(config: &Config) -> Result<(), Failure> {
+    let path = config.path(&config.device.capabilities);
+    let draft = draft(config);
+    write_new(&path, &pretty(&draft)?).map_err(|error| {
+        let advice = match error.kind() {
+            io::ErrorKind::AlreadyExists => "it is there and may have been corrected: remove it first, or compare it with `margo-agent capabilities --detect`",
+            _ => "check its folder, the disk and the permissions",
+        };
+        let doing = format!("the capabilities {} were not written; {advice}", path.display());
+        Failure::of(Kind::Unavailable, &error).while_doing(doing)
+    })?;
+    output::print(&format!(
+        "wrote {}; correct there how much of the machine is left to Margo",
+        path.display()
+    ))?;
+    note_faults(&draft);
+    Ok(())
+}
+
+fn draft(config: &Config) -> DeviceCapabilities {
+    Machine::this(&config.path(&config.state_directory)).capabilities(
+        config.device.id.clone(),
+        vec![DeploymentType::Compose],
+        config.telemetry.is_some(),
+    )
+}
+
+fn note_faults(draft: &DeviceCapabilities) {
+    for finding in validate(draft, SpecVersion::NEWEST).errors() {
+        output::note(&format!("to be corrected before the agent runs: {finding}"));
+    }
+}
+
+/// Writes a file that is not there yet, whole or not at all.
+fn write_new(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
+    let written = writeln!(file, "{text}").and_then(|()| file.sync_all());
+    written.inspect_err(|_| {
+        // What went wrong is told; half a file would be in the way of the next attempt.
+        let _ = fs::remove_file(path);
+    })
 }
 
 fn pretty(capabilities: &DeviceCapabilities) -> Result<String, Failure> {

@@ -1,13 +1,17 @@
 //! The configuration file.
 
+mod read;
+
+use std::error::Error;
 use std::path::{Path, PathBuf};
-use std::{fs, io};
 
 use margo_client::schedule::Schedule;
 use margo_package::oci::Registries;
 use margo_types::id::DeviceId;
 use serde::Deserialize;
 use url::Url;
+
+use crate::failure::{Failure, Kind};
 
 /// Everything the agent has to be told. Relative paths are below the folder of the file.
 #[derive(Debug, Deserialize)]
@@ -34,9 +38,9 @@ pub(crate) struct Config {
     /// When to ask for work.
     #[serde(default)]
     pub schedule: Schedule,
-    /// The folder of the file.
+    /// The file.
     #[serde(skip)]
-    pub folder: PathBuf,
+    pub file: PathBuf,
 }
 
 /// The fleet manager.
@@ -103,7 +107,7 @@ pub(crate) enum ProviderKind {
     /// Through an installed container engine.
     #[default]
     Compose,
-    /// Not at all: for trying out fleet managers.
+    /// Not at all, and only noted in the state directory: for trying out fleet managers.
     Simulated,
 }
 
@@ -122,23 +126,9 @@ pub(crate) struct Telemetry {
 }
 
 impl Config {
-    /// Reads the file.
-    pub(crate) fn read(path: &Path) -> Result<Self, ConfigError> {
-        let text = fs::read_to_string(path).map_err(|source| ConfigError::File {
-            path: path.to_owned(),
-            source,
-        })?;
-        let mut config: Self = toml::from_str(&text).map_err(|error| ConfigError::Syntax {
-            path: path.to_owned(),
-            why: error.to_string().trim_end().to_owned(),
-        })?;
-        config.folder = path.parent().unwrap_or(Path::new("")).to_owned();
-        Ok(config)
-    }
-
     /// A path of the file, seen from here.
     pub(crate) fn path(&self, path: &Path) -> PathBuf {
-        self.folder.join(path)
+        self.file.parent().unwrap_or(Path::new("/")).join(path)
     }
 
     /// A file in the state directory.
@@ -150,25 +140,10 @@ impl Config {
     pub(crate) fn status_socket(&self) -> PathBuf {
         self.state("status.sock")
     }
-}
 
-/// Why there is no configuration.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ConfigError {
-    /// The file cannot be read.
-    #[error("{} cannot be read; name the configuration with --config, or write one from margo-agent.example.toml", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// The file says something that makes no sense.
-    #[error("{}: {why}", path.display())]
-    Syntax {
-        /// The file.
-        path: PathBuf,
-        /// Where and what.
-        why: String,
-    },
+    /// What to say when a setting turns out to be of no use.
+    pub(crate) fn wrong(&self, setting: &str, error: &dyn Error) -> Failure {
+        let doing = format!("{}, {setting} cannot be used", self.file.display());
+        Failure::of(Kind::Configuration, error).while_doing(doing)
+    }
 }

@@ -88,13 +88,17 @@ impl Machine {
             .lines()
             .find_map(|line| line.strip_prefix("MemTotal:"))?;
         let kibibytes: u64 = total.trim().strip_suffix("kB")?.trim().parse().ok()?;
-        Some(Quantity::from_bytes(in_mebibytes(kibibytes * 1024)))
+        Some(Quantity::from_bytes(in_mebibytes(
+            kibibytes.saturating_mul(1024),
+        )))
     }
 
     fn free_storage(&self) -> Option<Quantity> {
-        let space = rustix::fs::statvfs(&self.storage).ok()?;
+        // The directory itself may not have been made yet.
+        let there = self.storage.ancestors().find(|folder| folder.exists())?;
+        let space = rustix::fs::statvfs(there).ok()?;
         Some(Quantity::from_bytes(in_mebibytes(
-            space.f_bavail * space.f_frsize,
+            space.f_bavail.saturating_mul(space.f_frsize),
         )))
     }
 
@@ -216,3 +220,6 @@ const UNKNOWN: &str = "unknown";
 /// `ARPHRD_ETHER` and `ARPHRD_CAN` of the Linux kernel, as `/sys/class/net/*/type` has them.
 const ARPHRD_ETHER: &str = "1";
 const ARPHRD_CAN: &str = "280";
+
+#[cfg(test)]
+mod tests;

@@ -14,11 +14,12 @@ pub(crate) struct Failure {
 /// Who has to act; decides the exit code. Numbers above 64 are those of `sysexits.h`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// The agent is not running, or not healthy: 1.
-    NotHealthy,
-    /// A file, the engine or the state cannot be used: 69.
+    /// No agent runs: 1.
+    NotRunning,
+    /// The state, the engine, the identity service or the fleet manager cannot be used now: 69. Starting again may help.
     Unavailable,
-    /// The configuration, a certificate or the capabilities are wrong: 78. Starting again does not help.
+    /// The configuration, a certificate or the capabilities are wrong: 78. Starting again does not help before somebody
+    /// corrects them.
     Configuration,
 }
 
@@ -37,7 +38,11 @@ impl Failure {
         let mut failure = Self::new(kind, error.to_string());
         let mut next = error.source();
         while let Some(source) = next {
-            failure.causes.push(source.to_string());
+            let cause = source.to_string();
+            // Some errors of others repeat what lies beneath.
+            if failure.causes.last() != Some(&cause) {
+                failure.causes.push(cause);
+            }
             next = source.source();
         }
         failure
@@ -51,10 +56,20 @@ impl Failure {
         self
     }
 
+    /// The same text for a log.
+    pub(crate) fn in_one_line(&self) -> String {
+        let mut text = self.message.clone();
+        for cause in &self.causes {
+            text.push_str(": ");
+            text.push_str(cause);
+        }
+        text
+    }
+
     /// The exit code.
     pub(crate) const fn code(&self) -> u8 {
         match self.kind {
-            Kind::NotHealthy => 1,
+            Kind::NotRunning => 1,
             Kind::Unavailable => 69,
             Kind::Configuration => 78,
         }

@@ -1,58 +1,55 @@
-//! Running the agent.
+//! Running the agent, and ending what it has with its fleet manager.
 
-use std::fs;
-use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
-use margo_client::api::Rc3Api;
-use margo_client::identity::{IdentityFiles, IdentityWatch};
-use margo_client::state::FileStore;
-use margo_client::trust::{KeeperOptions, Mis, ServerTrust, SpkiPin, TrustKeeper};
-use margo_client::{Agent, AgentHandle, Error, ErrorKind};
-use margo_providers::compose::{ComposeProvider, Options};
-use margo_providers::simulated::SimulatedProvider;
-use margo_providers::{Provider, Telemetry};
+use margo_client::AgentHandle;
+use margo_client::state::{FileStore, StateStore as _};
 use margo_types::Digest;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::capabilities::CapabilitiesFile;
-use crate::config::{Config, IdentityService, ProviderKind};
+use crate::config::Config;
 use crate::failure::{Failure, Kind};
+use crate::output;
+use crate::setup::{self, of_client};
 use crate::status::StatusServer;
 
 /// Runs the agent until it is told to stop.
 pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
     let capabilities = CapabilitiesFile::read(config)?;
-    make_state_directory(&config.state(""))?;
+    let files = setup::identity_files(config);
+    let svid = files.load_svid().map_err(|error| of_client(&error))?;
+    // Before anything else is touched: another agent may have it.
+    let state = setup::take_state(config, svid.id()).await?;
     let keeper = match &config.identity_service {
-        Some(service) => Some(trust_keeper(config, service).await?),
+        Some(service) => Some(setup::trust_keeper(config, service, svid.id()).await?),
         None => None,
     };
-    let identity = identity_files(config).watch().map_err(of_client)?;
-    let agent = agent(config, &identity, &capabilities, provider(config).await?).await?;
+    let watch = files.watch().map_err(|error| of_client(&error))?;
+    let identity = watch.identity().clone();
+    let api = setup::fleet_manager(config, &identity)?;
+    let providers = vec![setup::provider(config).await?];
+    let agent = setup::agent(config, state, api, &capabilities, providers).await?;
     let status = StatusServer::bind(&config.status_socket(), agent.handle())?;
+    let (mut terminate, mut interrupt) =
+        (on(SignalKind::terminate())?, on(SignalKind::interrupt())?);
 
-    let mut terminate =
-        signal(SignalKind::terminate()).map_err(|error| Failure::of(Kind::Unavailable, &error))?;
-    let mut interrupt =
-        signal(SignalKind::interrupt()).map_err(|error| Failure::of(Kind::Unavailable, &error))?;
-    tracing::info!(device = %config.device.id, id = %identity.identity().id(), fleet_manager = %config.fleet_manager.url, "running");
+    tracing::info!(device = %config.device.id, id = %identity.id(), fleet_manager = %config.fleet_manager.url, "running");
     if let Some(keeper) = keeper {
-        tokio::spawn(keeper.run(identity.identity().clone(), config.schedule.clone()));
+        tokio::spawn(keeper.run(identity, config.schedule.clone()));
     }
-    tokio::spawn(identity.run(BETWEEN_LOOKS));
-    let watching = watch_capabilities(config, agent.handle(), capabilities.digest);
+    tokio::spawn(watch.run(BETWEEN_LOOKS));
+    let told_to_stop = async {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping; workloads go on");
+    };
     tokio::select! {
-        () = agent.run(async {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-            tracing::info!("stopping; workloads go on");
-        }) => {}
+        () = agent.run(told_to_stop) => {}
         () = status.serve() => {}
-        () = watching => {}
+        () = watch_capabilities(config, agent.handle(), capabilities.digest) => {}
     }
     tracing::info!("stopped");
     Ok(())
@@ -61,116 +58,33 @@ pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
 /// Tells the fleet manager that the device is gone.
 pub(crate) async fn decommission(config: &Config) -> Result<(), Failure> {
     let capabilities = CapabilitiesFile::read(config)?;
-    let identity = identity_files(config).watch().map_err(of_client)?;
-    let agent = agent(config, &identity, &capabilities, Vec::new()).await?;
-    agent.decommission().await.map_err(of_client)?;
-    println!(
-        "the fleet manager was told that {} is gone",
-        config.device.id
-    );
-    Ok(())
+    let files = setup::identity_files(config);
+    let identity = files.load().map_err(|error| of_client(&error))?;
+    let state = setup::take_state(config, identity.id()).await?;
+    let remembered = state.load().await.map_err(|error| of_client(&error))?;
+    let device = &config.device.id;
+    if remembered.capabilities.is_empty() {
+        return output::print(&format!(
+            "nothing to do: the fleet manager knows nothing of {device} from this agent"
+        ));
+    }
+    let api = setup::fleet_manager(config, &identity)?;
+    let agent = setup::agent(config, state, api, &capabilities, Vec::new()).await?;
+    agent
+        .decommission()
+        .await
+        .map_err(|error| of_client(&error))?;
+    output::print(&format!("the fleet manager was told that {device} is gone"))
 }
 
 /// Renames the state.
 pub(crate) fn set_aside_state(config: &Config) -> Result<(), Failure> {
-    let aside = FileStore::set_aside(&config.state(STATE)).map_err(of_client)?;
-    println!(
+    let aside = FileStore::set_aside(&config.state(setup::STATE));
+    let aside = aside.map_err(|error| of_client(&error))?;
+    output::print(&format!(
         "the state is now {}; the agent starts with an empty one",
         aside.display()
-    );
-    Ok(())
-}
-
-async fn agent(
-    config: &Config,
-    identity: &IdentityWatch,
-    capabilities: &CapabilitiesFile,
-    providers: Vec<Arc<dyn Provider>>,
-) -> Result<Agent, Failure> {
-    let identity = identity.identity();
-    let state = FileStore::open(config.state(STATE), identity.id())
-        .await
-        .map_err(of_client)?;
-    let api = Rc3Api::new(config.fleet_manager.url.clone(), identity.clone()).map_err(of_client)?;
-    Agent::builder(Arc::new(api), Arc::new(state))
-        .device(capabilities.capabilities.clone(), providers)
-        .schedule(config.schedule.clone())
-        .build()
-        .await
-        .map_err(of_client)
-}
-
-async fn provider(config: &Config) -> Result<Vec<Arc<dyn Provider>>, Failure> {
-    let settings = &config.provider;
-    let provider: Arc<dyn Provider> = match settings.kind {
-        ProviderKind::Simulated => Arc::new(SimulatedProvider::new()),
-        ProviderKind::Compose => {
-            let registry = config
-                .registries
-                .client(&config.folder)
-                .map_err(|error| Failure::of(Kind::Configuration, &error))?;
-            let mut options = Options::new(config.state("workloads"), registry);
-            options.command.clone_from(&settings.command);
-            options.docker_host.clone_from(&settings.docker_host);
-            options.telemetry = config.telemetry.as_ref().map(|telemetry| {
-                let mut collector = Telemetry::new(&telemetry.http_endpoint);
-                collector.grpc_endpoint.clone_from(&telemetry.grpc_endpoint);
-                collector.certificate.clone_from(&telemetry.certificate);
-                collector.protocol.clone_from(&telemetry.protocol);
-                collector
-            });
-            let found = ComposeProvider::detect(options)
-                .await
-                .map_err(|error| Failure::of(Kind::Unavailable, &error))?;
-            tracing::info!(engine = %found.found(), "workloads run with");
-            Arc::new(found)
-        }
-    };
-    Ok(vec![provider])
-}
-
-fn identity_files(config: &Config) -> IdentityFiles {
-    let files = &config.identity;
-    IdentityFiles::new(
-        config.path(&files.svid),
-        config.path(&files.key),
-        config.path(&files.trust_bundle),
-    )
-}
-
-/// What keeps the trust bundle up to date. Where there is none yet, one is fetched first: without any, nobody is trusted.
-async fn trust_keeper(config: &Config, service: &IdentityService) -> Result<TrustKeeper, Failure> {
-    let svid = identity_files(config).load_svid().map_err(of_client)?;
-    let mut trust = match &service.ca_certificates {
-        Some(path) => {
-            let path = config.path(path);
-            let pem = fs::read(&path).map_err(|error| {
-                let doing = format!(
-                    "{} cannot be read; correct identity_service.ca_certificates",
-                    path.display()
-                );
-                Failure::of(Kind::Configuration, &error).while_doing(doing)
-            })?;
-            ServerTrust::anchors(&pem).map_err(of_client)?
-        }
-        None => ServerTrust::default(),
-    };
-    for pin in &service.pins {
-        trust = trust.and_pins([SpkiPin::parse(pin).map_err(of_client)?]);
-    }
-    let mut mis = Mis::new(svid.id().trust_domain(), &trust).map_err(of_client)?;
-    if let Some(url) = &service.discovery {
-        mis = mis.with_discovery(url.clone()).map_err(of_client)?;
-    }
-    if let Some(url) = &service.bundle {
-        mis = mis.with_bundle_uri(url.clone()).map_err(of_client)?;
-    }
-    let bundle = config.path(&config.identity.trust_bundle);
-    let mut keeper = TrustKeeper::open(mis, bundle, KeeperOptions::default()).map_err(of_client)?;
-    if keeper.bundle().is_err() {
-        keeper.refresh().await.map_err(of_client)?;
-    }
-    Ok(keeper)
+    ))
 }
 
 /// Reports the capabilities again when their file changes. A file that cannot be used is logged once, and changes nothing.
@@ -178,43 +92,30 @@ async fn watch_capabilities(config: &Config, agent: AgentHandle, mut reported: D
     let mut last_fault = None;
     loop {
         tokio::time::sleep(BETWEEN_LOOKS).await;
-        let fault = match CapabilitiesFile::read(config) {
-            Ok(file) if file.digest == reported => None,
-            Ok(file) => {
-                reported = file.digest;
-                let outcome = agent.set_capabilities(file.capabilities);
-                outcome.err().map(|error| of_client(error).to_string())
-            }
-            Err(failure) => Some(failure.to_string()),
+        let taken = match CapabilitiesFile::read(config) {
+            Ok(file) if file.digest == reported => Ok(()),
+            Ok(file) => agent
+                .set_capabilities(file.capabilities)
+                .map(|()| {
+                    tracing::info!("the capabilities changed; the fleet manager is told");
+                    reported = file.digest;
+                })
+                .map_err(|error| of_client(&error)),
+            Err(failure) => Err(failure),
         };
-        if let Some(fault) = fault
-            .as_ref()
-            .filter(|fault| last_fault.as_ref() != Some(*fault))
-        {
-            tracing::warn!("the capabilities stay as they were: {fault}");
+        let fault = taken.err().map(|failure| failure.in_one_line());
+        if let Some(fault) = fault.as_ref().filter(|_| fault != last_fault) {
+            tracing::warn!(error = fault, "the capabilities stay as they were");
         }
         last_fault = fault;
     }
 }
 
-fn make_state_directory(path: &Path) -> Result<(), Failure> {
-    fs::create_dir_all(path).map_err(|error| {
-        let doing = format!(
-            "the state directory {} cannot be made; correct state_directory",
-            path.display()
-        );
-        Failure::of(Kind::Unavailable, &error).while_doing(doing)
+fn on(kind: SignalKind) -> Result<Signal, Failure> {
+    signal(kind).map_err(|error| {
+        Failure::of(Kind::Unavailable, &error).while_doing("signals cannot be received")
     })
 }
 
-fn of_client(error: Error) -> Failure {
-    let kind = match error.kind() {
-        ErrorKind::Setup => Kind::Configuration,
-        _ => Kind::Unavailable,
-    };
-    Failure::of(kind, &error)
-}
-
-const STATE: &str = "state.redb";
 /// How long a renewed certificate or a changed file may go unnoticed.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(5);

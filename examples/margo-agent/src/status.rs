@@ -1,11 +1,13 @@
 //! Showing how the running agent fares, over a socket in its state directory.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
 use comfy_table::{Table, presets};
+use jiff::{SignedDuration, Timestamp};
 use margo_client::AgentHandle;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -13,6 +15,7 @@ use tokio::net::{UnixListener, UnixStream};
 
 use crate::config::Config;
 use crate::failure::{Failure, Kind};
+use crate::output;
 
 /// Tells whoever connects how the agent fares, as one JSON object.
 pub(crate) struct StatusServer {
@@ -24,7 +27,11 @@ impl StatusServer {
     /// Takes the socket. The caller holds the state, so an old socket is nobody's any more.
     pub(crate) fn bind(path: &Path, agent: AgentHandle) -> Result<Self, Failure> {
         let unusable = |error: std::io::Error| {
-            let doing = format!("the status socket {} cannot be made", path.display());
+            let doing = format!(
+                "the status socket {} cannot be made; choose a state_directory with a short name, at most 95 letters, on a \
+                 file system that has sockets",
+                path.display()
+            );
             Failure::of(Kind::Unavailable, &error).while_doing(doing)
         };
         match fs::remove_file(path) {
@@ -64,65 +71,111 @@ pub(crate) async fn show(config: &Config, json: bool) -> Result<(), Failure> {
             "no agent answers at {}; start it with `margo-agent run`, and ask as the same user",
             path.display()
         );
-        Failure::of(Kind::NotHealthy, &error).while_doing(message)
+        Failure::of(Kind::NotRunning, &error).while_doing(message)
     };
     let mut stream = UnixStream::connect(&path).await.map_err(not_running)?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await.map_err(not_running)?;
-    let snapshot: Value =
-        serde_json::from_slice(&answer).map_err(|error| Failure::of(Kind::NotHealthy, &error))?;
+    let snapshot: Value = serde_json::from_slice(&answer).map_err(|error| {
+        let doing = format!("the agent at {} was cut short", path.display());
+        Failure::of(Kind::NotRunning, &error).while_doing(doing)
+    })?;
     if json {
-        println!("{snapshot:#}");
+        output::print(&format!("{snapshot:#}"))
     } else {
-        print(&snapshot);
+        output::print(&text(config, &snapshot, Timestamp::now()))
     }
-    Ok(())
 }
 
-fn print(snapshot: &Value) {
-    let text = |name: &str| match &snapshot[name] {
-        Value::Null => "-".to_owned(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
+fn text(config: &Config, snapshot: &Value, now: Timestamp) -> String {
+    let word = |name: &str| snapshot[name].as_str().unwrap_or("-");
+    let number = |name: &str| snapshot[name].as_u64().unwrap_or_default();
+    let mut lines = vec![
+        ("device", config.device.id.to_string()),
+        ("fleet manager", config.fleet_manager.url.to_string()),
+    ];
+    let mut contact = word("contact").to_owned();
+    if number("consecutiveFailures") > 0 {
+        let _ = write!(
+            contact,
+            ", {} polls failed",
+            snapshot["consecutiveFailures"]
+        );
+    }
+    let _ = match time(snapshot, "lastContact") {
+        Some(last) => write!(
+            contact,
+            "; last answer {} ago",
+            length(now.duration_since(last))
+        ),
+        None => write!(contact, "; no answer since the start"),
     };
-    println!(
-        "fleet manager  {} (last contact {}, next poll {})",
-        text("contact"),
-        text("lastContact"),
-        text("nextPoll")
-    );
-    println!("manifest       {}", text("manifest"));
-    println!("outbox         {}", text("outbox"));
-    for name in [
-        "lastError",
-        "capabilitiesError",
-        "stateError",
-        "lastSecurityEvent",
-        "lastRefusedReport",
+    if let Some(next) = time(snapshot, "nextPoll") {
+        let _ = write!(
+            contact,
+            "; next poll in {}",
+            length(next.duration_since(now))
+        );
+    }
+    lines.push(("contact", contact));
+    let manifest = match &snapshot["manifest"] {
+        Value::Null => "none yet".to_owned(),
+        version => version.to_string().trim_matches('"').to_owned(),
+    };
+    lines.push(("manifest", manifest));
+    if number("outbox") > 0 {
+        lines.push(("reports", format!("{} to be delivered", number("outbox"))));
+    }
+    for (title, name) in [
+        ("last error", "lastError"),
+        ("capabilities", "capabilitiesError"),
+        ("state", "stateError"),
+        ("security", "lastSecurityEvent"),
+        ("refused", "lastRefusedReport"),
     ] {
-        if !snapshot[name].is_null() {
-            println!("{name:<14} {}", text(name));
+        if let Some(value) = snapshot[name].as_str() {
+            lines.push((title, value.to_owned()));
         }
     }
-    let Some(deployments) = snapshot["deployments"]
-        .as_object()
-        .filter(|all| !all.is_empty())
-    else {
-        println!("\nno deployments");
-        return;
+    let mut text = String::new();
+    for (title, value) in lines {
+        let _ = writeln!(text, "{title:<13}  {value}");
+    }
+    text + &deployments(snapshot)
+}
+
+fn deployments(snapshot: &Value) -> String {
+    let all = snapshot["deployments"].as_object();
+    let Some(all) = all.filter(|all| !all.is_empty()) else {
+        return "\nno deployments".to_owned();
     };
     let mut table = Table::new();
     table
         .load_style(presets::NOTHING)
-        .set_header(["DEPLOYMENT", "DEVICE", "STATE", "DETAILS"]);
-    for deployment in deployments.values() {
+        .set_header(["DEPLOYMENT", "STATE", "DETAILS"]);
+    for deployment in all.values() {
         let cell = |name: &str| deployment[name].as_str().unwrap_or("-").to_owned();
         let error = deployment["lastError"]["message"].as_str();
         let postponed = deployment["postponed"].as_str();
         let details = error.or(postponed).unwrap_or_default().to_owned();
-        table.add_row([cell("name"), cell("device"), cell("state"), details]);
+        table.add_row([cell("name"), cell("state"), details]);
     }
-    println!("\n{table}");
+    format!("\n{}", table.trim_fmt())
+}
+
+fn time(snapshot: &Value, name: &str) -> Option<Timestamp> {
+    snapshot[name].as_str()?.parse().ok()
+}
+
+/// A length of time as people say it: its largest unit.
+fn length(duration: SignedDuration) -> String {
+    let seconds = duration.as_secs().max(0);
+    match seconds {
+        ..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds / 60),
+        7_200..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} days", seconds / 86_400),
+    }
 }
 
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -266,6 +266,9 @@ impl Conductor {
         match outcome {
             Outcome::Dropped => {}
             Outcome::Done => {
+                if let Some(step) = step {
+                    tracing::info!(deployment = %id, action = ?step.action, "done");
+                }
                 notes.failed = None;
                 notes.last_error = None;
                 notes.health = Health::Good;

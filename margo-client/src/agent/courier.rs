@@ -25,6 +25,8 @@ pub(super) struct Courier {
     attempts: BTreeMap<DeploymentId, Attempts>,
     /// When the fleet manager may be asked again, after an answer that says that it is no use to retry.
     slow_until: Option<Timestamp>,
+    /// Why reports were not taken the last time; said once.
+    last_fault: Option<String>,
 }
 
 impl Courier {
@@ -34,6 +36,7 @@ impl Courier {
             pause: Attempts::new(),
             attempts: BTreeMap::new(),
             slow_until: None,
+            last_fault: None,
         }
     }
 
@@ -112,6 +115,7 @@ impl Courier {
         let Err(error) = outcome else {
             self.pause.succeeded();
             self.slow_until = None;
+            self.last_fault = None;
             self.attempts.remove(&id);
             let late = now.duration_since(report.at);
             tracing::debug!(deployment = %id, %state, at = %report.at, ?late, "reported");
@@ -140,10 +144,13 @@ impl Courier {
                 false
             }
             Verdict::Pause => {
-                tracing::warn!(
-                    error = text,
-                    "reports are not taken now; trying again later"
-                );
+                if self.last_fault.as_ref() != Some(&text) {
+                    tracing::warn!(
+                        error = text,
+                        "reports are not taken now; trying again until they are"
+                    );
+                }
+                self.last_fault = Some(text);
                 let next = self.pause.failed(&shared.retry, &error, now, random());
                 if next == NextAttempt::Never {
                     self.slow_until = later(now, shared.retry.longest_wait);

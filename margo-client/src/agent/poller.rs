@@ -119,6 +119,9 @@ impl Poller {
             Ok(()) => {
                 self.attempts.succeeded();
                 self.not_before = None;
+                if shared.snapshot.borrow().last_error.is_some() {
+                    tracing::info!("the fleet manager answers again");
+                }
                 shared.snapshot.send_modify(|snapshot| {
                     snapshot.contact = Contact::Online;
                     snapshot.last_contact = Some(now);
@@ -240,8 +243,14 @@ fn note_failure(shared: &Shared, error: &Error) {
             error = text,
             "refused what the fleet manager sent"
         );
+    } else if shared.snapshot.borrow().last_error.as_ref() != Some(&text) {
+        tracing::warn!(
+            error = text,
+            "the fleet manager was not polled; trying again until it is"
+        );
     } else {
-        tracing::warn!(error = text, "the fleet manager was not polled");
+        // Said already; days without a network must not fill the log.
+        tracing::debug!(error = text, "the fleet manager was not polled");
     }
     shared.snapshot.send_modify(|snapshot| {
         snapshot.contact = Contact::Failing;

@@ -194,7 +194,8 @@ impl Shared {
     /// Notes how the last write of the state went.
     pub(super) fn note_state(&self, outcome: &Result<(), Error>) {
         let text = outcome.as_ref().err().map(ToString::to_string);
-        if let Some(text) = &text {
+        let is_news = self.snapshot.borrow().state_error != text;
+        if let Some(text) = text.as_ref().filter(|_| is_news) {
             tracing::error!(error = text.as_str(), "the state was not written");
         }
         self.snapshot.send_if_modified(|snapshot| {

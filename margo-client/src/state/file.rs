@@ -1,6 +1,6 @@
 //! The state in one file: an embedded database whose commits are atomic and durable.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -59,11 +59,16 @@ impl FileStore {
     /// it is now. Only a person decides this: the device forgets what it runs and which manifest versions it has seen.
     ///
     /// # Errors
-    /// [`ErrorKind::State`] when there is no such file or it cannot be renamed.
+    /// [`ErrorKind::State`] when there is no such file, it is open in another process, or it cannot be renamed.
     pub fn set_aside(path: &Path) -> Result<PathBuf, Error> {
         let mut name = path.as_os_str().to_owned();
         name.push(format!(".set-aside-{}", Timestamp::now().as_second()));
         let aside = PathBuf::from(name);
+        let file = File::open(path).map_err(|error| no_access(path, error))?;
+        // As the database does while it is open.
+        if matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
+            return Err(in_use(path));
+        }
         fs::rename(path, &aside).map_err(|error| no_access(path, error))?;
         Ok(aside)
     }
@@ -182,7 +187,7 @@ fn open(path: &Path, owner: &SpiffeId) -> Result<Database, Error> {
     match found {
         Some(found) if found == owner.as_str() => Ok(database),
         found => refuse(format!(
-            "the state {path} belongs to the fleet manager {}, not to {owner}; a device has one fleet manager: \
+            "the state {path} belongs to {}, not to {owner}; a device has one fleet manager, which its SVID names: \
              decommission it there, set the state aside, and start again",
             found.as_deref().unwrap_or("(none)")
         )),
@@ -307,22 +312,29 @@ fn guarded<T>(work: impl FnOnce() -> Result<T, redb::Error>) -> Result<T, redb::
 }
 
 fn trouble(path: &Path, error: redb::Error) -> Error {
-    let path = path.display();
     let message = match &error {
-        redb::Error::DatabaseAlreadyOpen => {
-            format!("the state {path} is in use by another process; stop that agent first")
-        }
+        redb::Error::DatabaseAlreadyOpen => return in_use(path).because(error),
         redb::Error::Io(io) if io.kind() != std::io::ErrorKind::InvalidData && !is_short(io) => {
             format!(
-                "the state {path} cannot be read or written; check the disk and the permissions"
+                "the state {} cannot be read or written; check the disk and the permissions",
+                path.display()
             )
         }
         _ => format!(
-            "the state {path} is damaged; nothing was changed: keep the file for diagnosis by setting it aside, and \
-             let the device fetch everything again"
+            "the state {} is damaged; nothing was changed: keep the file for diagnosis by setting it aside, and let the \
+             device fetch everything again",
+            path.display()
         ),
     };
     Error::new(ErrorKind::State, message).because(error)
+}
+
+fn in_use(path: &Path) -> Error {
+    let message = format!(
+        "the state {} is in use by another process; stop that agent first",
+        path.display()
+    );
+    Error::new(ErrorKind::State, message)
 }
 
 fn is_short(error: &std::io::Error) -> bool {

@@ -150,6 +150,7 @@ impl TrustKeeper {
 
     /// Refreshes the bundle whenever that is due and no downtime is on, for ever, and has `identity` trust it.
     pub async fn run(mut self, identity: Identity, schedule: Schedule) {
+        let mut last_fault = None;
         loop {
             let now = Timestamp::now();
             let next = schedule.quiet_until(now).unwrap_or(now).max(self.due());
@@ -163,11 +164,16 @@ impl TrustKeeper {
                 Ok(Refreshed::Replaced) => tracing::info!("the trust bundle was replaced"),
                 Ok(_) => tracing::debug!("the trust bundle is current"),
                 Err(error) => {
-                    let cause = std::error::Error::source(&error).map(ToString::to_string);
-                    tracing::warn!(%error, cause, "the trust bundle was not refreshed; the current one stays");
+                    let fault = Some(error.to_string());
+                    if fault != last_fault {
+                        let cause = std::error::Error::source(&error).map(ToString::to_string);
+                        tracing::warn!(%error, cause, "the trust bundle was not refreshed; the current one stays");
+                    }
+                    last_fault = fault;
                     continue;
                 }
             }
+            last_fault = None;
             if let Some(Err(error)) = self
                 .bundle
                 .as_ref()

@@ -53,6 +53,9 @@ async fn everything_survives_in_the_file() {
 
     let busy = refused(&path).await;
     assert!(busy.to_string().contains("another process"), "{busy}");
+    let busy = FileStore::set_aside(&path).unwrap_err();
+    assert!(busy.to_string().contains("another process"), "{busy}");
+    assert!(path.exists());
     rig.state = Arc::new(margo_client::state::MemoryState::new());
     let reopened = open_when_free(&path).await;
     assert_eq!(reopened.load().await.unwrap(), before);

@@ -1,0 +1,158 @@
+//! From the configuration to the parts of an agent.
+
+use std::fs;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::sync::Arc;
+
+use margo_client::api::Rc3Api;
+use margo_client::identity::IdentityFiles;
+use margo_client::state::FileStore;
+use margo_client::trust::{KeeperOptions, Mis, ServerTrust, SpkiPin, TrustKeeper};
+use margo_client::{Agent, Error, ErrorKind};
+use margo_providers::compose::{ComposeProvider, Options};
+use margo_providers::simulated::SimulatedProvider;
+use margo_providers::{Provider, Telemetry};
+use margo_types::id::SpiffeId;
+use margo_types::svid::Identity;
+
+use crate::capabilities::CapabilitiesFile;
+use crate::config::{Config, IdentityService, ProviderKind};
+use crate::failure::{Failure, Kind};
+
+/// The files of the identity.
+pub(crate) fn identity_files(config: &Config) -> IdentityFiles {
+    let files = &config.identity;
+    IdentityFiles::new(
+        config.path(&files.svid),
+        config.path(&files.key),
+        config.path(&files.trust_bundle),
+    )
+}
+
+/// Takes the state of this client: nobody else has it until it is dropped.
+pub(crate) async fn take_state(config: &Config, client: &SpiffeId) -> Result<FileStore, Failure> {
+    let directory = config.path(&config.state_directory);
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&directory)
+        .map_err(|error| {
+            let doing = format!(
+                "the state directory {} cannot be made; correct state_directory in {}",
+                directory.display(),
+                config.file.display()
+            );
+            Failure::of(Kind::Unavailable, &error).while_doing(doing)
+        })?;
+    let state = FileStore::open(config.state(STATE), client).await;
+    state.map_err(|error| of_client(&error))
+}
+
+/// The way to the fleet manager.
+pub(crate) fn fleet_manager(config: &Config, identity: &Identity) -> Result<Rc3Api, Failure> {
+    Rc3Api::new(config.fleet_manager.url.clone(), identity.clone())
+        .map_err(|error| config.wrong("[fleet_manager] url", &error))
+}
+
+/// The agent, with the state that was taken.
+pub(crate) async fn agent(
+    config: &Config,
+    state: FileStore,
+    api: Rc3Api,
+    capabilities: &CapabilitiesFile,
+    providers: Vec<Arc<dyn Provider>>,
+) -> Result<Agent, Failure> {
+    Agent::builder(Arc::new(api), Arc::new(state))
+        .device(capabilities.capabilities.clone(), providers)
+        .schedule(config.schedule.clone())
+        .build()
+        .await
+        .map_err(|error| of_client(&error))
+}
+
+/// What runs the workloads.
+pub(crate) async fn provider(config: &Config) -> Result<Arc<dyn Provider>, Failure> {
+    let settings = &config.provider;
+    if settings.kind == ProviderKind::Simulated {
+        let simulated = SimulatedProvider::in_directory(config.state("simulated"));
+        let simulated = simulated.map_err(|error| {
+            let doing = "the simulated workloads cannot be used";
+            Failure::of(Kind::Unavailable, &error).while_doing(doing)
+        })?;
+        tracing::warn!("workloads are simulated: nothing runs");
+        return Ok(Arc::new(simulated));
+    }
+    let registry = config
+        .registries
+        .client(&config.path("".as_ref()))
+        .map_err(|error| config.wrong("[registries]", &error))?;
+    let mut options = Options::new(config.state("workloads"), registry);
+    options.command.clone_from(&settings.command);
+    options.docker_host.clone_from(&settings.docker_host);
+    options.telemetry = config.telemetry.as_ref().map(|telemetry| {
+        let mut collector = Telemetry::new(&telemetry.http_endpoint);
+        collector.grpc_endpoint.clone_from(&telemetry.grpc_endpoint);
+        collector.certificate.clone_from(&telemetry.certificate);
+        collector.protocol.clone_from(&telemetry.protocol);
+        collector
+    });
+    let compose = ComposeProvider::detect(options)
+        .await
+        .map_err(|error| Failure::of(Kind::Unavailable, &error))?;
+    tracing::info!(engine = %compose.found(), "found what runs workloads");
+    Ok(Arc::new(compose))
+}
+
+/// What keeps the trust bundle up to date. Where there is none yet, one is fetched first: without any, nobody is trusted.
+pub(crate) async fn trust_keeper(
+    config: &Config,
+    service: &IdentityService,
+    client: &SpiffeId,
+) -> Result<TrustKeeper, Failure> {
+    if service.discovery.is_none() && service.bundle.is_none() {
+        let message = format!(
+            "{}, [identity_service] has no URL; write discovery or bundle",
+            config.file.display()
+        );
+        return Err(Failure::new(Kind::Configuration, message));
+    }
+    let wrong = |error: Error| config.wrong("[identity_service]", &error);
+    let mut trust = match &service.ca_certificates {
+        Some(path) => {
+            let path = config.path(path);
+            let setting = format!("[identity_service] ca_certificates, {}", path.display());
+            let pem = fs::read(&path).map_err(|error| config.wrong(&setting, &error))?;
+            ServerTrust::anchors(&pem).map_err(|error| config.wrong(&setting, &error))?
+        }
+        None => ServerTrust::default(),
+    };
+    for pin in &service.pins {
+        trust = trust.and_pins([SpkiPin::parse(pin).map_err(wrong)?]);
+    }
+    let mut mis = Mis::new(client.trust_domain(), &trust).map_err(wrong)?;
+    if let Some(url) = &service.discovery {
+        mis = mis.with_discovery(url.clone()).map_err(wrong)?;
+    }
+    if let Some(url) = &service.bundle {
+        mis = mis.with_bundle_uri(url.clone()).map_err(wrong)?;
+    }
+    let bundle = config.path(&config.identity.trust_bundle);
+    let options = KeeperOptions::default();
+    let mut keeper = TrustKeeper::open(mis, bundle, options).map_err(|error| of_client(&error))?;
+    if keeper.bundle().is_err() {
+        keeper.refresh().await.map_err(|error| of_client(&error))?;
+    }
+    Ok(keeper)
+}
+
+/// What is to be said of an error of the library.
+pub(crate) fn of_client(error: &Error) -> Failure {
+    let kind = match error.kind() {
+        ErrorKind::Setup => Kind::Configuration,
+        _ => Kind::Unavailable,
+    };
+    Failure::of(kind, error)
+}
+
+/// The file in the state directory with what the agent remembers.
+pub(crate) const STATE: &str = "state.redb";

@@ -1,0 +1,191 @@
+//! Whatever may be wrong is named, with what to do, and nothing is half done.
+
+use std::fs;
+
+use crate::support::{Place, authority};
+
+/// The agent does not start, with this exit code, and says all of this.
+#[track_caller]
+fn refused(place: &Place, code: i32, expected: &[&str]) {
+    let (found, message) = place.failure(&["run"]);
+    assert_eq!(found, code, "{message}");
+    for word in expected {
+        assert!(message.contains(word), "{word:?} is not in\n{message}");
+    }
+    assert!(!place.path("state/status.sock").exists());
+}
+
+#[test]
+fn a_wrong_configuration_is_named_with_line_and_key() {
+    for (from, to, expected) in [
+        ("url = ", "adress = ", &["line 4", "`adress`", "`url`"][..]),
+        (
+            "\"https://127.0.0.1:1\"",
+            "5",
+            &["line 4, url", "url = \"https"],
+        ),
+        ("https://127", "127", &["line 4, url", "url = \"https"]),
+        (
+            "https://127",
+            "http://127",
+            &["[fleet_manager] url", "https://<host>"],
+        ),
+        (
+            "svid = \"svid.pem\"\n",
+            "",
+            &["line 6", "svid = \"svid.pem\""],
+        ),
+        (
+            "[fleet_manager]\nurl = \"https://127.0.0.1:1\"\n",
+            "",
+            &["write the section [fleet_manager]"],
+        ),
+        (
+            "\"simulated\"",
+            "\"docker\"",
+            &["line 16, kind", "\"compose\""],
+        ),
+        ("\"200ms\"", "\"soon\"", &["line 22, period", "30s"]),
+        ("\"200ms\"", "\"2ms\"", &["line 21", "100ms to 30d"]),
+        (
+            "id = \"panel\"",
+            "id = \"the panel\"",
+            &["line 12, id", "not a device id"],
+        ),
+        (
+            "id = \"panel\"",
+            "id = \"desk\"",
+            &["capabilities.json", "panel", "desk"],
+        ),
+        ("[provider]", "[provider", &["line 15"]),
+        (
+            "[schedule]",
+            "[registries.r]\nuser = \"a\"\n[schedule]",
+            &["line 22, user", "`username`"],
+        ),
+        (
+            "[schedule]",
+            "[identity_service]\n[schedule]",
+            &["[identity_service]", "discovery or bundle"],
+        ),
+        (
+            "[schedule]",
+            "[identity_service]\nbundle = \"https://127.0.0.1:1\"\n[schedule]",
+            &["[identity_service]", "pins"],
+        ),
+    ] {
+        let place = Place::alone();
+        place.change("margo-agent.toml", from, to);
+        refused(&place, 78, &[&["margo-agent.toml"], expected].concat());
+        assert!(!place.path("state/simulated").exists(), "{from}");
+    }
+}
+
+#[test]
+fn a_missing_configuration_is_named() {
+    let place = Place::alone();
+    fs::remove_file(place.path("margo-agent.toml")).unwrap();
+    refused(&place, 78, &["margo-agent.toml", "--config"]);
+}
+
+#[test]
+fn wrong_usage_has_its_own_code() {
+    let (code, message) = Place::alone().failure(&["walk"]);
+    assert_eq!(code, 2, "{message}");
+}
+
+#[test]
+fn wrong_capabilities_are_named() {
+    let place = Place::alone();
+    place.change("capabilities.json", "\"4Gi\"", "\"much\"");
+    refused(&place, 78, &["capabilities.json", "memory"]);
+    place.change("capabilities.json", "    \"memory\": \"much\",\n", "");
+    refused(&place, 78, &["capabilities.json", "`memory` is missing"]);
+    fs::remove_file(place.path("capabilities.json")).unwrap();
+    refused(&place, 78, &["capabilities.json", "capabilities --write"]);
+}
+
+#[test]
+fn an_unusable_identity_is_named() {
+    let place = Place::alone();
+    let key = fs::read_to_string(place.path("svid.key")).unwrap();
+    place.write("svid.key", "no key");
+    refused(&place, 78, &["svid.key", "PEM"]);
+    place.write("svid.key", "");
+    refused(&place, 78, &["svid.key", "empty"]);
+    place.write("svid.key", &authority().to_pem().1);
+    refused(&place, 78, &["svid.key", "svid.pem", "does not belong"]);
+    fs::remove_file(place.path("svid.key")).unwrap();
+    refused(&place, 78, &["svid.key", "no such file"]);
+    place.write("svid.key", &key);
+    place.write("bundle.pem", "{}");
+    refused(&place, 78, &["bundle.pem"]);
+    place.write("svid.pem", &place.authority.to_pem().0);
+    refused(&place, 78, &["svid.pem"]);
+}
+
+#[test]
+fn an_engine_that_does_not_answer_is_named() {
+    let place = Place::alone();
+    let socket = format!("unix://{}", place.path("no.sock").display());
+    let provider =
+        format!("[provider]\ncommand = [\"no-such-engine\"]\ndocker_host = \"{socket}\"\n");
+    place.change(
+        "margo-agent.toml",
+        "[provider]\nkind = \"simulated\"\n",
+        &provider,
+    );
+    refused(&place, 69, &["no-such-engine", "not installed"]);
+}
+
+#[test]
+fn a_second_agent_is_refused_and_the_first_goes_on() {
+    let place = Place::alone();
+    let mut first = place.start();
+    for arguments in [&["run"][..], &["set-aside-state"]] {
+        let (code, message) = place.failure(arguments);
+        assert_eq!(code, 69, "{message}");
+        assert!(message.contains("state.redb"), "{message}");
+        assert!(message.contains("stop that agent"), "{message}");
+    }
+    first.wait("the first agent", |_| true);
+    assert_eq!(first.terminate(), Some(0));
+}
+
+#[test]
+fn a_damaged_state_is_said_kept_and_set_aside_on_request() {
+    let place = Place::alone();
+    place.start().kill();
+    let file = place.path("state/state.redb");
+    let bytes = fs::read(&file).unwrap();
+    fs::write(&file, &bytes[..bytes.len() / 2]).unwrap();
+    fs::remove_file(place.path("state/status.sock")).unwrap();
+    refused(&place, 69, &["state.redb", "damaged", "setting it aside"]);
+    // Still there, and still refused.
+    refused(&place, 69, &["state.redb", "damaged"]);
+
+    let text = place.stdout(&["set-aside-state"]);
+    assert!(text.contains("state.redb.set-aside-"), "{text}");
+    place.start().kill();
+}
+
+#[test]
+fn the_state_of_another_fleet_manager_is_refused() {
+    let place = Place::alone();
+    place.start().kill();
+    fs::remove_file(place.path("state/status.sock")).unwrap();
+    // The default of what `issue_with` changes is a client of another one.
+    place.provision_with(&place.authority.issue_with(|_| {}));
+    refused(
+        &place,
+        69,
+        &["state.redb", "/wfm/one/", "/wfm/wfm-1/", "decommission"],
+    );
+}
+
+#[test]
+fn a_state_directory_that_cannot_be_made_is_named() {
+    let place = Place::alone();
+    place.change("margo-agent.toml", "\"state\"", "\"svid.pem/state\"");
+    refused(&place, 69, &["svid.pem/state", "state_directory"]);
+}
