@@ -29,6 +29,8 @@ mod read;
 pub mod scalar;
 #[cfg(feature = "schema")]
 pub mod schema;
+#[cfg(feature = "signature")]
+pub mod signature;
 pub mod status;
 #[cfg(feature = "svid")]
 pub mod svid;
@@ -39,6 +41,8 @@ pub mod values;
 mod version;
 mod wire;
 mod write;
+#[cfg(any(feature = "signature", feature = "svid"))]
+mod x509;
 mod yaml;
 
 pub use digest::Digest;

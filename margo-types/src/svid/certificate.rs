@@ -15,6 +15,7 @@ use x509_parser::public_key::PublicKey;
 
 use super::SvidError;
 use crate::id::SpiffeId;
+use crate::x509::{bits, timestamp};
 
 /// One certificate of a chain.
 pub(super) struct Certificate<'c> {
@@ -186,21 +187,3 @@ impl fmt::Display for ChainPart {
 
 /// The smallest RSA key that is accepted (C9).
 const MIN_RSA_BITS: usize = 3072;
-
-/// The length of an unsigned number, leading zeros left out.
-fn bits(number: &[u8]) -> usize {
-    let digits = number.iter().skip_while(|digit| **digit == 0);
-    let Some(first) = digits.clone().next() else {
-        return 0;
-    };
-    digits.count() * 8 - first.leading_zeros() as usize
-}
-
-/// Certificates may end at 9999-12-31T23:59:59Z for "never", which is a little later than timestamps go.
-fn timestamp(seconds: i64) -> Timestamp {
-    Timestamp::from_second(seconds).unwrap_or(if seconds < 0 {
-        Timestamp::MIN
-    } else {
-        Timestamp::MAX
-    })
-}
