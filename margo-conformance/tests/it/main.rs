@@ -1,7 +1,8 @@
-//! Integration tests of this crate, and of the workspace as a whole.
+//! Integration tests of margo-conformance, and of all crates together.
 
 mod authority;
 mod edges;
+mod end_to_end;
 mod gate;
 mod load;
 mod registry;

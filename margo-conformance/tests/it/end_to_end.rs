@@ -1,0 +1,18 @@
+//! The whole line with its real parts: agents and fleet managers over mutual TLS on loopback, with their files.
+//!
+//! The promises of a device are held against the fake fleet manager, which fails and lies as told; the life of deployments
+//! against the real one. Nothing here is decided by time: tests wait for what has to happen.
+
+mod files;
+mod fleet_manager;
+mod gateways;
+mod journal;
+mod lifecycle;
+mod limits;
+mod power_cuts;
+mod process;
+mod promises;
+mod recovery;
+mod retries;
+mod rotation;
+mod station;
