@@ -23,17 +23,6 @@ fn directory_is_imported_once() {
     assert_eq!(listed[0]["profiles"], serde_json::json!(["large", "small"]));
 }
 
-/// The session in the README begins with it.
-#[test]
-fn sample_is_imported() {
-    let place = Place::new();
-    let _running = place.start();
-    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/sample");
-    let imported = place.json(&["package", "import", sample]);
-    assert_eq!(imported["application"], "com-example-conveyor-eye");
-    assert_eq!(imported["version"], "1.3");
-}
-
 #[test]
 fn version_keeps_its_content() {
     let place = Place::new();
