@@ -21,11 +21,13 @@ pub(super) struct AnchorSet {
     facts: Vec<AnchorFacts>,
 }
 
-/// What building a chain does not look at, but the specification does: anchors expire too.
+/// What building a chain does not look at, but the specification does: anchors expire too, and bind what they issue.
 #[derive(Debug)]
 struct AnchorFacts {
     not_before: Timestamp,
     not_after: Timestamp,
+    /// How many intermediates may follow it at most, if it says so.
+    path_length: Option<usize>,
     /// What makes it unusable at any time.
     fault: Option<SvidError>,
 }
@@ -48,6 +50,7 @@ impl AnchorSet {
             facts.push(AnchorFacts {
                 not_before: certificate.not_before(),
                 not_after: certificate.not_after(),
+                path_length: certificate.path_length(),
                 fault: certificate
                     .check_key()
                     .and_then(|()| certificate.check_authority())
@@ -142,6 +145,11 @@ impl AnchorSet {
     fn check_path(&self, path: &VerifiedPath<'_>, at: Timestamp) -> Result<(), SvidError> {
         let facts = self.facts_of(path).ok_or(SvidError::UnknownIssuer)?;
         facts.check(at)?;
+        let depth = path.intermediate_certificates().count();
+        if facts.path_length.is_some_and(|longest| depth > longest) {
+            let part = ChainPart::Anchor;
+            return Err(SvidError::NotAnAuthority { part });
+        }
         for certificate in path.intermediate_certificates() {
             let der = certificate.der();
             let intermediate = Certificate::read(&der, ChainPart::Intermediate)?;

@@ -86,6 +86,13 @@ impl<'c> Certificate<'c> {
         Err(SvidError::NotAnAuthority { part: self.part })
     }
 
+    /// How many intermediates may follow it at most, if it says so.
+    pub(super) fn path_length(&self) -> Option<usize> {
+        let constraints = self.parsed.basic_constraints().ok()??;
+        let length = constraints.value.path_len_constraint?;
+        Some(usize::try_from(length).unwrap_or(usize::MAX))
+    }
+
     /// That it is no certificate of an authority, and that TLS may use its key.
     pub(super) fn check_leaf(&self) -> Result<(), SvidError> {
         if self.is_authority()? {

@@ -313,6 +313,43 @@ fn nobody_is_known_before_the_handshake_is_complete() {
 }
 
 #[test]
+fn a_proof_without_the_last_word_of_the_client_is_none() {
+    let authority = Authority::new(&factory());
+    let fleet = identity(&authority, &wfm("wfm-1"));
+    let device = identity(&authority, &client("wfm-1", "client-1"));
+    let handshake = fleet.server_handshake().unwrap();
+    let mut config = ClientConfig::clone(&device.client_config().unwrap());
+    config.max_fragment_size = Some(40); // so that certificate and last word come apart
+    let name = ServerName::try_from("wfm.example").unwrap();
+    let mut client = ClientConnection::new(Arc::new(config), name).unwrap();
+    let mut server = ServerConnection::new(handshake.config()).unwrap();
+    let mut was_shown = false;
+    while server.is_handshaking() {
+        let mut wire = Vec::new();
+        while client.wants_write() {
+            client.write_tls(&mut wire).unwrap();
+        }
+        let mut rest = &wire[..];
+        while let [_, _, _, high, low, ..] = *rest {
+            let (record, after) = rest.split_at(5 + usize::from(u16::from_be_bytes([high, low])));
+            server.read_tls(&mut &*record).unwrap();
+            server.process_new_packets().unwrap();
+            rest = after;
+            let is_known = handshake.peer(&server).is_some();
+            assert_eq!(is_known, !server.is_handshaking());
+            was_shown |= server.is_handshaking() && server.peer_certificates().is_some();
+        }
+        let mut wire = Vec::new();
+        while server.wants_write() {
+            server.write_tls(&mut wire).unwrap();
+        }
+        client.read_tls(&mut &wire[..]).unwrap();
+        client.process_new_packets().unwrap();
+    }
+    assert!(was_shown, "the certificate was there before the last word");
+}
+
+#[test]
 fn tls_1_2_is_spoken_only_when_both_want_it() {
     let authority = Authority::new(&factory());
     let fleet = identity(&authority, &wfm("wfm-1"));
@@ -458,5 +495,19 @@ impl rustls::client::danger::ServerCertVerifier for AnyServer {
         let provider = rustls::crypto::aws_lc_rs::default_provider();
         let algorithms = provider.signature_verification_algorithms;
         algorithms.supported_schemes()
+    }
+}
+
+#[test]
+fn servers_keep_no_sessions() {
+    let authority = Authority::new(&factory());
+    let svid = authority.issue(&wfm("wfm-1"), Lifetime::default()).svid();
+    let identity = Identity::new(svid, &authority.bundle()).unwrap();
+    for config in [
+        identity.server_config().unwrap(),
+        identity.server_handshake().unwrap().config(),
+    ] {
+        assert!(!config.session_storage.can_cache());
+        assert!(!config.ticketer.enabled());
     }
 }

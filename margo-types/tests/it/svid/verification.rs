@@ -2,9 +2,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 use margo_conformance::authority::rcgen::{
-    BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose,
-    PKCS_ECDSA_P384_SHA384, PKCS_ECDSA_P521_SHA512, PKCS_ED25519, PKCS_RSA_SHA256, PKCS_RSA_SHA512,
-    RsaKeySize, SanType,
+    BasicConstraints, CertificateParams, CustomExtension, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    KeyUsagePurpose, PKCS_ECDSA_P384_SHA384, PKCS_ECDSA_P521_SHA512, PKCS_ED25519, PKCS_RSA_SHA256,
+    PKCS_RSA_SHA512, RsaKeySize, SanType,
 };
 use margo_conformance::authority::{Authority, Lifetime};
 use margo_types::svid::{ChainPart, PeerSvid, SvidError, verify};
@@ -317,6 +317,72 @@ fn presenting_the_anchor_too_does_no_harm() {
     let mut chain = root.leaf(&p256(), |_| {});
     chain.push(root.anchors()[0].as_der().to_vec().into());
     assert!(judge(&chain, &root.anchors()).is_ok());
+}
+
+#[test]
+fn of_cross_signed_authorities_one_way_to_an_anchor_is_enough() {
+    let root = Maker::root(p256(), |_| {});
+    let other = Maker::root(p256(), |params| {
+        params.distinguished_name.push(rcgen_name(), "another root");
+    });
+    let key = p256();
+    let copy = || KeyPair::from_pem(&key.serialize_pem()).unwrap();
+    let by_other = other.intermediate(copy(), |_| {}).leaf(&p256(), |_| {});
+    let expired = root
+        .intermediate(copy(), |params| lifetime(params, -day(2), -day(1)))
+        .leaf(&p256(), |_| {});
+    let good = root.intermediate(copy(), |_| {}).leaf(&p256(), |_| {});
+    let leaf = &good[0];
+    let chain = [leaf, &by_other[1], &expired[1], &good[1]].map(Clone::clone);
+    assert!(judge(&chain, &root.anchors()).is_ok());
+    assert!(judge(&chain[..3], &root.anchors()).is_err());
+}
+
+#[test]
+fn constraints_of_an_authority_bind_what_it_issues() {
+    let short = Maker::root(p256(), |params| {
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    });
+    let direct = short.leaf(&p256(), |_| {});
+    assert!(judge(&direct, &short.anchors()).is_ok());
+    let part = ChainPart::Anchor;
+    let chain = short.intermediate(p256(), |_| {}).leaf(&p256(), |_| {});
+    assert_eq!(
+        judge(&chain, &short.anchors()),
+        Err(SvidError::NotAnAuthority { part })
+    );
+    let root = Maker::root(p256(), |_| {});
+    let last = root.intermediate(p256(), |params| {
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    });
+    assert!(judge(&last.leaf(&p256(), |_| {}), &root.anchors()).is_ok());
+    let chain = last.intermediate(p256(), |_| {}).leaf(&p256(), |_| {});
+    assert!(judge(&chain, &root.anchors()).is_err());
+    // Name constraints for URIs: only those of the host other.example (RFC 5280 section 4.2.1.10).
+    let constrained = root.intermediate(p256(), |params| {
+        let der = [&b"\x30\x13\xa0\x11\x30\x0f\x86\x0d"[..], b"other.example"].concat();
+        let mut extension = CustomExtension::from_oid_content(&[2, 5, 29, 30], der);
+        extension.set_criticality(true);
+        params.custom_extensions.push(extension);
+    });
+    let chain = constrained.leaf(&p256(), |_| {});
+    let judged = judge(&chain, &root.anchors());
+    assert!(matches!(judged, Err(SvidError::Chain { .. })), "{judged:?}");
+}
+
+#[test]
+fn a_chain_of_very_many_certificates_is_given_up() {
+    let root = Maker::root(p256(), |_| {});
+    let stranger = Maker::root(p256(), |params| {
+        params.distinguished_name.push(rcgen_name(), "another root");
+    });
+    let mut chain = stranger.intermediate(p256(), |_| {}).leaf(&p256(), |_| {});
+    for _ in 0..150 {
+        // All have the same name, so every one could be the issuer of every other.
+        let sham = stranger.intermediate(p256(), |_| {});
+        chain.extend(sham.leaf(&p256(), |_| {}).into_iter().skip(1));
+    }
+    assert!(judge(&chain, &root.anchors()).is_err());
 }
 
 #[test]
