@@ -95,13 +95,11 @@ fn text(config: &Config, snapshot: &Value, now: Timestamp) -> String {
         ("fleet manager", config.fleet_manager.url.to_string()),
     ];
     let mut contact = word("contact").to_owned();
-    if number("consecutiveFailures") > 0 {
-        let _ = write!(
-            contact,
-            ", {} polls failed",
-            snapshot["consecutiveFailures"]
-        );
-    }
+    let _ = match number("consecutiveFailures") {
+        0 => Ok(()),
+        1 => write!(contact, ", 1 poll failed"),
+        failures => write!(contact, ", {failures} polls failed"),
+    };
     let _ = match time(snapshot, "lastContact") {
         Some(last) => write!(
             contact,

@@ -396,7 +396,8 @@ fn log_failure(deployment: &ApplicationDeployment, error: &ProviderError) {
     tracing::warn!(
         deployment = %deployment.id,
         name = deployment.metadata.name,
-        %error,
+        // Quoted: it may have the last lines of a container, which must not look like lines of this log.
+        error = error.to_string(),
         source,
         "the provider failed"
     );

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use jiff::Timestamp;
-use margo_types::status::StatusError;
+use margo_types::status::{DeploymentState, StatusError};
 use margo_wfm::operations::{Client, DeploymentOverview, Device, Entry, Package, Report};
 
 /// The packages.
@@ -179,7 +179,8 @@ pub(crate) fn history(entries: &[Entry]) -> String {
 }
 
 fn state(overview: &DeploymentOverview, report: &Report) -> String {
-    if overview.waiting {
+    // What is gone follows no manifest any more.
+    if overview.waiting && report.state != DeploymentState::Removed {
         format!(
             "{}, not yet on manifest {}",
             report.state, overview.manifest
