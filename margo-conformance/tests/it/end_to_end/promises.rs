@@ -18,7 +18,8 @@ use tracing::subscriber::DefaultGuard;
 
 use super::files::Plant;
 use super::station::{
-    Running, Station, are_installed, component, deployment, id, only_for, quick_options,
+    Running, Station, are_installed, at_level, component, deployment, id, noise, only_for,
+    quick_options,
 };
 
 #[tokio::test]
@@ -95,33 +96,38 @@ async fn promise_2_a_tag_is_sent_only_when_all_content_is_here() {
 
 #[tokio::test]
 async fn promise_3_a_lie_changes_nothing_and_tampering_is_a_security_event() {
-    for (lie, is_tampering) in [
-        (Lie::WrongDigest, true),
-        (Lie::LowerVersion, true),
-        (Lie::SameVersion, true),
-        (Lie::MissingContent, false),
-        (Lie::IncompleteBundle, false),
+    // One changed document is fetched by itself, many come as the bundle.
+    for (lie, changed, is_tampering) in [
+        (Lie::WrongDigest, 1, true),
+        (Lie::WrongDigest, 8, true),
+        (Lie::LowerVersion, 0, true),
+        (Lie::SameVersion, 0, true),
+        (Lie::MissingContent, 1, false),
+        (Lie::MissingContent, 8, false),
+        (Lie::IncompleteBundle, 8, false),
     ] {
         let (log, _guard) = Log::of_this_thread();
         let plant = Plant::new();
         let wfm = plant.fake_wfm().await;
         let station = plant.station("line-1");
-        wfm.assign(&deployment(1, "1.0"));
+        let all = [1, 2, 3, 4, 5, 6, 7, 8];
+        let at = |number, revision| at_level(deployment(number, revision), &noise(number));
+        all.iter()
+            .for_each(|number| wfm.assign(&at(*number, "1.0")));
         let agent = station.start(&wfm.url()).await;
-        let before = agent.until_installed(&[1]).await.manifest;
+        let before = agent.until_installed(&all).await.manifest;
         let applied = station.journal.count("apply ");
 
         wfm.lie(lie);
-        let is_about_content = !matches!(lie, Lie::LowerVersion | Lie::SameVersion);
-        if is_about_content {
-            // So many that the bundle is the cheaper way. Nobody polls in between: there is one thread.
-            (1..=8).for_each(|number| wfm.assign(&deployment(number, "2.0")));
-        }
+        // Nobody polls in between: there is one thread.
+        all[..changed]
+            .iter()
+            .for_each(|number| wfm.assign(&at(*number, "2.0")));
         let snapshot = agent
             .until("refused twice", |it| it.consecutive_failures >= 2)
             .await;
         assert_eq!(snapshot.manifest, before, "{lie:?}");
-        assert!(are_installed(&snapshot, &[1]), "{lie:?}: {snapshot:#?}");
+        assert!(are_installed(&snapshot, &all), "{lie:?}: {snapshot:#?}");
         assert_eq!(
             snapshot.security_events > 0,
             is_tampering,

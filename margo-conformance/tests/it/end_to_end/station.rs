@@ -17,6 +17,7 @@ use margo_client::state::FileStore;
 use margo_client::{Agent, AgentHandle};
 use margo_providers::simulated::SimulatedProvider;
 use margo_providers::{Engine, Observation, Progress, Provider, ProviderError};
+use margo_types::Digest;
 use margo_types::application::{
     Component, ComponentProperties, DeploymentType, DeviceConstraints, EligibilityRule,
     MatchExpression, Operator, Selector, Target,
@@ -321,7 +322,7 @@ pub(super) fn component() -> ComponentName {
     "web".parse().unwrap()
 }
 
-/// Deployment `app-<number>` for `edge`, with one component of this revision.
+/// Deployment `app-<number>` for `edge`, with one component of this revision, such as `1.0`.
 pub(super) fn deployment(number: u8, revision: &str) -> ApplicationDeployment {
     deployment_for("edge", number, revision)
 }
@@ -329,7 +330,7 @@ pub(super) fn deployment(number: u8, revision: &str) -> ApplicationDeployment {
 pub(super) fn deployment_for(target: &str, number: u8, revision: &str) -> ApplicationDeployment {
     let mut properties = ComponentProperties::default();
     properties.repository = Some("oci://registry.example/web".parse().unwrap());
-    properties.revision = Some(revision.parse().unwrap());
+    properties.revision = Some(format!("{revision}.0").parse().unwrap());
     let component = Component::new(component(), properties);
     let profile = DeployedProfile::new(DeploymentType::Compose, vec![component]);
     let name = format!("app-{number}");
@@ -351,6 +352,13 @@ pub(super) fn at_level(
     deployment
 }
 
+/// A level that hardly can be compressed, so that a bundle with it is not cheap.
+pub(super) fn noise(seed: u8) -> String {
+    (0..20)
+        .map(|index| Digest::of(&[seed, index]).to_string())
+        .collect()
+}
+
 /// The same deployment, for devices of this vendor only.
 pub(super) fn only_for(
     mut deployment: ApplicationDeployment,
@@ -368,7 +376,8 @@ pub(super) fn only_for(
 /// Revision, and level if there is one.
 fn content_of(deployment: &ApplicationDeployment) -> String {
     let component = &deployment.spec.deployment_profile.components[0];
-    let revision = component.properties.revision.as_ref().unwrap();
+    let revision = component.properties.revision.as_ref().unwrap().to_string();
+    let revision = revision.strip_suffix(".0").unwrap();
     match deployment.spec.parameters.get("level") {
         Some(level) => format!("{revision} at {}", level.value.as_str().unwrap()),
         None => revision.to_string(),
