@@ -99,8 +99,7 @@ impl Conductor {
     }
 
     fn reconcile(&mut self) {
-        let wanted = self.shared.wanted();
-        let current = self.shared.ledger.read(|state| state.current.clone());
+        let (wanted, current) = self.shared.wanted();
         let ids: BTreeSet<DeploymentId> = wanted.keys().chain(current.keys()).copied().collect();
         self.notes.retain(|id, _| ids.contains(id));
         for (id, (desired, _)) in &wanted {
@@ -264,7 +263,11 @@ impl Conductor {
         let notes = self.notes.entry(id).or_default();
         let mut written = Ok(());
         match outcome {
-            Outcome::Dropped => {}
+            // The world has changed, so that something else is planned now; if not, it must not be begun again at once.
+            Outcome::Dropped => match step {
+                Some(step) => notes.fail(step, now, &options.provider_waits),
+                None => notes.look_at = Some(now + options.observe_every),
+            },
             Outcome::Done => {
                 notes.failed = None;
                 notes.last_error = None;
@@ -275,8 +278,9 @@ impl Conductor {
             }
             Outcome::Failed(error) => {
                 notes.last_error = Some(error);
-                if let Some(step) = step {
-                    notes.fail(step, now, &options.provider_waits);
+                match step {
+                    Some(step) => notes.fail(step, now, &options.provider_waits),
+                    None => notes.look_at = Some(now + options.observe_every),
                 }
             }
             Outcome::NotWritten(error) => {
