@@ -165,7 +165,10 @@ impl Courier {
             .change(move |draft| draft.make(Change::Settle(number)))
             .await;
         shared.note_state(&settled);
-        shared.changed.notify_one();
+        shared.snapshot.send_if_modified(|snapshot| {
+            let left = shared.ledger.read(|state| state.outbox.len());
+            std::mem::replace(&mut snapshot.outbox, left) != left
+        });
         if settled.is_err() {
             // It will be sent again; a second time does no harm, but not without end at once.
             tokio::time::sleep(Duration::from_secs(1)).await;
