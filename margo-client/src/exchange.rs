@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use margo_types::problem::{Problem, RetryAdvice};
+use margo_types::problem::{BackoffStrategy, Problem, RetryAdvice};
 use reqwest::header::{
     ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, RETRY_AFTER,
 };
@@ -117,6 +117,15 @@ impl Answer {
                     "something between here and there does not reach it",
                 )
             }
+            // Nor is what is no JSON: pages of gateways whose fleet manager is being replaced.
+            400 | 404..500 if !self.is_json_or_empty() => {
+                advice.retryable = true;
+                advice.backoff = BackoffStrategy::Exponential;
+                (
+                    ErrorKind::Refused,
+                    "that is no answer of a fleet manager; check the URL, and what stands between here and there",
+                )
+            }
             400..600 => (ErrorKind::Refused, ""),
             _ => (ErrorKind::Misbehaved, "that is no answer to this request"),
         };
@@ -131,6 +140,11 @@ impl Answer {
             message = format!("{message}; {}: {}", field.field, field.message);
         }
         Error::new(kind, message).with_response(Some(problem), advice)
+    }
+
+    fn is_json_or_empty(&self) -> bool {
+        let text = self.body.trim_ascii();
+        text.is_empty() || serde_json::from_slice::<serde::de::IgnoredAny>(text).is_ok()
     }
 
     /// Refuses what is evidently no document: the page of a portal or proxy, or a problem under a status of success.

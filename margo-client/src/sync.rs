@@ -213,18 +213,18 @@ async fn fetch(
     match (choose(manifest, &stored), &manifest.bundle) {
         (Way::Nothing, _) => Ok(Documents::new()),
         (Way::Bundle(reference, missing), _) => {
-            match unpack(api, manifest, reference, limits).await {
+            match unpack(api, manifest, reference, stored, limits).await {
                 Err(error) if error.is_not_found() => {
                     tracing::warn!(%error, "there is no bundle; fetching the documents one by one");
-                    singly(api, &missing).await
+                    singly(api, &missing, limits).await
                 }
                 outcome => outcome,
             }
         }
-        (Way::Singly(missing), bundle) => match (singly(api, &missing).await, bundle) {
+        (Way::Singly(missing), bundle) => match (singly(api, &missing, limits).await, bundle) {
             (Err(error), Some(reference)) if error.is_not_found() => {
                 tracing::warn!(%error, "a document is not there; fetching the bundle");
-                unpack(api, manifest, reference, limits).await
+                unpack(api, manifest, reference, stored, limits).await
             }
             (outcome, _) => outcome,
         },
@@ -234,12 +234,13 @@ async fn fetch(
 async fn singly(
     api: &dyn FleetApi,
     references: &[&DeploymentReference],
+    limits: &FetchLimits,
 ) -> Result<Documents, Error> {
     let one = |reference: DeploymentReference| async move {
         let bytes: Bytes = api.deployment(&reference).await?;
         let found = Digest::of(&bytes);
         if found == reference.digest {
-            return Ok((reference.digest, Arc::from(&*bytes)));
+            return Ok((reference.digest, Arc::<[u8]>::from(&*bytes)));
         }
         let DeploymentReference {
             deployment_id,
@@ -255,17 +256,32 @@ async fn singly(
         ))
     };
     let references: Vec<DeploymentReference> = references.iter().copied().cloned().collect();
-    stream::iter(references)
-        .map(one)
-        .buffer_unordered(AT_ONCE)
-        .try_collect()
-        .await
+    let mut arriving = stream::iter(references).map(one).buffer_unordered(AT_ONCE);
+    let (mut documents, mut total) = (Documents::new(), 0);
+    while let Some((digest, bytes)) = arriving.try_next().await? {
+        // `sizeBytes` is advisory, so what has arrived is counted.
+        add_up(&mut total, bytes.len(), limits)?;
+        documents.insert(digest, bytes);
+    }
+    Ok(documents)
+}
+
+fn add_up(total: &mut usize, more: usize, limits: &FetchLimits) -> Result<(), Error> {
+    *total = total.saturating_add(more);
+    if *total <= limits.max_total_bytes {
+        return Ok(());
+    }
+    Err(misbehaved(format!(
+        "the deployments have more than {} bytes together; assign fewer to this client",
+        limits.max_total_bytes
+    )))
 }
 
 async fn unpack(
     api: &dyn FleetApi,
     manifest: &StateManifest,
     reference: &BundleReference,
+    stored: BTreeSet<Digest>,
     limits: &FetchLimits,
 ) -> Result<Documents, Error> {
     let archive = api.bundle(reference).await?;
@@ -273,8 +289,8 @@ async fn unpack(
     let work = move || {
         let documents = bundle::read(&*archive, &manifest, &limits).map_err(broken_bundle)?;
         let named = documents.into_iter().filter_map(|(id, bytes)| {
-            let reference = manifest.deployment(&id)?;
-            Some((reference.digest, Arc::from(bytes)))
+            let digest = manifest.deployment(&id)?.digest;
+            (!stored.contains(&digest)).then(|| (digest, Arc::from(bytes)))
         });
         Ok(named.collect())
     };
@@ -311,12 +327,11 @@ fn verify(
         let bytes = bytes.or_else(|| held.documents.get(&reference.digest));
         let bytes =
             bytes.ok_or_else(|| misbehaved(format!("deployment {id} was not delivered")))?;
-        total = total.saturating_add(bytes.len());
-        if total > limits.max_total_bytes {
-            return Err(misbehaved(format!(
-                "the deployments have more than {} bytes together; assign fewer to this client",
-                limits.max_total_bytes
-            )));
+        add_up(&mut total, bytes.len(), limits)?;
+        let accepted = held.accepted.as_ref();
+        if accepted.and_then(|it| it.deployments.get(&id)) == Some(&reference.digest) {
+            // It was verified when it was accepted.
+            continue;
         }
         let document = read_document(bytes, generation, limits).map_err(|error| {
             misbehaved(format!("deployment {id} cannot be read")).because(error)

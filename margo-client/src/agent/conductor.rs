@@ -75,8 +75,12 @@ impl Conductor {
 
     /// Runs until told to stop; what is running then may end within the grace period.
     pub(super) async fn run(mut self, mut stop: watch::Receiver<bool>) {
-        loop {
+        'events: loop {
+            let begun = Instant::now();
             self.reconcile();
+            // Planning looks at every deployment. With thousands of them, what happens within a short time is dealt with
+            // together, so that it does not take all of the processor.
+            let rest = Instant::now() + begun.elapsed() * REST;
             let wake = self.wake();
             tokio::select! {
                 biased;
@@ -84,6 +88,14 @@ impl Conductor {
                 Some(ended) = self.jobs.join_next_with_id() => self.ended(ended),
                 () = self.shared.changed.notified() => {}
                 () = sleep_until(wake) => {}
+            }
+            loop {
+                tokio::select! {
+                    biased;
+                    _ = stop.wait_for(|stop| *stop) => break 'events,
+                    Some(ended) = self.jobs.join_next_with_id() => self.ended(ended),
+                    () = sleep_until(rest) => break,
+                }
             }
         }
         // Steps that wait for their turn do not begin any more.
@@ -99,8 +111,7 @@ impl Conductor {
     }
 
     fn reconcile(&mut self) {
-        let wanted = self.shared.wanted();
-        let current = self.shared.ledger.read(|state| state.current.clone());
+        let (wanted, current) = self.shared.wanted();
         let ids: BTreeSet<DeploymentId> = wanted.keys().chain(current.keys()).copied().collect();
         self.notes.retain(|id, _| ids.contains(id));
         for (id, (desired, _)) in &wanted {
@@ -264,7 +275,11 @@ impl Conductor {
         let notes = self.notes.entry(id).or_default();
         let mut written = Ok(());
         match outcome {
-            Outcome::Dropped => {}
+            // The world has changed, so that something else is planned now; if not, it must not be begun again at once.
+            Outcome::Dropped => match step {
+                Some(step) => notes.fail(step, now, &options.provider_waits),
+                None => notes.look_at = Some(now + options.observe_every),
+            },
             Outcome::Done => {
                 if let Some(step) = step {
                     tracing::info!(deployment = %id, action = ?step.action, "done");
@@ -278,8 +293,9 @@ impl Conductor {
             }
             Outcome::Failed(error) => {
                 notes.last_error = Some(error);
-                if let Some(step) = step {
-                    notes.fail(step, now, &options.provider_waits);
+                match step {
+                    Some(step) => notes.fail(step, now, &options.provider_waits),
+                    None => notes.look_at = Some(now + options.observe_every),
                 }
             }
             Outcome::NotWritten(error) => {
@@ -312,9 +328,9 @@ impl Conductor {
     }
 
     fn publish(&self, wanted: &Wanted, current: &BTreeMap<DeploymentId, Current>) {
-        let (last, manifest, outbox) = self.shared.ledger.read(|state| {
+        let (last, manifest) = self.shared.ledger.read(|state| {
             let manifest = state.accepted.as_ref().map(|it| it.version);
-            (state.last.clone(), manifest, state.outbox.len())
+            (state.last.clone(), manifest)
         });
         let ids: BTreeSet<&DeploymentId> = wanted.keys().chain(current.keys()).collect();
         let view = |id: &&DeploymentId| {
@@ -342,6 +358,7 @@ impl Conductor {
         let views = ids.iter().filter_map(|id| Some((**id, view(id)?)));
         let views: BTreeMap<DeploymentId, DeploymentView> = views.collect();
         self.shared.snapshot.send_if_modified(|snapshot| {
+            let outbox = self.shared.ledger.read(|state| state.outbox.len());
             let same = snapshot.deployments == views
                 && snapshot.manifest == manifest
                 && snapshot.outbox == outbox;
@@ -428,5 +445,7 @@ impl Waits {
 
 /// How many observations in a row may find a deployment on its way before that counts as drift.
 const UNSETTLED: u32 = 3;
+/// How many times as long as planning took events are collected before the next plan.
+const REST: u32 = 4;
 /// For how many observation intervals a repaired deployment must stay up before its repairs are forgotten.
 const STABLE: u32 = 10;

@@ -19,7 +19,7 @@ use crate::{Error, FleetApi};
 
 pub(super) struct Courier {
     shared: Arc<Shared>,
-    /// Failures that concern everything.
+    /// Failures that concern everything; by the steady clock, like all times here.
     pause: Attempts,
     /// Failures of single deployments.
     attempts: BTreeMap<DeploymentId, Attempts>,
@@ -52,7 +52,9 @@ impl Courier {
                 let shared = &self.shared;
                 let timer = async {
                     match wake {
-                        Some(time) => sleep_until(&*shared.clock, time).await,
+                        Some(time) => {
+                            sleep_until(&*shared.clock, time).await;
+                        }
                         None => std::future::pending().await,
                     }
                 };
@@ -69,7 +71,7 @@ impl Courier {
         }
     }
 
-    /// Sends what may be sent now. Returns when to look again, if something is left.
+    /// Sends what may be sent now. Returns the time of day at which to look again, if something is left.
     async fn deliver(&mut self) -> Option<Timestamp> {
         let shared = Arc::clone(&self.shared);
         loop {
@@ -83,6 +85,7 @@ impl Courier {
                 }
                 let id = report.status.deployment_id;
                 if let Some(NextAttempt::At(time)) = self.attempts.get(&id).map(Attempts::next)
+                    && let time = shared.steady.time_of_day(time, now)
                     && time > now
                 {
                     wake = Some(wake.map_or(time, |wake| wake.min(time)));
@@ -103,8 +106,9 @@ impl Courier {
             NextAttempt::At(time) => Some(time),
             _ => None,
         };
-        let times = [quiet, pause, self.slow_until];
-        times.into_iter().flatten().max().filter(|time| *time > now)
+        let waits = [pause, self.slow_until].into_iter().flatten();
+        let waits = waits.map(|time| self.shared.steady.time_of_day(time, now));
+        waits.chain(quiet).max().filter(|time| *time > now)
     }
 
     /// What becomes of a report; whether it left the outbox.
@@ -124,7 +128,7 @@ impl Courier {
         if shared.schedule.is_quiet(now) {
             return false;
         }
-        let text = in_full(&error);
+        let (text, now) = (in_full(&error), shared.steady.now());
         match Verdict::of(&error) {
             Verdict::GiveUp => {
                 tracing::error!(deployment = %id, %state, at = %report.at, error = text, "the fleet manager refuses a report; given up");
@@ -168,7 +172,10 @@ impl Courier {
             .change(move |draft| draft.make(Change::Settle(number)))
             .await;
         shared.note_state(&settled);
-        shared.changed.notify_one();
+        shared.snapshot.send_if_modified(|snapshot| {
+            let left = shared.ledger.read(|state| state.outbox.len());
+            std::mem::replace(&mut snapshot.outbox, left) != left
+        });
         if settled.is_err() {
             // It will be sent again; a second time does no harm, but not without end at once.
             tokio::time::sleep(Duration::from_secs(1)).await;

@@ -18,6 +18,7 @@ use crate::{Error, ErrorKind, sync};
 
 pub(super) struct Poller {
     shared: Arc<Shared>,
+    /// By the steady clock, like all times here.
     attempts: Attempts,
     last: Option<Timestamp>,
     /// Whether the last failure may pass by itself.
@@ -26,6 +27,8 @@ pub(super) struct Poller {
     not_before: Option<Timestamp>,
     /// The capabilities that the fleet manager was told, or refused, since the start.
     told: BTreeMap<DeviceId, Digest>,
+    /// Why the fleet manager does not take what it was told of a device.
+    refused: BTreeMap<DeviceId, String>,
 }
 
 impl Poller {
@@ -37,6 +40,7 @@ impl Poller {
             retryable: false,
             not_before: None,
             told: BTreeMap::new(),
+            refused: BTreeMap::new(),
         }
     }
 
@@ -71,22 +75,26 @@ impl Poller {
 
     async fn wait(&self) {
         let shared = &self.shared;
-        let next = self.next();
-        let quiet = shared.schedule.is_quiet(shared.now());
-        shared.snapshot.send_modify(|snapshot| {
-            snapshot.next_poll = Some(next);
-            if quiet {
-                snapshot.contact = Contact::Downtime;
-            }
-        });
-        let mut time = std::pin::pin!(sleep_until(&*shared.clock, next));
         loop {
+            let next = self.next();
+            let quiet = shared.schedule.is_quiet(shared.now());
+            shared.snapshot.send_modify(|snapshot| {
+                snapshot.next_poll = Some(next);
+                if quiet {
+                    snapshot.contact = Contact::Downtime;
+                }
+            });
             tokio::select! {
-                () = &mut time => return,
+                has_come = sleep_until(&*shared.clock, next) => {
+                    if has_come {
+                        return;
+                    }
+                    tracing::info!("the clock was set; working out anew when to poll");
+                }
                 () = shared.poke.notified() => {
-                    let now = shared.now();
+                    let now = shared.steady.now();
                     let told_to_wait = self.not_before.is_some_and(|time| time > now);
-                    if !told_to_wait && !shared.schedule.is_quiet(now) {
+                    if !told_to_wait && !shared.schedule.is_quiet(shared.now()) {
                         return;
                     }
                     tracing::info!("not polling now: the fleet manager is to be left alone until {next}");
@@ -95,23 +103,27 @@ impl Poller {
         }
     }
 
-    /// When to ask next: at the regular time; earlier after a failure that may pass; never earlier than it was told to.
+    /// When to ask next, as time of day: at the regular time; earlier after a failure that may pass; never earlier than it
+    /// was told to.
     fn next(&self) -> Timestamp {
         let (schedule, now) = (&self.shared.schedule, self.shared.now());
-        let regular = schedule.next_poll(now, self.last, random());
+        let time_of_day = |time| self.shared.steady.time_of_day(time, now);
+        let regular = schedule.next_poll(now, self.last.map(time_of_day), random());
         let time = match self.attempts.next() {
-            NextAttempt::At(time) if self.retryable => schedule.next_poll(time.max(now), None, 0),
-            NextAttempt::At(time) => regular.max(time),
+            NextAttempt::At(time) => {
+                let earliest = if self.retryable { now } else { regular };
+                schedule.next_poll(time_of_day(time).max(earliest), None, 0)
+            }
             _ => regular,
         };
-        match self.not_before {
+        match self.not_before.map(time_of_day) {
             Some(earliest) if earliest > time => schedule.next_poll(earliest, None, random()),
             _ => time,
         }
     }
 
     async fn ask(&mut self) {
-        self.last = Some(self.shared.now());
+        self.last = Some(self.shared.steady.now());
         let outcome = self.exchange().await;
         let shared = Arc::clone(&self.shared);
         let now = shared.now();
@@ -134,6 +146,7 @@ impl Poller {
                 tracing::debug!(%error, "ignored: this is a downtime");
             }
             Err(error) => {
+                let now = shared.steady.now();
                 self.attempts.failed(&shared.retry, &error, now, random());
                 self.retryable = error.is_retryable();
                 let asked = error.retry_advice().and_then(|advice| advice.after);
@@ -162,7 +175,21 @@ impl Poller {
 
     /// Tells what the devices are, where that is not known yet: once after every start, because the fleet manager may have
     /// been restored meanwhile, and after every change. Devices that are gone are taken back first.
+    ///
+    /// What the fleet manager refuses for good is said, and does not stop the polls.
     async fn introduce(&mut self) -> Result<(), Error> {
+        let outcome = self.tell().await;
+        let refused: Vec<&str> = self.refused.values().map(String::as_str).collect();
+        let refused = (!refused.is_empty()).then(|| refused.join("; "));
+        self.shared.snapshot.send_if_modified(|snapshot| {
+            let changed = snapshot.capabilities_error != refused;
+            snapshot.capabilities_error = refused;
+            changed
+        });
+        outcome
+    }
+
+    async fn tell(&mut self) -> Result<(), Error> {
         let shared = Arc::clone(&self.shared);
         let reports = shared.devices().reports();
         let mut gone: Vec<DeviceId> = shared.ledger.read(|state| {
@@ -173,11 +200,23 @@ impl Poller {
         // Children before their gateway.
         gone.sort_by_key(|id| std::cmp::Reverse(id.segments().count()));
         for device in gone {
-            shared.api.remove_device(&device).await?;
             self.told.remove(&device);
+            if self.refused.contains_key(&device) {
+                continue;
+            }
+            match shared.api.remove_device(&device).await {
+                Ok(()) => {}
+                Err(error) if is_final(&error) => {
+                    self.refuse(device, "the removal", &error);
+                    continue;
+                }
+                Err(error) => return Err(error),
+            }
             tracing::info!(%device, "took the device back");
             remember(&shared, Change::Unreported(device)).await?;
         }
+        let gateway = shared.devices().root.id().clone();
+        let mut gateway_is_new = false;
         for capabilities in reports {
             let device = capabilities.properties.id.clone();
             let digest = digest_of(&capabilities)?;
@@ -187,30 +226,33 @@ impl Poller {
             match shared.api.report_capabilities(&capabilities).await {
                 Ok(()) => {
                     self.told.insert(device.clone(), digest);
-                    shared
-                        .snapshot
-                        .send_modify(|it| it.capabilities_error = None);
+                    self.refused.remove(&device);
+                    gateway_is_new |= device == gateway;
                     remember(&shared, Change::Reported(device, digest)).await?;
                 }
                 Err(error) if is_about_content(&error) => {
-                    // Said once, and again when they change. What is desired may still be asked for.
-                    let text = format!("the capabilities of {device} were refused: {error}");
-                    tracing::error!(%device, %error, "the fleet manager refuses the capabilities");
-                    self.told.insert(device, digest);
-                    shared
-                        .snapshot
-                        .send_modify(|it| it.capabilities_error = Some(text));
+                    // Said once, and again when they change.
+                    self.told.insert(device.clone(), digest);
+                    self.refuse(device, "the capabilities", &error);
                 }
-                Err(error) => {
-                    if error.is_not_found() {
-                        // The fleet manager does not know the gateway any more: from the beginning, then.
+                Err(error) if error.is_not_found() && device != gateway => {
+                    self.refuse(device, "the capabilities", &error);
+                    if !gateway_is_new {
+                        // The fleet manager does not know the gateway any more: from the beginning, the next time.
                         self.told.clear();
+                        break;
                     }
-                    return Err(error);
                 }
+                Err(error) => return Err(error),
             }
         }
         Ok(())
+    }
+
+    fn refuse(&mut self, device: DeviceId, what: &str, error: &Error) {
+        tracing::error!(%device, %error, "the fleet manager refuses {what}");
+        let text = format!("the fleet manager refuses {what} of {device}: {error}");
+        self.refused.insert(device, text);
     }
 }
 
@@ -232,7 +274,15 @@ fn digest_of(
 /// Whether the fleet manager refused what was said, and will again.
 fn is_about_content(error: &Error) -> bool {
     let status = error.problem().map(|problem| problem.status);
-    error.kind() == ErrorKind::Refused && matches!(status, Some(400 | 413 | 422))
+    is_final(error) && matches!(status, Some(400 | 413 | 422))
+}
+
+/// Whether the fleet manager refused it, and will again, though it takes the client.
+fn is_final(error: &Error) -> bool {
+    let status = error.problem().map(|problem| problem.status);
+    error.kind() == ErrorKind::Refused
+        && !error.is_retryable()
+        && !matches!(status, None | Some(401 | 403))
 }
 
 fn note_failure(shared: &Shared, error: &Error) {

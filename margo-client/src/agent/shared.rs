@@ -1,16 +1,17 @@
 //! What the parts of an agent have in common.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use jiff::Timestamp;
 use margo_types::Digest;
 use margo_types::deployment::ApplicationDeployment;
-use margo_types::id::DeploymentId;
+use margo_types::id::{DeploymentId, DeviceId};
 use margo_types::status::DeploymentState;
 use tokio::sync::{Notify, watch};
 
+use super::clock::Steady;
 use super::snapshot::Snapshot;
 use super::statuses::Subject;
 use super::{Clock, Options, Veto};
@@ -18,7 +19,7 @@ use crate::gateway::{Devices, Placement};
 use crate::reconcile::Desired;
 use crate::retry::RetryPolicy;
 use crate::schedule::Schedule;
-use crate::state::{Change, Current, Ledger, Phase, State};
+use crate::state::{Change, Current, Ledger, Phase};
 use crate::sync::{self, Update};
 use crate::{Error, FleetApi};
 
@@ -30,6 +31,8 @@ pub(super) struct Shared {
     pub(super) retry: RetryPolicy,
     pub(super) options: Options,
     pub(super) clock: Arc<dyn Clock>,
+    /// For waits, which a clock that is set must not change.
+    pub(super) steady: Steady,
     pub(super) veto: Option<Arc<dyn Veto>>,
     pub(super) snapshot: watch::Sender<Snapshot>,
     /// There may be something to reconcile.
@@ -38,7 +41,8 @@ pub(super) struct Shared {
     pub(super) poke: Notify,
     /// Whether the fleet manager was told the capabilities since the start.
     pub(super) introduced: watch::Sender<bool>,
-    documents: Mutex<BTreeMap<Digest, Arc<ApplicationDeployment>>>,
+    /// Parsed once; `None` what cannot be read.
+    documents: Mutex<BTreeMap<Digest, Option<Arc<ApplicationDeployment>>>>,
 }
 
 /// What should be, and where it goes or why not.
@@ -63,6 +67,7 @@ impl Shared {
             schedule,
             retry,
             options,
+            steady: Steady::new(clock.now()),
             clock,
             veto,
             snapshot: watch::Sender::default(),
@@ -89,49 +94,50 @@ impl Shared {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = parsed.get(digest) {
-            return Some(Arc::clone(known));
+            return known.clone();
         }
         let bytes = self
             .ledger
             .read(|state| state.documents.get(digest).cloned())?;
         let generation = self.api.generation();
-        match sync::read_document(&bytes, generation, &self.options.limits) {
-            Ok(document) => {
-                let document = Arc::new(document);
-                parsed.insert(*digest, Arc::clone(&document));
-                Some(document)
-            }
-            Err(error) => {
-                tracing::error!(%digest, %error, "a stored deployment cannot be read by this version");
-                None
-            }
-        }
+        let read = sync::read_document(&bytes, generation, &self.options.limits);
+        let document = read
+            .inspect_err(|error| {
+                tracing::error!(%digest, %error, "a stored deployment cannot be read with this version and its limits; it is left alone");
+            })
+            .ok()
+            .map(Arc::new);
+        parsed.insert(*digest, document.clone());
+        document
     }
 
-    /// What should be, with the place of each, given what is there.
-    pub(super) fn wanted(&self) -> Wanted {
+    /// What should be, with the place of each, and what is there.
+    ///
+    /// A desired deployment that cannot be read is in neither, and so left as it is: it is no reason to remove anything.
+    pub(super) fn wanted(&self) -> (Wanted, BTreeMap<DeploymentId, Current>) {
         let devices = self.devices();
-        let (desired, current) = self.ledger.read(|state| {
+        let (desired, mut current, revisions) = self.ledger.read(|state| {
             let accepted = state.accepted.as_ref();
             let desired = accepted
                 .map(|it| it.deployments.clone())
                 .unwrap_or_default();
-            (desired, state.current.clone())
+            (desired, state.current.clone(), state.referenced())
         });
-        let revisions: BTreeSet<Digest> = self.ledger.read(State::referenced);
         self.documents
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .retain(|digest, _| revisions.contains(digest));
-        desired
-            .into_iter()
-            .filter_map(|(id, revision)| {
-                let deployment = self.document(&revision)?;
-                let placement = place(&devices, &deployment, revision, current.get(&id));
-                let desired = Desired::new(revision, placement.as_ref().ok().cloned());
-                Some((id, (desired, placement)))
-            })
-            .collect()
+        let mut wanted = Wanted::new();
+        for (id, revision) in desired {
+            let Some(deployment) = self.document(&revision) else {
+                current.remove(&id);
+                continue;
+            };
+            let placement = place(&devices, &deployment, revision, current.get(&id));
+            let desired = Desired::new(revision, placement.as_ref().ok().cloned());
+            wanted.insert(id, (desired, placement));
+        }
+        (wanted, current)
     }
 
     /// Accepts a manifest with its documents, and makes the reports that come with it: `pending` for what is new, `removed`
@@ -206,8 +212,8 @@ impl Shared {
     }
 }
 
-/// Where a deployment goes. What is there in this revision stays: rules are for what is yet to be deployed (D40), and a
-/// changed label must not stop a machine.
+/// Where a deployment goes. What is there in this revision stays, as long as the device can run it at all: rules are for what
+/// is yet to be deployed (D40), and a changed label must not stop a machine.
 fn place(
     devices: &Devices,
     deployment: &ApplicationDeployment,
@@ -223,7 +229,11 @@ fn place(
                 Phase::Installed | Phase::Applying | Phase::Rejected
             )
     });
-    match host.filter(|host| stays && devices.get(host).is_some()) {
+    let can_run = |host: &&DeviceId| {
+        let device = devices.get(host);
+        device.is_some_and(|device| device.provider(deployment).is_some())
+    };
+    match host.filter(|host| stays && can_run(host)) {
         Some(host) => Ok(host.clone()),
         None => devices.place(deployment, host),
     }

@@ -108,12 +108,20 @@ impl Worker {
         let (started, status) = (current.clone(), subject.all(&DeploymentState::Installing));
         let (again, now) = (self.again, shared.now());
         let begin = shared.ledger.change(move |draft| {
-            draft.make(Change::Current(id, started));
-            if !again {
-                draft.report(status, now);
+            // A manifest may have been accepted meanwhile.
+            let accepted = draft.state().accepted.as_ref();
+            let is_desired = accepted.is_some_and(|it| it.deployments.get(&id) == Some(&revision));
+            if is_desired {
+                draft.make(Change::Current(id, started));
+                if !again {
+                    draft.report(status, now);
+                }
             }
+            is_desired
         });
-        begin.await?;
+        if !begin.await? {
+            return Ok(Outcome::Dropped);
+        }
 
         let (teller, heard) = Teller::new();
         let work = provider.apply(&deployment, &teller);
@@ -137,8 +145,17 @@ impl Worker {
                 (phase, status, Outcome::Failed(whole))
             }
         };
-        let (current, now) = (Current { phase, ..current }, shared.now());
+        let now = shared.now();
         let end = shared.ledger.change(move |draft| {
+            let mut current = Current { phase, ..current };
+            let mut status = status;
+            // Manifests that were accepted meanwhile with the same revision have adopted it as well.
+            if let Some(newer) = draft.state().current.get(&id)
+                && newer.revision == revision
+            {
+                current.adopted = current.adopted.max(newer.adopted);
+                status.adopted_manifest_version = Some(current.adopted);
+            }
             draft.make(Change::Current(id, current));
             draft.report(status, now);
         });
@@ -153,7 +170,10 @@ impl Worker {
         };
         let document = current.applied.as_ref().unwrap_or(&current.revision);
         let Some(deployment) = shared.document(document) else {
-            return Ok(Outcome::Dropped);
+            let code = Trouble::Device.code();
+            let why = "the stored deployment cannot be read, so that it cannot be removed; use the version of the agent \
+                       that installed it";
+            return Ok(Outcome::Failed(StatusError::new(code, "", why)));
         };
         let devices = shared.devices();
         let host = current.host.as_ref();
@@ -273,9 +293,9 @@ impl Worker {
         let Some(provider) = device.and_then(|device| device.provider(&deployment)) else {
             return Ok(Outcome::Dropped);
         };
-        let looking = provider.observe(&deployment);
+        let looking = AssertUnwindSafe(provider.observe(&deployment)).catch_unwind();
         let observed = match tokio::time::timeout(shared.options.patience, looking).await {
-            Ok(observed) => observed,
+            Ok(observed) => observed.unwrap_or_else(|_| Err(panicked())),
             Err(_) => Err(ProviderError::new(
                 Trouble::Engine,
                 "the engine does not answer",

@@ -15,11 +15,15 @@ use serde::de::DeserializeOwned;
 use super::{Change, State, StateStore};
 use crate::{Error, ErrorKind};
 
-/// The state of a client in one file, which belongs to one fleet manager and is open in one process.
+/// The state of a WFM client in one file, which is open in one process.
 ///
-/// A file that is damaged, cut short, empty, or made by a newer version is refused, and so is one of another fleet
-/// manager: a device is managed by exactly one (rc3.md D2). The file stays as it is. What to do is the operator's
-/// decision: [`set_aside`](Self::set_aside) keeps it for diagnosis and lets the device start anew.
+/// A file that is damaged, cut short, empty, or made by a newer version is refused, and so is one of another client or
+/// fleet manager: a device is managed by exactly one (rc3.md D2), and manifest versions are counted for each client. The
+/// file stays as it is. What to do is the operator's decision: [`set_aside`](Self::set_aside) keeps it for diagnosis and
+/// lets the device start anew.
+///
+/// Damage in the newest commit alone, such as a flipped bit in the header, may bring back the commit before it as a whole,
+/// unnoticed. That is harmless: what it does not know is fetched, applied or reported once more.
 #[derive(Debug)]
 pub struct FileStore(Arc<Inner>);
 
@@ -32,12 +36,14 @@ struct Inner {
 }
 
 impl FileStore {
-    /// Opens the state of the client of this fleet manager, or makes an empty one where there is no file. The folder
-    /// must exist.
+    /// Opens the state of this WFM client, or makes an empty one where there is no file. The folder must exist.
+    ///
+    /// The owner is the client's own SPIFFE ID, [`Identity::id`](margo_types::svid::Identity::id), which names its fleet
+    /// manager as well.
     ///
     /// # Errors
-    /// [`ErrorKind::State`], with what to do: the file is damaged, of a newer version, of another fleet manager, open in
-    /// another process, or cannot be written.
+    /// [`ErrorKind::State`], with what to do: the file is damaged, of a newer version, of another client, open in another
+    /// process, or cannot be written.
     pub async fn open(path: impl Into<PathBuf>, owner: &SpiffeId) -> Result<Self, Error> {
         let (path, owner) = (path.into(), owner.clone());
         blocking(move || {
@@ -187,8 +193,8 @@ fn open(path: &Path, owner: &SpiffeId) -> Result<Database, Error> {
     match found {
         Some(found) if found == owner.as_str() => Ok(database),
         found => refuse(format!(
-            "the state {path} belongs to {}, not to {owner}; a device has one fleet manager, which its SVID names: \
-             decommission it there, set the state aside, and start again",
+            "the state {path} belongs to the WFM client {}, not to {owner}; give back the SVID of that client, or \
+             decommission the device there, set the state aside, and start again",
             found.as_deref().unwrap_or("(none)")
         )),
     }

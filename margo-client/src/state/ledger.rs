@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use jiff::Timestamp;
 use margo_types::Digest;
 use margo_types::status::DeploymentStatus;
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::{Mutex, MutexGuard, Notify};
 
 use super::{Change, State, StateStore};
 use crate::{Error, ErrorKind, outbox};
@@ -14,8 +14,9 @@ use crate::{Error, ErrorKind, outbox};
 #[derive(Debug)]
 pub(crate) struct Ledger {
     store: Arc<dyn StateStore>,
-    writer: Mutex<()>,
     state: RwLock<State>,
+    /// The same, or what it is about to be.
+    draft: Mutex<State>,
     /// Told after every commit.
     pub(crate) committed: Notify,
 }
@@ -26,7 +27,7 @@ impl Ledger {
         state.check()?;
         Ok(Arc::new(Self {
             store,
-            writer: Mutex::new(()),
+            draft: Mutex::new(state.clone()),
             state: RwLock::new(state),
             committed: Notify::new(),
         }))
@@ -39,10 +40,10 @@ impl Ledger {
     /// Makes the changes that `decide` drafts, on disk and then in memory.
     ///
     /// Runs in a task of its own: when the caller is cancelled, memory still follows the disk.
-    pub(crate) async fn change(
+    pub(crate) async fn change<T: Send + 'static>(
         self: &Arc<Self>,
-        decide: impl FnOnce(&mut Draft) + Send + 'static,
-    ) -> Result<(), Error> {
+        decide: impl FnOnce(&mut Draft) -> T + Send + 'static,
+    ) -> Result<T, Error> {
         let ledger = Arc::clone(self);
         let written = tokio::spawn(async move { ledger.write(decide).await });
         written.await.unwrap_or_else(|ended| {
@@ -52,33 +53,46 @@ impl Ledger {
         })
     }
 
-    async fn write(&self, decide: impl FnOnce(&mut Draft)) -> Result<(), Error> {
-        let _writer = self.writer.lock().await;
+    async fn write<T>(&self, decide: impl FnOnce(&mut Draft) -> T) -> Result<T, Error> {
         let mut draft = Draft {
-            state: self.read(State::clone),
+            ledger: self,
+            state: self.draft.lock().await,
             changes: Vec::new(),
         };
-        decide(&mut draft);
+        let decided = decide(&mut draft);
         if draft.changes.is_empty() {
-            return Ok(());
+            return Ok(decided);
         }
         draft.discard_garbage();
         self.store.commit(&draft.changes).await?;
-        *self.state.write().unwrap_or_else(PoisonError::into_inner) = draft.state;
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        for change in std::mem::take(&mut draft.changes) {
+            state.apply(change);
+        }
+        drop(state);
         self.committed.notify_one();
-        Ok(())
+        Ok(decided)
     }
 }
 
-/// Changes that are about to be made together, and the state that they lead to.
+/// Changes that are about to be made together, and the state that they lead to. What is not committed is taken back.
 #[derive(Debug)]
-pub(crate) struct Draft {
-    state: State,
+pub(crate) struct Draft<'a> {
+    ledger: &'a Ledger,
+    state: MutexGuard<'a, State>,
     changes: Vec<Change>,
 }
 
-impl Draft {
-    pub(crate) const fn state(&self) -> &State {
+impl Drop for Draft<'_> {
+    fn drop(&mut self) {
+        if !self.changes.is_empty() {
+            *self.state = self.ledger.read(State::clone);
+        }
+    }
+}
+
+impl Draft<'_> {
+    pub(crate) fn state(&self) -> &State {
         &self.state
     }
 
@@ -96,6 +110,15 @@ impl Draft {
 
     /// Documents that nobody refers to any more go with what referred to them.
     fn discard_garbage(&mut self) {
+        let may_leave_some = |it: &Change| {
+            matches!(
+                it,
+                Change::Accept(_) | Change::Current(..) | Change::Forget(_)
+            )
+        };
+        if !self.changes.iter().any(may_leave_some) {
+            return;
+        }
         let kept = self.state.referenced();
         let stored: Vec<Digest> = self.state.documents.keys().copied().collect();
         for digest in stored {

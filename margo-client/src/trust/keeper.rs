@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use margo_types::svid::Identity;
 use margo_types::trust::TrustBundle;
+use tokio::time::Instant;
 
 use super::mis::HeldBundle;
 use super::{Fetched, Mis, read_bundle};
@@ -151,9 +152,11 @@ impl TrustKeeper {
     /// Refreshes the bundle whenever that is due and no downtime is on, for ever, and has `identity` trust it.
     pub async fn run(mut self, identity: Identity, schedule: Schedule) {
         let mut last_fault = None;
+        let mut waits = Waits::default();
         loop {
             let now = Timestamp::now();
-            let next = schedule.quiet_until(now).unwrap_or(now).max(self.due());
+            let quiet_until = schedule.quiet_until(now).unwrap_or(now);
+            let next = quiet_until.max(waits.end(self.due(), now));
             if next > now {
                 let wait = Duration::try_from(next.duration_since(now)).unwrap_or_default();
                 // Not for longer: the clock may be set meanwhile.
@@ -218,6 +221,28 @@ impl TrustKeeper {
     }
 }
 
+/// For which time is waited, and until when by a clock that is never set.
+#[derive(Debug, Default)]
+struct Waits(Option<(Timestamp, Instant)>);
+
+impl Waits {
+    /// When the wait for `due` ends: then, but no later than after the time that was left when it began. A clock that is
+    /// set back does not prolong it.
+    fn end(&mut self, due: Timestamp, now: Timestamp) -> Timestamp {
+        let left =
+            |until: Timestamp| Duration::try_from(until.duration_since(now)).unwrap_or_default();
+        match self.0 {
+            Some((known, end)) if known == due => {
+                due.min(later(now, end.saturating_duration_since(Instant::now())))
+            }
+            _ => {
+                self.0 = Some((due, Instant::now() + left(due).min(LONGEST_WAIT)));
+                due
+            }
+        }
+    }
+}
+
 /// What a refresh did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -245,3 +270,23 @@ fn write_durably(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 }
 
 const LONGEST_SLEEP: Duration = Duration::from_mins(1);
+/// Nothing is due later: neither a refresh nor a repetition waits for more than a day, and some minutes by chance.
+const LONGEST_WAIT: Duration = Duration::from_hours(48);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_clock_that_is_set_back_does_not_prolong_the_wait() {
+        let now: Timestamp = "2036-01-01T00:00:00Z".parse().unwrap();
+        let due = later(now, Duration::from_mins(5));
+        let mut waits = Waits::default();
+        assert_eq!(waits.end(due, now), due);
+        tokio::time::advance(Duration::from_mins(3)).await;
+        let set_back: Timestamp = "2026-01-01T00:03:00Z".parse().unwrap();
+        let left = Duration::from_mins(2);
+        assert_eq!(waits.end(due, set_back), later(set_back, left));
+        assert_eq!(waits.end(due, due), due, "set forward");
+    }
+}

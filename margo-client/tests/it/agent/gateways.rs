@@ -10,7 +10,7 @@ use margo_types::status::DeploymentState;
 use super::promises::only_for;
 use super::rig::{Rig, Running, deployment_for, gateway, host, id};
 
-fn see_thru(rig: &Rig) -> AgentBuilder {
+pub(super) fn see_thru(rig: &Rig) -> AgentBuilder {
     let machine = || [rig.machine.clone() as Arc<dyn Provider>];
     let none: [Arc<dyn Provider>; 0] = [];
     let mut other = host("gw/b");

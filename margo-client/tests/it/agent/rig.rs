@@ -73,6 +73,8 @@ pub(super) struct Script {
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Fault {
+    /// Goes well, before others that do not.
+    None,
     Unreachable,
     /// Status, and seconds to wait.
     Refused(u16, Option<u64>),
@@ -141,6 +143,7 @@ impl Wfm {
             return Ok(false);
         }
         match faults.remove(0) {
+            Fault::None => Ok(false),
             Fault::Unreachable => Err(Error::new(ErrorKind::Unreachable, "cut")),
             Fault::Refused(status, wait) => Err(refused(status, wait)),
             Fault::NotFound => Err(refused(404, None)),

@@ -12,12 +12,12 @@ use margo_types::manifest::ManifestVersion;
 
 use super::rig::{Rig, Running, deployment, id};
 
-fn wfm(name: &str) -> SpiffeId {
-    SpiffeId::parse(&format!("spiffe://margo.test/margo/wfm/{name}")).unwrap()
+fn client_of(wfm: &str) -> SpiffeId {
+    SpiffeId::parse(&format!("spiffe://margo.test/margo/wfm/{wfm}/client/edge")).unwrap()
 }
 
 async fn refused(path: &Path) -> Error {
-    let error = FileStore::open(path, &wfm("one")).await.unwrap_err();
+    let error = FileStore::open(path, &client_of("one")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::State);
     assert!(
         error.to_string().contains(&path.display().to_string()),
@@ -31,7 +31,7 @@ async fn everything_survives_in_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("state");
     let mut rig = Rig::new();
-    rig.state = Arc::new(FileStore::open(&path, &wfm("one")).await.unwrap());
+    rig.state = Arc::new(FileStore::open(&path, &client_of("one")).await.unwrap());
     rig.wfm
         .publish(1, &[deployment(1, "1.0"), deployment(2, "1.0")]);
     let agent = Running::start(rig.agent()).await;
@@ -62,15 +62,15 @@ async fn everything_survives_in_the_file() {
 }
 
 #[tokio::test]
-async fn a_file_of_another_fleet_manager_is_refused() {
+async fn a_file_of_another_client_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("state");
-    drop(FileStore::open(&path, &wfm("other")).await.unwrap());
+    drop(FileStore::open(&path, &client_of("other")).await.unwrap());
     let error = refused(&path).await;
     assert!(
         error
             .to_string()
-            .contains("spiffe://margo.test/margo/wfm/other"),
+            .contains("the WFM client spiffe://margo.test/margo/wfm/other/client/edge"),
         "{error}"
     );
     assert!(error.to_string().contains("decommission"), "{error}");
@@ -80,7 +80,7 @@ async fn a_file_of_another_fleet_manager_is_refused() {
 async fn damage_is_said_and_never_an_empty_state() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("state");
-    let store = FileStore::open(&path, &wfm("one")).await.unwrap();
+    let store = FileStore::open(&path, &client_of("one")).await.unwrap();
     let document: Arc<[u8]> = vec![b'x'; 100_000].into();
     store
         .commit(&[Change::Store(Digest::of(&document), document)])
@@ -106,7 +106,7 @@ async fn damage_is_said_and_never_an_empty_state() {
     // Only a person starts anew; what was there is kept.
     let aside = FileStore::set_aside(&path).unwrap();
     assert!(aside.exists() && !path.exists());
-    let store = FileStore::open(&path, &wfm("one")).await.unwrap();
+    let store = FileStore::open(&path, &client_of("one")).await.unwrap();
     assert!(store.load().await.unwrap().documents.is_empty());
 }
 
@@ -114,7 +114,7 @@ async fn damage_is_said_and_never_an_empty_state() {
 async fn a_flipped_bit_in_a_document_is_found() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("state");
-    let store = FileStore::open(&path, &wfm("one")).await.unwrap();
+    let store = FileStore::open(&path, &client_of("one")).await.unwrap();
     let document: Arc<[u8]> = b"the-document-that-will-be-damaged".as_slice().into();
     store
         .commit(&[Change::Store(Digest::of(&document), document)])
@@ -133,10 +133,10 @@ async fn a_flipped_bit_in_a_document_is_found() {
 
 async fn open_when_free(path: &Path) -> FileStore {
     for _ in 0..100 {
-        match FileStore::open(path, &wfm("one")).await {
+        match FileStore::open(path, &client_of("one")).await {
             Ok(store) => return store,
             Err(_) => tokio::time::sleep(std::time::Duration::from_millis(50)).await,
         }
     }
-    FileStore::open(path, &wfm("one")).await.unwrap()
+    FileStore::open(path, &client_of("one")).await.unwrap()
 }

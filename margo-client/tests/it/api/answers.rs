@@ -6,6 +6,7 @@ use std::time::Duration;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use margo_client::api::ApiOptions;
+use margo_client::outbox::Verdict;
 use margo_client::{ErrorKind, FleetApi as _, Poll};
 use margo_types::capabilities::{DeviceCapabilities, DeviceProperties};
 use margo_types::etag::EntityTag;
@@ -486,4 +487,36 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(bytes).expect("memory");
     encoder.finish().expect("memory")
+}
+
+#[tokio::test]
+async fn a_report_is_given_up_for_the_word_of_the_fleet_manager_only() {
+    let page = "<html>default backend: no such service</html>";
+    let cases = [
+        (
+            Reply::new(404, page).header("content-type", "text/html"),
+            Verdict::Keep,
+        ),
+        (
+            Reply::new(404, "404 page not found\n").header("content-type", "text/plain"),
+            Verdict::Keep,
+        ),
+        (Reply::new(413, page), Verdict::Keep),
+        (problem(422, "application/problem+json"), Verdict::GiveUp),
+        (Reply::new(404, r#"{"error":"Not Found"}"#), Verdict::GiveUp),
+        (Reply::new(404, ""), Verdict::GiveUp),
+    ];
+    for (reply, verdict) in cases {
+        let scene = Scene::new();
+        let case = format!("{reply:?}");
+        let server = scene.server(move |_| reply.clone()).await;
+        let status = DeploymentStatus::new(
+            DEPLOYMENT.parse().expect("an id"),
+            ManifestVersion::FIRST,
+            Vec::new(),
+        );
+        let refused = scene.api(&server).report_status(&status).await;
+        let found = Verdict::of(&refused.expect_err(&case));
+        assert_eq!(found, verdict, "{case}");
+    }
 }
