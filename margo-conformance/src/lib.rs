@@ -10,6 +10,8 @@ pub mod gate;
 pub mod registry;
 mod request;
 mod server;
+#[cfg(feature = "torture")]
+pub mod torture;
 pub mod wfm;
 
 pub use request::RecordedRequest;
