@@ -24,12 +24,15 @@ impl Clock for SystemClock {
 }
 
 /// Waits for a time of day. Looks at the clock every minute: it may be set, or the machine may sleep.
+///
+/// When the clock is set back, the wait ends when it would have ended otherwise: a device whose clock was wrong by years
+/// must not be silent for years.
 pub(super) async fn sleep_until(clock: &dyn Clock, time: Timestamp) {
-    loop {
-        let left = Duration::try_from(time.duration_since(clock.now())).unwrap_or_default();
-        if left.is_zero() {
-            return;
-        }
-        tokio::time::sleep(left.min(Duration::from_mins(1))).await;
+    let left = || Duration::try_from(time.duration_since(clock.now())).unwrap_or_default();
+    let mut at_most = left();
+    while !at_most.is_zero() {
+        let nap = at_most.min(Duration::from_mins(1));
+        tokio::time::sleep(nap).await;
+        at_most = left().min(at_most.saturating_sub(nap));
     }
 }

@@ -25,6 +25,8 @@ pub(super) struct Courier {
     attempts: BTreeMap<DeploymentId, Attempts>,
     /// When the fleet manager may be asked again, after an answer that says that it is no use to retry.
     slow_until: Option<Timestamp>,
+    /// The time of day when it last looked.
+    seen: Option<Timestamp>,
 }
 
 impl Courier {
@@ -34,6 +36,7 @@ impl Courier {
             pause: Attempts::new(),
             attempts: BTreeMap::new(),
             slow_until: None,
+            seen: None,
         }
     }
 
@@ -69,6 +72,7 @@ impl Courier {
     /// Sends what may be sent now. Returns when to look again, if something is left.
     async fn deliver(&mut self) -> Option<Timestamp> {
         let shared = Arc::clone(&self.shared);
+        self.mind_the_clock(shared.now());
         loop {
             let due = shared.ledger.read(outbox::due);
             let mut sent = false;
@@ -92,6 +96,16 @@ impl Courier {
                 return self.paused_until(shared.now()).or(wake);
             }
         }
+    }
+
+    /// Waits end at times of day. When the clock was set back they would last until it has caught up, so they are over.
+    fn mind_the_clock(&mut self, now: Timestamp) {
+        if self.seen.is_some_and(|seen| now < seen) {
+            self.pause = Attempts::new();
+            self.attempts.clear();
+            self.slow_until = None;
+        }
+        self.seen = Some(now);
     }
 
     fn paused_until(&self, now: Timestamp) -> Option<Timestamp> {

@@ -82,7 +82,15 @@ impl Poller {
         let mut time = std::pin::pin!(sleep_until(&*shared.clock, next));
         loop {
             tokio::select! {
-                () = &mut time => return,
+                () = &mut time => {
+                    let now = shared.now();
+                    let allowed = shared.schedule.next_poll(now, None, 0);
+                    if allowed <= now {
+                        return;
+                    }
+                    // The clock was set back, into hours without polling.
+                    time.set(sleep_until(&*shared.clock, allowed));
+                }
                 () = shared.poke.notified() => {
                     let now = shared.now();
                     let told_to_wait = self.not_before.is_some_and(|time| time > now);
