@@ -90,7 +90,14 @@ impl Courier {
                     continue;
                 }
                 let outcome = shared.api.report_status(&report.status).await;
-                sent |= self.settle(number, &report, outcome).await;
+                let is_settled = self.settle(number, &report, outcome).await;
+                sent |= is_settled;
+                // One that is kept comes again by itself, not only when something else happens.
+                if !is_settled
+                    && let Some(NextAttempt::At(time)) = self.attempts.get(&id).map(Attempts::next)
+                {
+                    wake = Some(wake.map_or(time, |wake| wake.min(time)));
+                }
             }
             if !sent {
                 return self.paused_until(shared.now()).or(wake);
@@ -148,9 +155,11 @@ impl Courier {
             Verdict::Keep => {
                 tracing::warn!(deployment = %id, %state, error = text, "a report was not taken; trying again later");
                 let attempts = self.attempts.entry(id).or_default();
-                attempts.failed(&shared.retry, &error, now, random());
-                // Also where the answer says nothing of the kind: the report is kept, so it is tried again.
-                attempts.resume();
+                // Also where the answer says that it is no use: the report is kept, so it is tried again, but slowly.
+                if attempts.failed(&shared.retry, &error, now, random()) == NextAttempt::Never {
+                    attempts.resume();
+                    self.slow_until = later(now, shared.retry.longest_wait);
+                }
                 false
             }
             Verdict::Pause => {

@@ -170,3 +170,13 @@ async fn a_clock_that_is_set_back_by_years_silences_nobody() {
         .until("removed", |it| it.deployments.is_empty() && it.outbox == 0)
         .await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_report_that_was_refused_for_a_while_needs_no_other_to_come_again() {
+    let rig = Rig::new();
+    rig.wfm.publish(1, &[deployment(1, "1.0.0")]);
+    rig.wfm.fail("status", &[Fault::Refused(500, None); 12]);
+    let agent = rig.start().await;
+    // Once it is installed nothing happens any more but the attempts at its report.
+    agent.until_installed(&[id(1)]).await;
+}
