@@ -70,6 +70,9 @@ pub struct Options {
     pub duration: Duration,
     /// How much memory the process may have at most, in bytes; 1 GiB by default. Looked at on Linux only.
     pub memory: u64,
+    /// How long the fleet may take to become as desired once the faults have stopped; two minutes by default, far beyond
+    /// what any wait in it adds up to.
+    pub patience: Duration,
     /// Whether every action and observation is printed as it happens.
     pub loud: bool,
     /// What is broken on purpose, to see that it is noticed.
@@ -84,6 +87,7 @@ impl Options {
             devices: 8,
             duration: Duration::from_mins(1),
             memory: 1 << 30,
+            patience: Duration::from_mins(2),
             loud: false,
             sabotage: None,
         }
@@ -221,7 +225,9 @@ async fn judged(
     };
     let worked = work(&mut world).await;
     if let Err(error) = worked {
-        world.witness.violation(format_args!("it failed: {}", in_full(&*error)));
+        world
+            .witness
+            .violation(format_args!("it failed: {}", in_full(&*error)));
     }
     is_over(&world, options);
     let (violations, trace) = world.witness.testimony();

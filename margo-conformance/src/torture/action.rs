@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::liar::Falsehood;
 use super::intruder::Intrusion;
+use super::liar::Falsehood;
 use super::random::Random;
 
 /// One thing that is done. Which one comes next depends on the seed alone, never on what the fleet makes of the last.
@@ -115,16 +115,7 @@ impl Change {
 const HOUR: i64 = 3600;
 const YEAR: i64 = 365 * 24 * HOUR;
 /// Where clocks are set to; devices without a battery wake up decades ago.
-const JUMPS: [i64; 8] = [
-    0,
-    2,
-    -2,
-    HOUR,
-    -HOUR,
-    10 * YEAR,
-    -10 * YEAR,
-    -50 * YEAR,
-];
+const JUMPS: [i64; 8] = [0, 2, -2, HOUR, -HOUR, 10 * YEAR, -10 * YEAR, -50 * YEAR];
 
 #[cfg(test)]
 mod tests {

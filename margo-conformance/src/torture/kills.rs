@@ -15,7 +15,11 @@ use super::world::World;
 use super::{Counts, Failure, Options};
 
 /// Kills agents so often, all devices side by side, while the fleet manager lives.
-pub(super) async fn agents(world: &mut World, options: &Options, kills: u64) -> Result<(), Failure> {
+pub(super) async fn agents(
+    world: &mut World,
+    options: &Options,
+    kills: u64,
+) -> Result<(), Failure> {
     let devices = world.devices.len() as u64;
     let mut done = 0;
     while done < kills && !world.witness.is_violated() {
@@ -73,7 +77,9 @@ impl Chain<'_> {
         let power = std::sync::Arc::clone(&life.power);
         power.arm(point);
         let begun = Instant::now();
-        while timeout(BETWEEN_CHANGES, power.wait_until_cut()).await.is_err()
+        while timeout(BETWEEN_CHANGES, power.wait_until_cut())
+            .await
+            .is_err()
             && begun.elapsed() < LONGEST
         {
             self.wishes.change(Change::draw(&mut self.random));

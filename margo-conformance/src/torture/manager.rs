@@ -44,6 +44,7 @@ pub(super) struct Life {
     pub(super) publisher: Publisher,
     /// When it is killed at the latest, once its power is armed.
     pub(super) deadline: Option<Instant>,
+    file: Arc<SqliteStore>,
     serving: JoinHandle<()>,
 }
 
@@ -75,8 +76,9 @@ impl Manager {
             return Ok(());
         }
         let power = Power::on();
+        let file = Arc::new(SqliteStore::open(&self.path).await?);
         let store = Arc::new(WatchedStore {
-            inner: Arc::new(SqliteStore::open(&self.path).await?),
+            inner: file.clone(),
             power: Arc::clone(&power),
             witness: Arc::clone(&self.witness),
             ledger: Arc::clone(&self.ledger),
@@ -100,6 +102,7 @@ impl Manager {
             store,
             publisher,
             deadline: None,
+            file,
             serving,
         });
         Ok(())
@@ -112,6 +115,7 @@ impl Manager {
             power,
             store,
             publisher,
+            file,
             serving,
             ..
         } = life;
@@ -122,6 +126,10 @@ impl Manager {
         let _ = serving.await;
         power.bury();
         drop((store, publisher));
+        // The threads of the database may be within a write. In a process that is killed they end with it; here the next
+        // life must not begin before that.
+        file.close().await;
+        drop(file);
         if !is_gone(&power).await {
             self.witness
                 .violation("something of the killed fleet manager is still alive: a task leaks");

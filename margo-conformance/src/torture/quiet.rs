@@ -27,6 +27,7 @@ impl World {
         }
         for index in 0..self.devices.len() {
             let begun = Instant::now();
+            let mut told = begun;
             loop {
                 let Some(lag) = self.lag(index).await? else {
                     break;
@@ -34,14 +35,19 @@ impl World {
                 if self.witness.is_violated() {
                     return Ok(());
                 }
-                if begun.elapsed() > LONGEST {
+                if begun.elapsed() > self.patience {
+                    let patience = self.patience;
                     let client = &self.devices[index].client;
                     let snapshot = self.devices[index].snapshot();
                     self.witness.note(format_args!("{snapshot:?}"));
                     self.witness.violation(format_args!(
-                        "{client} does not become as desired within {LONGEST:?} without faults: {lag}"
+                        "{client} does not become as desired within {patience:?} without faults: {lag}"
                     ));
                     return Ok(());
+                }
+                if told.elapsed() > BETWEEN_NOTES {
+                    told = Instant::now();
+                    self.witness.note(format_args!("waiting: {lag}"));
                 }
                 tokio::time::sleep(GLANCE).await;
             }
@@ -62,10 +68,14 @@ impl World {
         let assigned = store.assigned(&device.client).await?;
         let wanted = wishes.deployments()?;
         let read = |bytes: &[u8]| margo_types::read::<ApplicationDeployment>(bytes);
-        let found = assigned.iter().map(|(_, bytes)| Ok(read(bytes)?.into_value()));
+        let found = assigned
+            .iter()
+            .map(|(_, bytes)| Ok(read(bytes)?.into_value()));
         let found: Vec<ApplicationDeployment> = found.collect::<Result<_, Failure>>()?;
         if found != wanted {
-            return Ok(Some("the fleet manager has other deployments assigned".to_owned()));
+            return Ok(Some(
+                "the fleet manager has other deployments assigned".to_owned(),
+            ));
         }
         let ids: BTreeSet<DeploymentId> = assigned.iter().map(|(id, _)| *id).collect();
         let snapshot = life.handle.snapshot();
@@ -122,7 +132,10 @@ fn lag_of(snapshot: &Snapshot, assigned: &[(DeploymentId, bytes::Bytes)]) -> Opt
     }
     if snapshot.deployments.len() != assigned.len() {
         let count = snapshot.deployments.len();
-        return Some(format!("it has {count} deployments, not {}", assigned.len()));
+        return Some(format!(
+            "it has {count} deployments, not {}",
+            assigned.len()
+        ));
     }
     assigned.iter().find_map(|(id, bytes)| {
         let digest = Some(Digest::of(bytes));
@@ -136,8 +149,7 @@ fn lag_of(snapshot: &Snapshot, assigned: &[(DeploymentId, bytes::Bytes)]) -> Opt
     })
 }
 
-/// Far beyond what any wait in the system adds up to.
-const LONGEST: Duration = Duration::from_secs(120);
 const GLANCE: Duration = Duration::from_millis(30);
+const BETWEEN_NOTES: Duration = Duration::from_secs(5);
 /// Connections come and go.
 const MORE_TASKS_PER_DEVICE: usize = 30;

@@ -101,7 +101,8 @@ impl Witness {
         let own = books.clients.entry(client.clone()).or_default();
         let before = own.acknowledged.insert(head.version, head.digest);
         if let Some(before) = before.filter(|before| *before != head.digest) {
-            let text = format!("{client}: {head:?} was published although the version had {before}");
+            let text =
+                format!("{client}: {head:?} was published although the version had {before}");
             self.accuse(&mut books, &text);
         }
     }

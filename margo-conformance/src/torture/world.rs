@@ -41,6 +41,8 @@ pub(super) struct World {
     liars: Vec<Option<Lying>>,
     /// How many tasks were alive at the first quiet point.
     pub(super) tasks: Option<usize>,
+    /// How long everything may take to become as desired.
+    pub(super) patience: Duration,
     folder: TempDir,
 }
 
@@ -71,7 +73,8 @@ impl World {
         let folder = TempDir::with_prefix("margo-torture-")?;
         let domain = TrustDomain::parse("plant.example")?;
         let (authority, own) = (Authority::new(&domain), SpiffeId::wfm(&domain, "wfm-1")?);
-        let clients = (0..options.devices).map(|number| ClientId::parse(&format!("device-{number}")));
+        let clients =
+            (0..options.devices).map(|number| ClientId::parse(&format!("device-{number}")));
         let clients: Vec<ClientId> = clients.collect::<Result<_, _>>()?;
         let identity = identity_for(&authority, &own)?;
         let store = folder.path().join("fleet.db");
@@ -113,6 +116,7 @@ impl World {
             own,
             faults: Vec::new(),
             tasks: None,
+            patience: options.patience,
             folder,
         };
         world.manager.start().await?;
@@ -216,7 +220,8 @@ impl World {
                 self.restart(index).await?;
             }
         }
-        let (over, going): (Vec<_>, Vec<_>) = self.faults.drain(..).partition(|(end, _)| *end <= now);
+        let (over, going): (Vec<_>, Vec<_>) =
+            self.faults.drain(..).partition(|(end, _)| *end <= now);
         self.faults = going;
         for (_, fault) in over {
             self.end(fault).await?;
@@ -264,7 +269,11 @@ impl World {
             self.counts.add(&format!("fleet manager killed {place}"));
         }
         self.manager.start().await?;
-        if self.faults.iter().any(|(_, it)| *it == Fault::ManagerUnplugged) {
+        if self
+            .faults
+            .iter()
+            .any(|(_, it)| *it == Fault::ManagerUnplugged)
+        {
             self.manager.front.close().await;
         }
         for index in 0..self.wishes.len() {
@@ -302,7 +311,9 @@ impl World {
             Fault::Lie(index) => self.end_lie(index).await,
             Fault::Expired(index) => self.renew(index)?,
             Fault::FullDisk(index) => {
-                self.devices[index].disk_full.store(false, Ordering::Relaxed);
+                self.devices[index]
+                    .disk_full
+                    .store(false, Ordering::Relaxed);
             }
             Fault::Hang(index) => {
                 if let Some(life) = &self.devices[index].life {
@@ -384,8 +395,8 @@ impl World {
                 return;
             };
             let snapshot = life.handle.snapshot();
-            let is_counted = !falsehood.is_security_event()
-                || snapshot.security_events > lying.security_events;
+            let is_counted =
+                !falsehood.is_security_event() || snapshot.security_events > lying.security_events;
             if let Some(reason) = snapshot.last_error.filter(|_| is_counted) {
                 self.counts.add("lies refused");
                 self.counts.add(&format!("refused {falsehood:?}"));
@@ -492,7 +503,9 @@ impl World {
             std::fs::remove_file(copy)?;
             Ok(match found {
                 Ok(state) if state == whole => None,
-                Ok(_) => Some(format!("cut at byte {length} it was taken for another state")),
+                Ok(_) => Some(format!(
+                    "cut at byte {length} it was taken for another state"
+                )),
                 Err(error) if error.kind() == ErrorKind::State => None,
                 Err(error) => Some(format!("cut at byte {length} it was refused as {error:?}")),
             })

@@ -4,4 +4,6 @@ mod authority;
 mod edges;
 mod gate;
 mod registry;
+#[cfg(feature = "torture")]
+mod torture;
 mod wfm;
