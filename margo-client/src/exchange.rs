@@ -101,6 +101,14 @@ impl Answer {
         let retry_after = self.header(RETRY_AFTER);
         let mut advice = RetryAdvice::new(Some(&problem), status, retry_after, Timestamp::now());
         let (kind, hint) = match status {
+            // A portal or proxy that knows nothing of reports must not have them given up.
+            400..500 if self.is_web_page() => {
+                advice.retryable = true;
+                (
+                    ErrorKind::Unreachable,
+                    "a web page is not the fleet manager's word; check the URL, and what stands between here and there",
+                )
+            }
             401 => (
                 ErrorKind::Untrusted,
                 "it does not take the SVID of this device; ask its operator",
@@ -149,21 +157,28 @@ impl Answer {
 
     /// Refuses what is evidently no document: the page of a portal or proxy, or a problem under a status of success.
     pub(crate) fn document(&self, peer: &str, asked: &str) -> Result<&Bytes, Error> {
-        let content_type = self.header(CONTENT_TYPE).unwrap_or_default();
-        let media_type = content_type.split(';').next().unwrap_or_default().trim();
-        let is = |other: &str| media_type.eq_ignore_ascii_case(other);
-        if is("text/html") || is("application/xhtml+xml") {
+        if self.is_web_page() {
             let message = format!(
                 "{peer} sends a web page instead of {asked}; check the URL, and what stands between here and there"
             );
             return Err(Error::new(ErrorKind::Misbehaved, message));
         }
-        if is(margo_types::media_type::PROBLEM) {
+        if self.has_type(margo_types::media_type::PROBLEM) {
             let mut error = self.refusal(peer, asked);
             error.set_kind(ErrorKind::Misbehaved);
             return Err(error);
         }
         Ok(&self.body)
+    }
+
+    fn is_web_page(&self) -> bool {
+        self.has_type("text/html") || self.has_type("application/xhtml+xml")
+    }
+
+    fn has_type(&self, media_type: &str) -> bool {
+        let found = self.header(CONTENT_TYPE).unwrap_or_default();
+        let found = found.split(';').next().unwrap_or_default().trim();
+        found.eq_ignore_ascii_case(media_type)
     }
 }
 

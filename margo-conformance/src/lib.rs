@@ -11,6 +11,8 @@ pub mod load;
 pub mod registry;
 mod request;
 mod server;
+#[cfg(feature = "torture")]
+pub mod torture;
 pub mod wfm;
 
 pub use request::RecordedRequest;

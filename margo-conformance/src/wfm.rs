@@ -40,7 +40,7 @@ use margo_types::status::{DeploymentState, DeploymentStatus};
 pub use self::answer::Answer;
 pub use self::desired::Lie;
 use self::state::{Shared, State};
-use crate::authority::{Authority, Lifetime};
+use crate::authority::{Authority, IssuedSvid, Lifetime};
 use crate::request::RecordedRequest;
 use crate::server::Port;
 
@@ -90,6 +90,12 @@ impl FakeWfm {
     pub fn move_to(&self, authority: &Authority, lifetime: Lifetime) {
         self.shared
             .set_tls(tls::config(authority, &self.id, lifetime));
+    }
+
+    /// Presents this certificate, which may be any, from the next connection on.
+    pub fn present(&self, authority: &Authority, certificate: &IssuedSvid) {
+        self.shared
+            .set_tls(tls::config_with(authority, certificate));
     }
 
     /// Cuts all connections and takes no others, as if it were down.

@@ -23,6 +23,8 @@ pub(super) struct Courier {
     pause: Attempts,
     /// Failures of single deployments.
     attempts: BTreeMap<DeploymentId, Attempts>,
+    /// When reports on a deployment may be sent again, after an answer that says that it is no use to retry.
+    kept: BTreeMap<DeploymentId, Timestamp>,
     /// When the fleet manager may be asked again, after an answer that says that it is no use to retry.
     slow_until: Option<Timestamp>,
     /// Why reports were not taken the last time; said once.
@@ -35,6 +37,7 @@ impl Courier {
             shared,
             pause: Attempts::new(),
             attempts: BTreeMap::new(),
+            kept: BTreeMap::new(),
             slow_until: None,
             last_fault: None,
         }
@@ -84,20 +87,30 @@ impl Courier {
                     return Some(time);
                 }
                 let id = report.status.deployment_id;
-                if let Some(NextAttempt::At(time)) = self.attempts.get(&id).map(Attempts::next)
-                    && let time = shared.steady.time_of_day(time, now)
-                    && time > now
-                {
-                    wake = Some(wake.map_or(time, |wake| wake.min(time)));
-                    continue;
+                if self.kept_until(id, now).is_none() {
+                    let outcome = shared.api.report_status(&report.status).await;
+                    sent |= self.settle(number, &report, outcome).await;
                 }
-                let outcome = shared.api.report_status(&report.status).await;
-                sent |= self.settle(number, &report, outcome).await;
+                // One that is kept comes again by itself, not only when something else happens.
+                if let Some(time) = self.kept_until(id, shared.now()) {
+                    wake = Some(wake.map_or(time, |wake| wake.min(time)));
+                }
             }
             if !sent {
                 return self.paused_until(shared.now()).or(wake);
             }
         }
+    }
+
+    /// When a report on this deployment may be sent again; `None` when that is now.
+    fn kept_until(&self, id: DeploymentId, now: Timestamp) -> Option<Timestamp> {
+        let attempt = match self.attempts.get(&id).map(Attempts::next) {
+            Some(NextAttempt::At(time)) => Some(time),
+            _ => None,
+        };
+        let waits = [attempt, self.kept.get(&id).copied()].into_iter().flatten();
+        let waits = waits.map(|time| self.shared.steady.time_of_day(time, now));
+        waits.max().filter(|time| *time > now)
     }
 
     fn paused_until(&self, now: Timestamp) -> Option<Timestamp> {
@@ -121,6 +134,7 @@ impl Courier {
             self.slow_until = None;
             self.last_fault = None;
             self.attempts.remove(&id);
+            self.kept.remove(&id);
             let late = now.duration_since(report.at);
             tracing::debug!(deployment = %id, %state, at = %report.at, ?late, "reported");
             return self.forget(number).await;
@@ -137,14 +151,17 @@ impl Courier {
                     snapshot.last_refused_report = Some(format!("{id} {state}: {text}"));
                 });
                 self.attempts.remove(&id);
+                self.kept.remove(&id);
                 self.forget(number).await
             }
             Verdict::Keep => {
                 tracing::warn!(deployment = %id, %state, error = text, "a report was not taken; trying again later");
                 let attempts = self.attempts.entry(id).or_default();
-                attempts.failed(&shared.retry, &error, now, random());
-                // Also where the answer says nothing of the kind: the report is kept, so it is tried again.
-                attempts.resume();
+                // Also where the answer says that it is no use: the report is kept, so it is tried again, but slowly.
+                if attempts.failed(&shared.retry, &error, now, random()) == NextAttempt::Never {
+                    attempts.resume();
+                    self.kept.extend(later(now, shared.retry.longest_wait).map(|time| (id, time)));
+                }
                 false
             }
             Verdict::Pause => {

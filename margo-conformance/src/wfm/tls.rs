@@ -8,12 +8,17 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use rustls_pki_types::CertificateDer;
 
-use crate::authority::{Authority, Lifetime};
+use crate::authority::{Authority, IssuedSvid, Lifetime};
 
 /// Presents a new SVID of the authority and takes clients whose chain leads to its root.
 ///
 /// Who the client is, is not looked at: a client under test must be right about that without help.
 pub(super) fn config(authority: &Authority, id: &SpiffeId, lifetime: Lifetime) -> ServerConfig {
+    config_with(authority, &authority.issue(id, lifetime))
+}
+
+/// The same with a certificate of any shape.
+pub(super) fn config_with(authority: &Authority, svid: &IssuedSvid) -> ServerConfig {
     let provider = Arc::new(default_provider());
     let mut roots = RootCertStore::empty();
     roots
@@ -22,7 +27,6 @@ pub(super) fn config(authority: &Authority, id: &SpiffeId, lifetime: Lifetime) -
     let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), Arc::clone(&provider))
         .build()
         .expect("there is a root");
-    let svid = authority.issue(id, lifetime);
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .expect("the provider has TLS 1.3")

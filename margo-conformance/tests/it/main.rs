@@ -6,4 +6,6 @@ mod end_to_end;
 mod gate;
 mod load;
 mod registry;
+#[cfg(feature = "torture")]
+mod torture;
 mod wfm;

@@ -129,3 +129,54 @@ async fn every_report_obeys_the_specification() {
         "the manifest that removes it never carried it"
     );
 }
+
+/// A clock that somebody sets, over that of the rig.
+#[derive(Debug)]
+struct SetClock {
+    inner: std::sync::Arc<super::rig::TestClock>,
+    ahead: std::sync::atomic::AtomicI64,
+}
+
+impl margo_client::agent::Clock for SetClock {
+    fn now(&self) -> jiff::Timestamp {
+        let ahead = self.ahead.load(std::sync::atomic::Ordering::SeqCst);
+        self.inner.now() + jiff::SignedDuration::from_secs(ahead)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_set_back_by_years_silences_nobody() {
+    use std::sync::Arc;
+    use std::sync::atomic::Ordering;
+
+    let rig = Rig::new();
+    rig.wfm.publish(1, &[deployment(1, "1.0.0")]);
+    rig.wfm.fail("status", &[Fault::Unreachable]);
+    let clock = Arc::new(SetClock {
+        inner: Arc::clone(&rig.clock),
+        ahead: 10_i64.pow(9).into(),
+    });
+    let agent = super::rig::Running::start(rig.agent().clock(clock.clone())).await;
+    agent
+        .until("waiting to report", |it| {
+            it.manifest.is_some() && it.outbox > 0
+        })
+        .await;
+    clock.ahead.store(0, Ordering::SeqCst);
+    // The rig waits for a day at most.
+    agent.until_installed(&[id(1)]).await;
+    rig.wfm.publish(2, &[]);
+    agent
+        .until("removed", |it| it.deployments.is_empty() && it.outbox == 0)
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_report_that_was_refused_for_a_while_needs_no_other_to_come_again() {
+    let rig = Rig::new();
+    rig.wfm.publish(1, &[deployment(1, "1.0.0")]);
+    rig.wfm.fail("status", &[Fault::Refused(500, None); 12]);
+    let agent = rig.start().await;
+    // Once it is installed nothing happens any more but the attempts at its report.
+    agent.until_installed(&[id(1)]).await;
+}

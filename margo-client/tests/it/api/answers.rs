@@ -10,10 +10,10 @@ use margo_client::outbox::Verdict;
 use margo_client::{ErrorKind, FleetApi as _, Poll};
 use margo_types::capabilities::{DeviceCapabilities, DeviceProperties};
 use margo_types::etag::EntityTag;
-use margo_types::id::DeviceId;
+use margo_types::id::{DeploymentId, DeviceId};
 use margo_types::manifest::ManifestVersion;
 use margo_types::problem::ProblemType;
-use margo_types::status::DeploymentStatus;
+use margo_types::status::{ComponentStatus, DeploymentState, DeploymentStatus};
 
 use super::{DEPLOYMENT, EMPTY_MANIFEST, Scene, bundle_reference, deployment_reference, impatient};
 use crate::server::Reply;
@@ -236,6 +236,23 @@ async fn redirects_are_not_followed() {
     assert_eq!(error.kind(), ErrorKind::Misbehaved);
     assert!(error.to_string().contains("redirect"), "{error}");
     assert_eq!(elsewhere.connections(), 0);
+}
+
+#[tokio::test]
+async fn a_web_page_does_not_refuse_a_report() {
+    let scene = Scene::new();
+    let server = scene
+        .server(|_| Reply::new(404, "<html>").header("content-type", "text/html"))
+        .await;
+    let id = DeploymentId::from_uuid_bytes([7; 16]);
+    let component = ComponentStatus::new("web".parse().unwrap(), DeploymentState::Installed);
+    let status = DeploymentStatus::new(id, ManifestVersion::FIRST, vec![component]);
+    let sent = scene.api(&server).report_status(&status).await;
+    let error = sent.expect_err("a page");
+    assert_eq!(error.kind(), ErrorKind::Unreachable, "{error}");
+    assert!(error.is_retryable());
+    assert_ne!(Verdict::of(&error), Verdict::GiveUp);
+    assert!(error.to_string().contains("web page"), "{error}");
 }
 
 #[tokio::test]

@@ -1,0 +1,285 @@
+//! Torture of the whole line: many devices, their fleet manager, and everything that may go wrong between them.
+//!
+//! Devices are real agents (`margo_client::Agent` with `Rc3Api` and a `FileStore`) with simulated workloads that outlive
+//! them; the fleet manager is the real service over SQLite; between them is mutual TLS over TCP. What happens to
+//! them is drawn from a seed: desired states change; both sides are killed; lines break and crawl; liars and impostors take
+//! the place of the fleet manager, intruders that of devices; SVIDs and roots are replaced or expire; clocks jump; disks fill
+//! up; engines fail, hang and lose workloads; state files are cut.
+//!
+//! # What must hold
+//!
+//! After every step:
+//! - what was written before a kill is there after it, on both sides, and nothing else;
+//! - a device accepts only manifests that its fleet manager published for it, under strictly rising versions;
+//! - a provider is told only about deployments that were published for that client;
+//! - the fleet manager gets the reports on a deployment in the order in which they were made, and refuses none;
+//! - every lie is refused and counted, with a reason; an impostor gets no request; an intruder gets no answer but a
+//!   refusal;
+//! - nothing panics, no task outlives its process, memory is bounded.
+//!
+//! At quiet points the faults stop. Then every device must come to run exactly what it should, and the fleet manager must
+//! know that it does, in good time and by itself.
+//!
+//! # What a seed repeats
+//!
+//! The same seed gives the same actions in the same order, with the same waits between them. What the scheduler, the disk and
+//! the network make of them varies, so a violation may need several runs to come again.
+
+mod action;
+mod api;
+mod device;
+mod intruder;
+mod kills;
+mod liar;
+mod manager;
+mod power;
+mod process;
+mod provider;
+mod quiet;
+mod random;
+mod state;
+mod store;
+mod wishes;
+mod witness;
+mod world;
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fmt;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use self::action::Action;
+use self::random::Random;
+use self::world::World;
+use crate::server::lock;
+
+pub use self::process::{Role, play};
+
+type Failure = Box<dyn Error + Send + Sync>;
+
+/// What is tortured, and for how long.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Options {
+    /// What the actions are drawn from.
+    pub seed: u64,
+    /// How many devices there are, at most 200; 8 by default.
+    pub devices: usize,
+    /// For how long actions go on; a minute by default.
+    pub duration: Duration,
+    /// How much memory the process may have at most, in bytes; 1 GiB by default. Looked at on Linux only.
+    pub memory: u64,
+    /// How long the fleet may take to become as desired once the faults have stopped; two minutes by default, far beyond
+    /// what any wait in it adds up to.
+    pub patience: Duration,
+    /// Whether every action and observation is printed as it happens.
+    pub loud: bool,
+    /// What is broken on purpose, to see that it is noticed.
+    pub sabotage: Option<Sabotage>,
+}
+
+impl Options {
+    /// A minute with eight devices.
+    pub const fn new(seed: u64) -> Self {
+        Self {
+            seed,
+            devices: 8,
+            duration: Duration::from_mins(1),
+            memory: 1 << 30,
+            patience: Duration::from_mins(2),
+            loud: false,
+            sabotage: None,
+        }
+    }
+}
+
+/// A defect, built in to see that the runner notices it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Sabotage {
+    /// Providers are told to apply something else than what was verified.
+    AppliesUnverified,
+    /// Providers do not remove what is to go, and say that they did.
+    KeepsRemoved,
+    /// The state store acknowledges commits that it does not make.
+    ForgetsCommits,
+    /// Agents drop reports and take them for delivered.
+    AgentDropsReports,
+    /// The fleet manager acknowledges reports and drops them.
+    ManagerDropsReports,
+}
+
+/// What came of it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Outcome {
+    /// How often what happened.
+    pub counts: Counts,
+    /// The invariants that did not hold; none when all is well.
+    pub violations: Vec<String>,
+    /// The last actions and observations.
+    pub trace: Vec<String>,
+}
+
+impl Outcome {
+    /// Whether everything held.
+    pub const fn is_good(&self) -> bool {
+        self.violations.is_empty()
+    }
+}
+
+/// How often what happened.
+#[derive(Clone, Debug, Default)]
+pub struct Counts(BTreeMap<String, u64>);
+
+impl Counts {
+    /// How often this happened.
+    pub fn of(&self, what: &str) -> u64 {
+        self.0.get(what).copied().unwrap_or_default()
+    }
+
+    fn add(&mut self, what: &str) {
+        *self.0.entry(what.to_owned()).or_default() += 1;
+    }
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        self.0
+            .iter()
+            .try_for_each(|(what, count)| writeln!(formatter, "{count:>9} {what}"))
+    }
+}
+
+/// Draws actions for as long as the options say, and judges what comes of them.
+///
+/// Needs a runtime of several threads.
+pub async fn torture(options: &Options) -> Outcome {
+    judged(options, async |world| {
+        let mut random = Random::new(options.seed);
+        let begun = Instant::now();
+        let mut steps = 0_u64;
+        while begun.elapsed() < options.duration {
+            let action = Action::draw(&mut random, world.devices.len());
+            let wait = random.millis(0, 60);
+            world.perform(action).await?;
+            world.tend().await?;
+            tokio::time::sleep(wait).await;
+            steps += 1;
+            if steps.is_multiple_of(STEPS_BETWEEN_REST) {
+                world.settle().await?;
+            }
+            if is_over(world, options) {
+                return Ok(());
+            }
+        }
+        world.settle().await
+    })
+    .await
+}
+
+/// Kills `kills` agents and then `kills` fleet managers, each at a numbered step, and judges what is left.
+///
+/// The kills are within the process: at the step nothing has any effect any more, and everything in memory is dropped. So
+/// every step is hit, thousands of times in minutes; but what the operating system had of a write is always complete.
+/// [`sigkill`] kills processes wherever they are.
+pub async fn kill_points(options: &Options, kills: u64) -> Outcome {
+    judged(options, async |world| {
+        kills::agents(world, options, kills).await?;
+        kills::managers(world, options, kills).await
+    })
+    .await
+}
+
+/// Kills `kills` processes of agents and as many of the fleet manager by SIGKILL, at moments drawn from the seed, and judges
+/// what is left.
+///
+/// `program` is started again and again with the arguments of a [`Role`], which it must [`play`].
+pub async fn sigkill(options: &Options, program: &std::path::Path, kills: u64) -> Outcome {
+    process::sigkill(options, program, kills).await
+}
+
+/// Has panics of the whole process count as violations, from now on.
+pub fn watch_panics() {
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        lock(&PANICS).push(panic.to_string());
+        before(panic);
+    }));
+}
+
+async fn judged(
+    options: &Options,
+    work: impl AsyncFnOnce(&mut World) -> Result<(), Failure>,
+) -> Outcome {
+    let mut world = match World::new(options).await {
+        Ok(world) => world,
+        Err(error) => {
+            return Outcome {
+                counts: Counts::default(),
+                violations: vec![format!("the fleet does not start: {error}")],
+                trace: Vec::new(),
+            };
+        }
+    };
+    let worked = work(&mut world).await;
+    if let Err(error) = worked {
+        world
+            .witness
+            .violation(format_args!("it failed: {}", in_full(&*error)));
+    }
+    is_over(&world, options);
+    let (violations, trace) = world.witness.testimony();
+    Outcome {
+        counts: world.counts,
+        violations,
+        trace,
+    }
+}
+
+/// Looks at the invariants; whether one of them does not hold.
+fn is_over(world: &World, options: &Options) -> bool {
+    for panic in lock(&PANICS).drain(..) {
+        world.witness.violation(format_args!("a panic: {panic}"));
+    }
+    if let Some(memory) = resident_memory().filter(|memory| *memory > options.memory) {
+        world.witness.violation(format_args!(
+            "the process has {memory} bytes of memory, more than {}",
+            options.memory
+        ));
+    }
+    for device in &world.devices {
+        if let Some(snapshot) = device.snapshot()
+            && let Some(refused) = snapshot.last_refused_report
+        {
+            world.witness.violation(format_args!(
+                "a report of {} was refused for good: {refused}",
+                device.client
+            ));
+        }
+    }
+    world.witness.is_violated()
+}
+
+fn in_full(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(beneath) = source {
+        text.push_str(": ");
+        text.push_str(&beneath.to_string());
+        source = beneath.source();
+    }
+    text
+}
+
+/// In bytes; `None` where there is no `/proc`.
+fn resident_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
+    let kilobytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kilobytes << 10)
+}
+
+static PANICS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+const STEPS_BETWEEN_REST: u64 = 150;

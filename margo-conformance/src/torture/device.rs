@@ -1,0 +1,288 @@
+//! A device under test: the real agent over a real state file, killed and started again.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use margo_client::agent::{Clock, Options, Snapshot};
+use margo_client::api::{ApiOptions, Rc3Api};
+use margo_client::retry::RetryPolicy;
+use margo_client::schedule::{Schedule, ScheduleConfig};
+use margo_client::state::{FileStore, StateStore};
+use margo_client::{Agent, AgentHandle, FleetApi};
+use margo_providers::Provider;
+use margo_providers::simulated::SimulatedProvider;
+use margo_types::application::{Architecture, DeploymentType};
+use margo_types::capabilities::{
+    Cpu, DeviceCapabilities, DeviceProperties, Interface, InterfaceType, Runtime,
+};
+use margo_types::id::{ClientId, DeviceId};
+use margo_types::manifest::ManifestVersion;
+use margo_types::scalar::Quantity;
+use margo_types::svid::Identity;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use url::Url;
+
+use super::api::WatchedApi;
+use super::power::Power;
+use super::provider::{Tamper, Tampering, WatchedProvider};
+use super::state::{Forgetful, Memory, WatchedState};
+use super::witness::Witness;
+use super::{Failure, Sabotage};
+use crate::gate::Gate;
+use crate::server::lock;
+
+/// A device, switched off or on.
+#[derive(Debug)]
+pub(super) struct Device {
+    pub(super) client: ClientId,
+    pub(super) folder: PathBuf,
+    pub(super) identity: Identity,
+    /// Its way to whoever it takes for the fleet manager.
+    pub(super) line: Gate,
+    pub(super) clock: Arc<JumpingClock>,
+    pub(super) disk_full: Arc<AtomicBool>,
+    pub(super) life: Option<Life>,
+    /// How often it was switched on.
+    pub(super) lives: u64,
+    memory: Arc<Mutex<Memory>>,
+    witness: Arc<Witness>,
+    sabotage: Option<Sabotage>,
+}
+
+/// One life of its agent.
+#[derive(Debug)]
+pub(super) struct Life {
+    pub(super) power: Arc<Power>,
+    pub(super) handle: AgentHandle,
+    /// What its workloads run in.
+    pub(super) engine: Arc<SimulatedProvider>,
+    /// When it is killed at the latest, once its power is armed.
+    pub(super) deadline: Option<Instant>,
+    running: JoinHandle<()>,
+}
+
+impl Device {
+    pub(super) fn new(
+        client: ClientId,
+        folder: PathBuf,
+        identity: Identity,
+        line: Gate,
+        witness: Arc<Witness>,
+        sabotage: Option<Sabotage>,
+    ) -> Self {
+        Self {
+            client,
+            folder,
+            identity,
+            line,
+            clock: Arc::default(),
+            disk_full: Arc::default(),
+            life: None,
+            lives: 0,
+            memory: Arc::default(),
+            witness,
+            sabotage,
+        }
+    }
+
+    /// Switches it on, if it is off: with what is on its disk, and nothing else.
+    pub(super) async fn start(&mut self) -> Result<(), Failure> {
+        if self.life.is_some() {
+            return Ok(());
+        }
+        let power = Power::on();
+        let engine = Arc::new(SimulatedProvider::in_directory(self.folder.join("engine"))?);
+        let watched = Arc::new(WatchedProvider {
+            inner: Arc::clone(&engine),
+            power: Arc::clone(&power),
+            witness: Arc::clone(&self.witness),
+            client: self.client.clone(),
+        });
+        let tamper = match self.sabotage {
+            Some(Sabotage::AppliesUnverified) => Some(Tamper::Documents),
+            Some(Sabotage::KeepsRemoved) => Some(Tamper::Removals),
+            _ => None,
+        };
+        let provider: Arc<dyn Provider> = match tamper {
+            Some(what) => Arc::new(Tampering {
+                inner: watched,
+                what,
+            }),
+            None => watched,
+        };
+        let agent = Agent::builder(self.api(&power)?, self.state(&power).await?)
+            .device(capabilities(self.client.as_str())?, [provider])
+            .clock(self.clock.clone())
+            .schedule(schedule()?)
+            .retry(retry())
+            .options(options())
+            .build()
+            .await?;
+        let handle = agent.handle();
+        let running = tokio::spawn(async move { agent.run(std::future::pending()).await });
+        self.lives += 1;
+        self.life = Some(Life {
+            power,
+            handle,
+            engine,
+            deadline: None,
+            running,
+        });
+        Ok(())
+    }
+
+    /// Kills the agent; gives the point at which it died. Its workloads live on.
+    pub(super) async fn kill(&mut self) -> Option<&'static str> {
+        let Life {
+            power,
+            handle,
+            engine,
+            running,
+            ..
+        } = self.life.take()?;
+        power.cut();
+        running.abort();
+        if let Err(ended) = running.await
+            && ended.is_panic()
+        {
+            self.witness
+                .violation(format_args!("the agent of {} panicked", self.client));
+        }
+        drop((handle, engine));
+        power.bury();
+        if !is_gone(&power).await {
+            self.witness.violation(format_args!(
+                "something of the killed agent of {} is still alive: a task leaks",
+                self.client
+            ));
+        }
+        power.place()
+    }
+
+    pub(super) fn state_file(&self) -> PathBuf {
+        self.folder.join("state.redb")
+    }
+
+    /// The version of the manifest that it holds, whether it is on or off.
+    pub(super) fn held(&self) -> Option<ManifestVersion> {
+        lock(&self.memory).held()
+    }
+
+    pub(super) fn snapshot(&self) -> Option<Snapshot> {
+        Some(self.life.as_ref()?.handle.snapshot())
+    }
+
+    fn api(&self, power: &Arc<Power>) -> Result<Arc<dyn FleetApi>, Failure> {
+        let url: Url = format!("https://{}", self.line.host()).parse()?;
+        let mut options = ApiOptions::default();
+        options.connect = Duration::from_secs(2);
+        options.idle = Duration::from_secs(1);
+        options.exchange = Duration::from_secs(2);
+        options.bundle = Duration::from_secs(3);
+        options.max_manifest = 1 << 20;
+        options.max_bundle = 4 << 20;
+        Ok(Arc::new(WatchedApi {
+            inner: Arc::new(Rc3Api::with_options(url, self.identity.clone(), options)?),
+            power: Arc::clone(power),
+            drops_reports: self.sabotage == Some(Sabotage::AgentDropsReports),
+        }))
+    }
+
+    async fn state(&self, power: &Arc<Power>) -> Result<Arc<dyn StateStore>, Failure> {
+        let file = FileStore::open(self.state_file(), self.identity.id()).await?;
+        let mut inner: Arc<dyn StateStore> = Arc::new(file);
+        if self.sabotage == Some(Sabotage::ForgetsCommits) {
+            let count = AtomicU64::new(0);
+            inner = Arc::new(Forgetful { inner, count });
+        }
+        Ok(Arc::new(WatchedState {
+            inner,
+            power: Arc::clone(power),
+            witness: Arc::clone(&self.witness),
+            client: self.client.clone(),
+            memory: Arc::clone(&self.memory),
+            disk_full: Arc::clone(&self.disk_full),
+        }))
+    }
+}
+
+/// Whether everything that held this power has gone, or goes soon.
+pub(super) async fn is_gone(power: &Arc<Power>) -> bool {
+    let begun = Instant::now();
+    while Arc::strong_count(power) > 1 {
+        if begun.elapsed() > PATIENCE_WITH_THE_DEAD {
+            return false;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    true
+}
+
+/// The time of day of a device, which somebody sets now and then.
+#[derive(Debug, Default)]
+pub(super) struct JumpingClock {
+    /// Ahead of the truth by so many seconds.
+    ahead: AtomicI64,
+}
+
+impl JumpingClock {
+    /// Sets it so far ahead of the truth.
+    pub(super) fn set(&self, seconds: i64) {
+        self.ahead.store(seconds, Ordering::Relaxed);
+    }
+}
+
+impl Clock for JumpingClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::now() + SignedDuration::from_secs(self.ahead.load(Ordering::Relaxed))
+    }
+}
+
+/// A device of this id that hosts Compose applications.
+pub(super) fn capabilities(id: &str) -> Result<DeviceCapabilities, Failure> {
+    let id = DeviceId::parse(id)?;
+    let mut properties = DeviceProperties::new(id, "Example Industries", "Edge 2", "0001");
+    properties.cpus = Some(vec![Cpu::new(2.0, Some(Architecture::Amd64))]);
+    properties.memory = Some(Quantity::parse("1Gi")?);
+    properties.storage = Some(Quantity::parse("8Gi")?);
+    properties.peripherals = Some(Vec::new());
+    properties.interfaces = Some(vec![Interface::new(InterfaceType::Ethernet)]);
+    properties.otel_collector = Some(true);
+    properties.supported_runtimes = Some(vec![Runtime::Oci]);
+    properties.supported_deployment_types = Some(vec![DeploymentType::Compose]);
+    Ok(DeviceCapabilities::new(properties))
+}
+
+pub(super) fn schedule() -> Result<Schedule, Failure> {
+    let mut config = ScheduleConfig::default();
+    config.period = Duration::from_millis(150);
+    Ok(Schedule::new(&config)?)
+}
+
+/// Everything happens a thousand times faster than in the field.
+pub(super) fn retry() -> RetryPolicy {
+    let mut policy = RetryPolicy::default();
+    policy.first_wait = Duration::from_millis(20);
+    policy.longest_wait = Duration::from_millis(300);
+    policy.fixed_wait = Duration::from_millis(100);
+    policy.longest_asked = Duration::from_millis(500);
+    policy
+}
+
+pub(super) fn options() -> Options {
+    let mut options = Options::default();
+    options.patience = Duration::from_secs(2);
+    options.provider_waits.first = Duration::from_millis(50);
+    options.provider_waits.longest = Duration::from_millis(500);
+    options.observe_every = Duration::from_millis(500);
+    options.repairs = u32::MAX;
+    options.startup = Duration::from_secs(3);
+    options.grace = Duration::from_secs(1);
+    options
+}
+
+const PATIENCE_WITH_THE_DEAD: Duration = Duration::from_secs(30);

@@ -1,0 +1,137 @@
+//! Kills at numbered steps: every step of a run in turn, over and over.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::time::{Instant, timeout};
+
+use super::action::Change;
+use super::device::Device;
+use super::manager::Manager;
+use super::random::Random;
+use super::wishes::Wishes;
+use super::witness::Witness;
+use super::world::World;
+use super::{Counts, Failure, Options};
+
+/// Kills agents so often, all devices side by side, while the fleet manager lives.
+pub(super) async fn agents(
+    world: &mut World,
+    options: &Options,
+    kills: u64,
+) -> Result<(), Failure> {
+    let devices = world.devices.len() as u64;
+    let mut done = 0;
+    while done < kills && !world.witness.is_violated() {
+        let each = (kills - done).div_ceil(devices).min(KILLS_BETWEEN_REST);
+        let (manager, witness) = (&world.manager, &*world.witness);
+        let chains = world.devices.iter_mut().zip(&mut world.wishes);
+        let chains = chains.zip(0..).map(|((device, wishes), number)| Chain {
+            first: done / devices,
+            random: Random::new(options.seed ^ (number << 32) ^ done),
+            device,
+            wishes,
+            manager,
+            witness,
+            counts: Counts::default(),
+        });
+        for counts in join_all(chains.map(|chain| chain.run(each))).await {
+            for (what, count) in counts?.0 {
+                *world.counts.0.entry(what).or_default() += count;
+            }
+        }
+        done += each * devices;
+        world.settle().await?;
+    }
+    Ok(())
+}
+
+/// Kills of one device's agent.
+struct Chain<'a> {
+    /// How many kills of it went before.
+    first: u64,
+    random: Random,
+    device: &'a mut Device,
+    wishes: &'a mut Wishes,
+    manager: &'a Manager,
+    witness: &'a Witness,
+    counts: Counts,
+}
+
+impl Chain<'_> {
+    async fn run(mut self, kills: u64) -> Result<Counts, Failure> {
+        for number in self.first..self.first + kills {
+            if self.witness.is_violated() {
+                break;
+            }
+            self.kill_at(1 + number % MOST_POINTS).await?;
+        }
+        Ok(self.counts)
+    }
+
+    /// Has the agent work until it comes to this step.
+    async fn kill_at(&mut self, point: u64) -> Result<(), Failure> {
+        let Some(life) = &self.device.life else {
+            return Ok(());
+        };
+        let power = std::sync::Arc::clone(&life.power);
+        power.arm(point);
+        let begun = Instant::now();
+        while timeout(BETWEEN_CHANGES, power.wait_until_cut())
+            .await
+            .is_err()
+            && begun.elapsed() < LONGEST
+        {
+            self.wishes.change(Change::draw(&mut self.random));
+            let wanted = self.wishes.deployments()?;
+            self.manager.publish(&self.device.client, &wanted).await?;
+            self.wishes.is_new = false;
+            self.counts.add("changes of desired states");
+        }
+        drop(power);
+        let place = self.device.kill().await.unwrap_or_default();
+        self.counts.add("kills of agents");
+        self.counts.add(&format!("agent killed {place}"));
+        self.witness.note(format_args!(
+            "killed the agent of {} {place}, step {point}",
+            self.device.client
+        ));
+        self.device.start().await
+    }
+}
+
+/// Kills fleet managers so often, while all devices live.
+pub(super) async fn managers(
+    world: &mut World,
+    options: &Options,
+    kills: u64,
+) -> Result<(), Failure> {
+    let mut random = Random::new(!options.seed);
+    for number in 0..kills {
+        if world.witness.is_violated() {
+            break;
+        }
+        if let Some(life) = &world.manager.life {
+            let power = std::sync::Arc::clone(&life.power);
+            power.arm(1 + number % MOST_POINTS);
+            let begun = Instant::now();
+            while !power.is_cut() && begun.elapsed() < LONGEST {
+                let index = usize::try_from(random.below(world.devices.len() as u64))?;
+                world.counts.add("changes of desired states");
+                world.change(index, Change::draw(&mut random)).await?;
+                let _ = timeout(BETWEEN_CHANGES / 4, power.wait_until_cut()).await;
+            }
+        }
+        world.restart_manager().await?;
+        if number % KILLS_BETWEEN_REST == KILLS_BETWEEN_REST - 1 {
+            world.settle().await?;
+        }
+    }
+    world.settle().await
+}
+
+/// More than an agent needs from its start to the end of a change of several deployments, so all steps are hit.
+const MOST_POINTS: u64 = 60;
+const KILLS_BETWEEN_REST: u64 = 100;
+const BETWEEN_CHANGES: Duration = Duration::from_millis(40);
+const LONGEST: Duration = Duration::from_secs(5);

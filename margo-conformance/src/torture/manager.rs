@@ -1,0 +1,159 @@
+//! The fleet manager under test: the real service over SQLite, killed and started again.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use margo_server_traits::publish::{PublishError, Publisher};
+use margo_server_traits::server::{Server, ServerOptions};
+use margo_server_traits::store::SqliteStore;
+use margo_server_traits::{Fleet, FleetService, StoreFleet};
+use margo_types::deployment::ApplicationDeployment;
+use margo_types::id::ClientId;
+use margo_types::svid::Identity;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::device::is_gone;
+use super::power::Power;
+use super::store::{Ledger, WatchedStore};
+use super::witness::Witness;
+use super::{Failure, Sabotage};
+use crate::gate::Gate;
+
+/// A fleet manager, dead or alive, behind one address.
+#[derive(Debug)]
+pub(super) struct Manager {
+    pub(super) identity: Identity,
+    /// Where everybody connects.
+    pub(super) front: Gate,
+    pub(super) life: Option<Life>,
+    path: PathBuf,
+    clients: Vec<ClientId>,
+    witness: Arc<Witness>,
+    ledger: Arc<Mutex<Ledger>>,
+    sabotage: Option<Sabotage>,
+}
+
+/// One life of it.
+#[derive(Debug)]
+pub(super) struct Life {
+    pub(super) power: Arc<Power>,
+    pub(super) store: Arc<WatchedStore>,
+    pub(super) publisher: Publisher,
+    /// When it is killed at the latest, once its power is armed.
+    pub(super) deadline: Option<Instant>,
+    file: Arc<SqliteStore>,
+    serving: JoinHandle<()>,
+}
+
+impl Manager {
+    pub(super) async fn new(
+        path: PathBuf,
+        identity: Identity,
+        clients: Vec<ClientId>,
+        witness: Arc<Witness>,
+        sabotage: Option<Sabotage>,
+    ) -> Self {
+        let front = Gate::to("127.0.0.1:9").await;
+        front.close().await;
+        Self {
+            identity,
+            front,
+            life: None,
+            path,
+            clients,
+            witness,
+            ledger: Arc::default(),
+            sabotage,
+        }
+    }
+
+    /// Starts it, if it is dead, and compares what it has with what it had.
+    pub(super) async fn start(&mut self) -> Result<(), Failure> {
+        if self.life.is_some() {
+            return Ok(());
+        }
+        let power = Power::on();
+        let file = Arc::new(SqliteStore::open(&self.path).await?);
+        let store = Arc::new(WatchedStore {
+            inner: file.clone(),
+            power: Arc::clone(&power),
+            witness: Arc::clone(&self.witness),
+            ledger: Arc::clone(&self.ledger),
+            drops_reports: self.sabotage == Some(Sabotage::ManagerDropsReports),
+        });
+        store.look_back(&self.clients).await?;
+        let fleet = StoreFleet::new(store.clone()).accept_namespace();
+        let publisher = fleet.publisher().clone();
+        let service = FleetService::new(self.identity.id().clone(), Fleet::of(Arc::new(fleet)));
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        self.front.lead_to(&listener.local_addr()?.to_string());
+        let mut options = ServerOptions::default();
+        options.renewal_spread = Duration::from_millis(500);
+        let server = Server::new(self.identity.clone(), service, options);
+        let serving = tokio::spawn(async move {
+            let _ = server.serve(listener, std::future::pending()).await;
+        });
+        self.front.open();
+        self.life = Some(Life {
+            power,
+            store,
+            publisher,
+            deadline: None,
+            file,
+            serving,
+        });
+        Ok(())
+    }
+
+    /// Kills it; gives the point at which it died.
+    pub(super) async fn kill(&mut self) -> Option<&'static str> {
+        let life = self.life.take()?;
+        let Life {
+            power,
+            store,
+            publisher,
+            file,
+            serving,
+            ..
+        } = life;
+        power.cut();
+        // Nobody hears from it any more, so that it cannot answer for what was done after its death.
+        self.front.close().await;
+        serving.abort();
+        let _ = serving.await;
+        power.bury();
+        drop((store, publisher));
+        // The threads of the database may be within a write. In a process that is killed they end with it; here the next
+        // life must not begin before that.
+        file.close().await;
+        drop(file);
+        if !is_gone(&power).await {
+            self.witness
+                .violation("something of the killed fleet manager is still alive: a task leaks");
+        }
+        power.place()
+    }
+
+    /// Has a client run this. `false` when the fleet manager died of it, or is dead.
+    pub(super) async fn publish(
+        &self,
+        client: &ClientId,
+        deployments: &[ApplicationDeployment],
+    ) -> Result<bool, Failure> {
+        let Some(life) = &self.life else {
+            return Ok(false);
+        };
+        tokio::select! {
+            // Whoever commands it is part of it: killed with it.
+            () = life.power.wait_until_cut() => Ok(false),
+            published = life.publisher.publish(client, deployments) => match published {
+                Ok(_) => Ok(true),
+                Err(PublishError::Store(_)) if life.power.is_cut() => Ok(false),
+                Err(error) => Err(error.into()),
+            },
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! Who starts and kills the processes, and judges what they tell.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use margo_types::SpecVersion;
+use margo_types::id::{ClientId, SpiffeId, TrustDomain};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::super::random::Random;
+use super::super::witness::Witness;
+use super::super::{Counts, in_full};
+use super::player::files;
+use super::{Failure, Line, Options, Outcome, Role};
+use crate::authority::{Authority, Lifetime};
+use crate::gate::Gate;
+
+/// Kills so many processes of each kind.
+pub(in super::super) async fn sigkill(options: &Options, program: &Path, kills: u64) -> Outcome {
+    let witness = Witness::new(options.loud);
+    let mut counts = Counts::default();
+    match Parent::new(options, program, Arc::clone(&witness)).await {
+        Ok(mut parent) => {
+            if let Err(error) = parent.run(kills).await {
+                witness.violation(format_args!("it failed: {}", in_full(&*error)));
+            }
+            counts = parent.counts;
+        }
+        Err(error) => witness.violation(format_args!("the processes do not start: {error}")),
+    }
+    let (violations, trace) = witness.testimony();
+    Outcome {
+        counts,
+        violations,
+        trace,
+    }
+}
+
+struct Parent {
+    program: PathBuf,
+    random: Random,
+    patience: Duration,
+    witness: Arc<Witness>,
+    counts: Counts,
+    front: Gate,
+    /// The fleet manager, then the devices.
+    roles: Vec<Role>,
+    children: Vec<Option<(Child, JoinHandle<()>)>>,
+    lines: (
+        mpsc::UnboundedSender<(usize, String)>,
+        mpsc::UnboundedReceiver<(usize, String)>,
+    ),
+    told: Told,
+    _folder: TempDir,
+}
+
+/// What was told so far.
+#[derive(Debug, Default)]
+struct Told {
+    published: BTreeMap<String, u64>,
+    accepted: BTreeMap<usize, u64>,
+    runs: BTreeMap<usize, u64>,
+    reported: Option<u64>,
+}
+
+impl Parent {
+    async fn new(
+        options: &Options,
+        program: &Path,
+        witness: Arc<Witness>,
+    ) -> Result<Self, Failure> {
+        let folder = TempDir::with_prefix("margo-torture-")?;
+        let domain = TrustDomain::parse("plant.example")?;
+        let authority = Authority::new(&domain);
+        let own = folder.path().join("manager");
+        provision(&own, &authority, &SpiffeId::wfm(&domain, "wfm-1")?)?;
+        let front = Gate::to("127.0.0.1:9").await;
+        let mut roles = vec![Role::Manager {
+            folder: own,
+            seed: options.seed,
+            devices: options.devices,
+        }];
+        for number in 0..options.devices {
+            let client = ClientId::parse(&format!("device-{number}"))?;
+            let own = folder.path().join(client.as_str());
+            let id = SpiffeId::wfm_client(&domain, "wfm-1", &client)?;
+            provision(&own, &authority, &id)?;
+            roles.push(Role::Device {
+                folder: own,
+                url: format!("https://{}", front.host()).parse()?,
+                client,
+            });
+        }
+        let mut parent = Self {
+            program: program.to_owned(),
+            random: Random::new(options.seed),
+            patience: options.patience,
+            witness,
+            counts: Counts::default(),
+            front,
+            children: roles.iter().map(|_| None).collect(),
+            roles,
+            lines: mpsc::unbounded_channel(),
+            told: Told::default(),
+            _folder: folder,
+        };
+        for index in 0..parent.roles.len() {
+            parent.start(index)?;
+        }
+        Ok(parent)
+    }
+
+    async fn run(&mut self, kills: u64) -> Result<(), Failure> {
+        for _ in 0..kills {
+            let devices = self.roles.len() as u64 - 1;
+            let device = 1 + usize::try_from(self.random.below(devices))?;
+            for (index, what) in [(device, "agents"), (0, "fleet managers")] {
+                tokio::time::sleep(self.random.millis(20, 600)).await;
+                self.listen();
+                self.kill(index).await?;
+                self.counts.add(&format!("kills of {what} by SIGKILL"));
+                self.start(index)?;
+            }
+            if self.witness.is_violated() {
+                return Ok(());
+            }
+        }
+        self.settle().await
+    }
+
+    /// Nobody is killed and nothing changes any more: everything must come to rest.
+    async fn settle(&mut self) -> Result<(), Failure> {
+        // Any line tells the fleet manager to rest.
+        if let Some(input) = self.children[0]
+            .as_mut()
+            .and_then(|(it, _)| it.stdin.as_mut())
+        {
+            input.write_all(b"rest\n").await?;
+        }
+        let begun = Instant::now();
+        loop {
+            self.listen();
+            let runs: u64 = self.told.runs.values().sum();
+            if self.told.runs.len() + 1 == self.roles.len() && self.told.reported == Some(runs) {
+                self.counts.add("quiet points, everything as desired");
+                return Ok(());
+            }
+            if self.witness.is_violated() {
+                return Ok(());
+            }
+            if begun.elapsed() > self.patience {
+                let (told, patience) = (&self.told, self.patience);
+                self.witness.violation(format_args!(
+                    "the devices do not become as desired within {patience:?}: {told:?}"
+                ));
+                return Ok(());
+            }
+            tokio::time::sleep(GLANCE).await;
+        }
+    }
+
+    fn start(&mut self, index: usize) -> Result<(), Failure> {
+        let mut child = Command::new(&self.program)
+            .arg("--play")
+            .args(self.roles[index].arguments())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()?;
+        let (output, lines) = (child.stdout.take(), self.lines.0.clone());
+        let hearing = tokio::spawn(async move {
+            let Some(output) = output else { return };
+            let mut output = BufReader::new(output).lines();
+            while let Ok(Some(line)) = output.next_line().await {
+                let _ = lines.send((index, line));
+            }
+        });
+        self.children[index] = Some((child, hearing));
+        Ok(())
+    }
+
+    async fn kill(&mut self, index: usize) -> Result<(), Failure> {
+        if let Some((mut child, hearing)) = self.children[index].take() {
+            if let Some(status) = child.try_wait()? {
+                let role = &self.roles[index];
+                self.witness
+                    .violation(format_args!("{role:?} ended by itself: {status}"));
+            }
+            child.kill().await?;
+            // The last words come before those of the next life.
+            let _ = hearing.await;
+            self.listen();
+        }
+        if index == 0 {
+            self.told.reported = None;
+        } else {
+            self.told.runs.remove(&index);
+        }
+        Ok(())
+    }
+
+    /// Judges what was told.
+    fn listen(&mut self) {
+        while let Ok((index, text)) = self.lines.1.try_recv() {
+            let Some(line) = Line::parse(&text) else {
+                continue;
+            };
+            self.witness.note(format_args!("{index}: {line:?}"));
+            self.hear(index, line);
+        }
+    }
+
+    fn hear(&mut self, index: usize, line: Line) {
+        let (told, witness) = (&mut self.told, &self.witness);
+        match line {
+            Line::Address(address) => self.front.lead_to(&address),
+            Line::Head(client, version) => {
+                let acknowledged = told.published.get(&client).copied().unwrap_or_default();
+                if version < acknowledged {
+                    witness.violation(format_args!(
+                        "the fleet manager has version {version} for {client}, and published {acknowledged}"
+                    ));
+                }
+            }
+            Line::Published(client, version) => {
+                self.counts.add("changes of desired states");
+                let before = told.published.insert(client.clone(), version);
+                if before.is_some_and(|before| version < before) {
+                    witness.violation(format_args!(
+                        "the fleet manager published {version} for {client} after {before:?}"
+                    ));
+                }
+            }
+            Line::Reported(sum) => told.reported = Some(sum),
+            Line::Holds(version) => {
+                let before = told.accepted.insert(index, version).unwrap_or_default();
+                if version < before {
+                    witness.violation(format_args!(
+                        "device {index} holds {version} after a kill, and had accepted {before}"
+                    ));
+                }
+            }
+            Line::Accepted(version) => {
+                self.counts.add("accepted manifests");
+                let before = told.accepted.insert(index, version).unwrap_or_default();
+                if version < before {
+                    witness.violation(format_args!(
+                        "device {index} accepted {version} after {before}"
+                    ));
+                }
+            }
+            Line::Runs(version) => {
+                told.runs.insert(index, version);
+            }
+            Line::Failed(why) => {
+                let role = &self.roles[index];
+                witness.violation(format_args!("{role:?} cannot go on: {why}"));
+            }
+        }
+    }
+}
+
+/// Writes the files of an identity.
+fn provision(folder: &Path, authority: &Authority, id: &SpiffeId) -> Result<(), Failure> {
+    std::fs::create_dir(folder)?;
+    let svid = authority.issue(id, Lifetime::default());
+    let bundle = margo_types::write(&authority.bundle(), SpecVersion::NEWEST)?;
+    let [svid_file, key_file, bundle_file] = files(folder);
+    std::fs::write(svid_file, svid.chain_pem)?;
+    write_private(&key_file, svid.key_pem.as_bytes())?;
+    Ok(std::fs::write(bundle_file, bundle)?)
+}
+
+fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    std::io::Write::write_all(&mut options.open(path)?, bytes)
+}
+
+const GLANCE: Duration = Duration::from_millis(30);

@@ -1,0 +1,155 @@
+//! Quiet points: the faults stop, and everything must become as it should be.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use margo_client::agent::Snapshot;
+use margo_providers::Provider as _;
+use margo_types::Digest;
+use margo_types::deployment::ApplicationDeployment;
+use margo_types::id::DeploymentId;
+use margo_types::status::DeploymentState;
+use tokio::runtime::Handle;
+use tokio::time::Instant;
+
+use super::Failure;
+use super::world::World;
+
+impl World {
+    /// Stops all faults and waits until every device is as desired and the fleet manager knows it.
+    pub(super) async fn settle(&mut self) -> Result<(), Failure> {
+        self.witness.note("quiet");
+        self.calm_down().await?;
+        for index in 0..self.wishes.len() {
+            if self.wishes[index].is_new {
+                self.publish(index).await?;
+            }
+        }
+        for index in 0..self.devices.len() {
+            let begun = Instant::now();
+            let mut told = begun;
+            loop {
+                let Some(lag) = self.lag(index).await? else {
+                    break;
+                };
+                if self.witness.is_violated() {
+                    return Ok(());
+                }
+                if begun.elapsed() > self.patience {
+                    let patience = self.patience;
+                    let client = &self.devices[index].client;
+                    let snapshot = self.devices[index].snapshot();
+                    self.witness.note(format_args!("{snapshot:?}"));
+                    self.witness.violation(format_args!(
+                        "{client} does not become as desired within {patience:?} without faults: {lag}"
+                    ));
+                    return Ok(());
+                }
+                if told.elapsed() > BETWEEN_NOTES {
+                    told = Instant::now();
+                    self.witness.note(format_args!("waiting: {lag}"));
+                }
+                tokio::time::sleep(GLANCE).await;
+            }
+        }
+        self.counts.add("quiet points, everything as desired");
+        self.count_tasks();
+        Ok(())
+    }
+
+    /// What is not yet as it should be with a device.
+    async fn lag(&self, index: usize) -> Result<Option<String>, Failure> {
+        let (device, wishes) = (&self.devices[index], &self.wishes[index]);
+        let (Some(life), Some(manager)) = (&device.life, &self.manager.life) else {
+            return Ok(Some("something is dead".to_owned()));
+        };
+        let store = &manager.store.inner;
+        let head = store.head(&device.client).await?;
+        let assigned = store.assigned(&device.client).await?;
+        let wanted = wishes.deployments()?;
+        let read = |bytes: &[u8]| margo_types::read::<ApplicationDeployment>(bytes);
+        let found = assigned
+            .iter()
+            .map(|(_, bytes)| Ok(read(bytes)?.into_value()));
+        let found: Vec<ApplicationDeployment> = found.collect::<Result<_, Failure>>()?;
+        if found != wanted {
+            return Ok(Some(
+                "the fleet manager has other deployments assigned".to_owned(),
+            ));
+        }
+        let ids: BTreeSet<DeploymentId> = assigned.iter().map(|(id, _)| *id).collect();
+        let snapshot = life.handle.snapshot();
+        let head = head.map(|head| head.version);
+        if snapshot.manifest != head {
+            let held = snapshot.manifest;
+            return Ok(Some(format!("it holds {held:?}, the newest is {head:?}")));
+        }
+        if let Some(lag) = lag_of(&snapshot, &assigned) {
+            return Ok(Some(lag));
+        }
+        let running: BTreeSet<DeploymentId> = life.engine.list().await?.into_iter().collect();
+        if running != ids {
+            return Ok(Some(format!("it runs {running:?} instead of {ids:?}")));
+        }
+        for deployment in &wanted {
+            if !life.engine.observe(deployment).await?.is_installed() {
+                return Ok(Some(format!("{} does not run as desired", deployment.id)));
+            }
+        }
+        let reports = store.statuses(Some(&device.client)).await?;
+        for id in &ids {
+            let mut about = reports.iter().filter(|it| it.deployment == *id);
+            if !about.any(|it| it.state == DeploymentState::Installed) {
+                return Ok(Some(format!("{id} is not reported as installed")));
+            }
+        }
+        for report in &reports {
+            let id = report.deployment;
+            if !ids.contains(&id) && report.state != DeploymentState::Removed {
+                let state = &report.state;
+                return Ok(Some(format!("{id} is gone and reported as {state}")));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether there are more and more tasks.
+    fn count_tasks(&mut self) {
+        let now = Handle::current().metrics().num_alive_tasks();
+        let before = *self.tasks.get_or_insert(now);
+        let most = before + MORE_TASKS_PER_DEVICE * (self.devices.len() + 1);
+        if now > most {
+            self.witness.violation(format_args!(
+                "tasks leak: {now} are alive at rest, {before} were at first"
+            ));
+        }
+    }
+}
+
+fn lag_of(snapshot: &Snapshot, assigned: &[(DeploymentId, bytes::Bytes)]) -> Option<String> {
+    if snapshot.outbox > 0 {
+        return Some(format!("{} reports wait", snapshot.outbox));
+    }
+    if snapshot.deployments.len() != assigned.len() {
+        let count = snapshot.deployments.len();
+        return Some(format!(
+            "it has {count} deployments, not {}",
+            assigned.len()
+        ));
+    }
+    assigned.iter().find_map(|(id, bytes)| {
+        let digest = Some(Digest::of(bytes));
+        let view = snapshot.deployments.get(id);
+        let is_there = view.is_some_and(|view| {
+            view.revision == digest
+                && view.applied == digest
+                && view.state == DeploymentState::Installed
+        });
+        (!is_there).then(|| format!("{id} is not as desired: {view:?}"))
+    })
+}
+
+const GLANCE: Duration = Duration::from_millis(30);
+const BETWEEN_NOTES: Duration = Duration::from_secs(5);
+/// Connections come and go.
+const MORE_TASKS_PER_DEVICE: usize = 30;

@@ -1,0 +1,223 @@
+//! The store of the fleet manager, watched.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use jiff::Timestamp;
+use margo_server_traits::store::{
+    ClientRecord, ContentKey, DeviceRecord, Head, Publication, PublishedDocument, StatusRecord,
+    Store, StoreError,
+};
+use margo_types::Digest;
+use margo_types::id::{ClientId, DeploymentId, DeviceId};
+use margo_types::manifest::ManifestVersion;
+use margo_types::status::DeploymentStatus;
+
+use super::power::{Dead, Power};
+use super::witness::Witness;
+use crate::server::lock;
+
+/// What is to be in the store, over all lives of the fleet manager.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    heads: BTreeMap<ClientId, Head>,
+    tried: BTreeMap<ClientId, Head>,
+    reports: BTreeMap<ReportKey, Bytes>,
+    /// Reports that were being stored, by the moment of a kill.
+    tried_reports: BTreeMap<ReportKey, Bytes>,
+}
+
+type ReportKey = (ClientId, DeploymentId, Option<DeviceId>);
+
+/// A store that judges what is put into it, and dies with the power.
+#[derive(Debug)]
+pub(super) struct WatchedStore {
+    pub(super) inner: Arc<dyn Store>,
+    pub(super) power: Arc<Power>,
+    pub(super) witness: Arc<Witness>,
+    pub(super) ledger: Arc<Mutex<Ledger>>,
+    /// Broken on purpose: acknowledges reports that it drops.
+    pub(super) drops_reports: bool,
+}
+
+impl WatchedStore {
+    /// Compares what the store has after a kill with what it had acknowledged.
+    pub(super) async fn look_back(&self, clients: &[ClientId]) -> Result<(), StoreError> {
+        for client in clients {
+            let found = self.inner.head(client).await?;
+            let mut ledger = lock(&self.ledger);
+            let acknowledged = ledger.heads.get(client).copied();
+            let tried = ledger.tried.remove(client);
+            self.witness.finds(client, found, acknowledged, tried);
+            if let Some(found) = found {
+                ledger.heads.insert(client.clone(), found);
+            }
+        }
+        let found = self.inner.statuses(None).await?;
+        let found: BTreeMap<ReportKey, Bytes> = found
+            .into_iter()
+            .map(|it| ((it.client, it.deployment, it.device), it.status))
+            .collect();
+        let mut ledger = lock(&self.ledger);
+        for (key, bytes) in &ledger.reports {
+            let now = found.get(key);
+            if now != Some(bytes) && (now.is_none() || now != ledger.tried_reports.get(key)) {
+                let (client, deployment, _) = key;
+                self.witness.violation(format_args!(
+                    "the fleet manager lost an acknowledged report of {client} on {deployment}"
+                ));
+            }
+        }
+        ledger.reports = found;
+        ledger.tried_reports.clear();
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Store for WatchedStore {
+    async fn put_client(&self, client: &ClientRecord) -> Result<(), StoreError> {
+        self.inner.put_client(client).await
+    }
+
+    async fn client(&self, id: &ClientId) -> Result<Option<ClientRecord>, StoreError> {
+        self.power.point("admission").await?;
+        self.inner.client(id).await
+    }
+
+    async fn clients(&self) -> Result<Vec<ClientRecord>, StoreError> {
+        self.inner.clients().await
+    }
+
+    async fn put_device(&self, device: &DeviceRecord) -> Result<bool, StoreError> {
+        self.power.point("before capabilities").await?;
+        let is_new = self.inner.put_device(device).await?;
+        self.power.point("after capabilities").await?;
+        Ok(is_new)
+    }
+
+    async fn device(
+        &self,
+        client: &ClientId,
+        device: &DeviceId,
+    ) -> Result<Option<DeviceRecord>, StoreError> {
+        self.inner.device(client, device).await
+    }
+
+    async fn devices(&self, client: Option<&ClientId>) -> Result<Vec<DeviceRecord>, StoreError> {
+        self.inner.devices(client).await
+    }
+
+    async fn remove_device(
+        &self,
+        client: &ClientId,
+        device: &DeviceId,
+    ) -> Result<bool, StoreError> {
+        self.inner.remove_device(client, device).await
+    }
+
+    async fn head(&self, client: &ClientId) -> Result<Option<Head>, StoreError> {
+        self.power.point("head").await?;
+        self.inner.head(client).await
+    }
+
+    async fn manifest(&self, client: &ClientId) -> Result<Option<Bytes>, StoreError> {
+        self.power.point("manifest").await?;
+        self.inner.manifest(client).await
+    }
+
+    async fn assigned(&self, client: &ClientId) -> Result<Vec<(DeploymentId, Bytes)>, StoreError> {
+        self.inner.assigned(client).await
+    }
+
+    async fn document(
+        &self,
+        client: &ClientId,
+        deployment: &DeploymentId,
+    ) -> Result<Option<PublishedDocument>, StoreError> {
+        self.power.point("document of a report").await?;
+        self.inner.document(client, deployment).await
+    }
+
+    async fn version_of(
+        &self,
+        client: &ClientId,
+        manifest: &Digest,
+    ) -> Result<Option<ManifestVersion>, StoreError> {
+        self.inner.version_of(client, manifest).await
+    }
+
+    async fn content(
+        &self,
+        client: &ClientId,
+        key: &ContentKey,
+    ) -> Result<Option<Bytes>, StoreError> {
+        self.power.point("content").await?;
+        self.inner.content(client, key).await
+    }
+
+    async fn publish(
+        &self,
+        client: &ClientId,
+        expected: Option<ManifestVersion>,
+        publication: &Publication,
+    ) -> Result<(), StoreError> {
+        self.power.point("before publish").await?;
+        self.witness.publishes(client, publication);
+        let head = publication.head();
+        lock(&self.ledger).tried.insert(client.clone(), head);
+        self.inner.publish(client, expected, publication).await?;
+        lock(&self.ledger).heads.insert(client.clone(), head);
+        self.witness.has_published(client, head);
+        self.power.point("after publish").await?;
+        Ok(())
+    }
+
+    async fn put_status(&self, status: &StatusRecord) -> Result<bool, StoreError> {
+        self.power.point("before report").await?;
+        if self.drops_reports {
+            return Ok(true);
+        }
+        if let Ok(document) = margo_types::read::<DeploymentStatus>(&status.status) {
+            self.witness.receives(&status.client, document.value());
+        }
+        let (client, device) = (status.client.clone(), status.device.clone());
+        let key = (client, status.deployment, device);
+        lock(&self.ledger)
+            .tried_reports
+            .insert(key.clone(), status.status.clone());
+        let is_first = self.inner.put_status(status).await?;
+        {
+            let mut ledger = lock(&self.ledger);
+            ledger.tried_reports.remove(&key);
+            ledger.reports.insert(key, status.status.clone());
+        }
+        self.power.point("after report").await?;
+        Ok(is_first)
+    }
+
+    async fn statuses(&self, client: Option<&ClientId>) -> Result<Vec<StatusRecord>, StoreError> {
+        self.inner.statuses(client).await
+    }
+
+    async fn history(
+        &self,
+        client: &ClientId,
+        deployment: &DeploymentId,
+        limit: usize,
+    ) -> Result<Vec<StatusRecord>, StoreError> {
+        self.inner.history(client, deployment, limit).await
+    }
+
+    async fn prune(&self, superseded_before: Timestamp) -> Result<u64, StoreError> {
+        self.inner.prune(superseded_before).await
+    }
+}
+
+impl From<Dead> for StoreError {
+    fn from(dead: Dead) -> Self {
+        Self::Unavailable(Box::new(dead))
+    }
+}
