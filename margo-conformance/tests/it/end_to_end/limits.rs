@@ -21,10 +21,10 @@ async fn promise_8_answers_without_end_are_given_up() {
     }
     // Many documents come as the bundle, one by itself.
     rig.wfm.assign(&deployment(1, "2.0"));
-    (2..=8).for_each(|number| {
-        rig.wfm
-            .assign(&at_level(deployment(number, "1.0"), &noise(number)))
-    });
+    for number in 2..=8 {
+        let other = at_level(deployment(number, "1.0"), &noise(number));
+        rig.wfm.assign(&other);
+    }
     for (answer, why) in [(Answer::endless(), too_long), (drip(), too_slow)] {
         rig.fails(Operation::Bundle, answer, why).await;
     }
@@ -70,7 +70,7 @@ async fn promise_8_documents_that_grow_when_they_are_read_are_refused() {
     let mut laughs = "a0: &a0 [ha, ha, ha, ha, ha, ha, ha, ha, ha, ha]\n".to_owned();
     for level in 1..10 {
         let row = vec![format!("*a{}", level - 1); 10].join(", ");
-        laughs.push_str(&format!("a{level}: &a{level} [{row}]\n"));
+        laughs = format!("{laughs}a{level}: &a{level} [{row}]\n");
     }
     let deep = "[".repeat(30_000);
     for document in [laughs, deep] {

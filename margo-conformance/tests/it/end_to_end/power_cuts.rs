@@ -149,6 +149,6 @@ async fn promise_6_the_process_may_be_killed_again_and_again() {
 }
 
 /// At how many points the power is cut, about.
-const CUTS: usize = 40;
-const AT_ONCE: usize = 4;
+const CUTS: usize = 24;
+const AT_ONCE: usize = 6;
 const KILLS: usize = 6;

@@ -112,17 +112,18 @@ async fn promise_3_a_lie_changes_nothing_and_tampering_is_a_security_event() {
         let station = plant.station("line-1");
         let all = [1, 2, 3, 4, 5, 6, 7, 8];
         let at = |number, revision| at_level(deployment(number, revision), &noise(number));
-        all.iter()
-            .for_each(|number| wfm.assign(&at(*number, "1.0")));
+        for number in all {
+            wfm.assign(&at(number, "1.0"));
+        }
         let agent = station.start(&wfm.url()).await;
         let before = agent.until_installed(&all).await.manifest;
         let applied = station.journal.count("apply ");
 
         wfm.lie(lie);
         // Nobody polls in between: there is one thread.
-        all[..changed]
-            .iter()
-            .for_each(|number| wfm.assign(&at(*number, "2.0")));
+        for number in &all[..changed] {
+            wfm.assign(&at(*number, "2.0"));
+        }
         let snapshot = agent
             .until("refused twice", |it| it.consecutive_failures >= 2)
             .await;

@@ -5,7 +5,7 @@ use std::fs;
 use margo_client::agent::Contact;
 use margo_types::status::DeploymentState;
 
-use super::files::{Plant, client_id};
+use super::files::Plant;
 use super::fleet_manager::{FleetManager, database};
 use super::process::Process;
 use super::station::{deployment, id};
@@ -172,5 +172,4 @@ async fn a_fleet_manager_that_is_killed_carries_on_at_its_port() {
         DeploymentState::Installed
     );
     assert_eq!(wfm.devices("line-1").await.len(), 1);
-    assert_eq!(client_id("line-1").as_str(), "line-1");
 }

@@ -34,12 +34,12 @@ async fn svids_and_trust_bundles_are_rotated_without_a_restart() {
 
     // One after the other: both roots are trusted by both.
     renewed([&wfm.identity], || {
-        wfm_keys.issue(&new, Lifetime::default())
+        wfm_keys.issue(&new, Lifetime::default());
     })
     .await;
     agent.until_polled(2).await;
     renewed([&agent.identity], || {
-        station.keys.issue(&new, Lifetime::default())
+        station.keys.issue(&new, Lifetime::default());
     })
     .await;
     agent.until_polled(2).await;
