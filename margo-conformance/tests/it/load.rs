@@ -62,7 +62,7 @@ async fn every_request_has_a_handshake_of_its_own_if_wanted() {
     let plant = Plant::start().await;
     let report = plant
         .run(20, |settings| {
-            settings.connections = Connections::PerRequest
+            settings.connections = Connections::PerRequest;
         })
         .await;
     assert_eq!(report.errors.len(), 0, "{report:?}");

@@ -45,7 +45,7 @@ fn main() -> Result<(), Failure> {
             "kept-alive",
             Connections::KeptAlive,
             bench.scale.devices,
-            [1.2, 0.8],
+            [Some(1.2), Some(0.8)],
         )?;
     }
     if is_wanted("handshakes") {
@@ -53,7 +53,7 @@ fn main() -> Result<(), Failure> {
             "handshakes",
             Connections::PerRequest,
             bench.scale.handshakes,
-            [1.25, 0.0],
+            [Some(1.25), None],
         )?;
     }
     if is_wanted("growth") {
@@ -91,7 +91,7 @@ const FULL: Scale = Scale {
 const SMOKE: Scale = Scale {
     rounds: 1,
     seconds: 1,
-    clients: 50,
+    clients: 100,
     devices: 10,
     handshakes: 2,
     fleet: 1,
@@ -134,7 +134,7 @@ impl Bench {
         name: &str,
         connections: Connections,
         devices: usize,
-        [to_nginx, to_bare]: [f64; 2],
+        [to_nginx, to_bare]: [Option<f64>; 2],
     ) -> Result<(), Failure> {
         let mut peers = vec![self.ours(MANY)?, Peer::bare(self.path())?];
         match Peer::nginx(self.path()) {
@@ -164,12 +164,13 @@ impl Bench {
             let (Some(peer), Some(theirs)) = (peers.get(other), figures.get(other)) else {
                 continue;
             };
+            let goal = goal.map_or("no goal".to_owned(), |goal| format!("goal {goal}"));
             let ratio = |of: fn(&Figure) -> f64| {
                 let rounds = figures[0].iter().zip(theirs);
                 Spread::of(rounds.map(|(ours, theirs)| of(ours) / of(theirs)))
             };
             println!(
-                "{name}: ours to {}: {:.2} of processor time (goal {goal}), {:.2} of throughput",
+                "{name}: ours to {}: {:.2} of processor time ({goal}), {:.2} of throughput",
                 peer.name(),
                 ratio(|figure| figure.per_cpu_second),
                 ratio(|figure| figure.per_second),
