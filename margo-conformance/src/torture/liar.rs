@@ -120,9 +120,10 @@ impl Liar {
 
     /// How many requests could have been answered with the lie.
     pub(super) fn told(&self) -> usize {
-        match self.falsehood.is_impostor() {
-            true => self.wfm.requests().len(),
-            false => self.wfm.requests_for(Operation::Manifest).len(),
+        if self.falsehood.is_impostor() {
+            self.wfm.requests().len()
+        } else {
+            self.wfm.requests_for(Operation::Manifest).len()
         }
     }
 }

@@ -64,7 +64,7 @@ impl World {
             return Ok(Some("something is dead".to_owned()));
         };
         let store = &manager.store.inner;
-        let head = store.head(&device.client).await?;
+        let newest = store.head(&device.client).await?;
         let assigned = store.assigned(&device.client).await?;
         let wanted = wishes.deployments()?;
         let read = |bytes: &[u8]| margo_types::read::<ApplicationDeployment>(bytes);
@@ -79,10 +79,10 @@ impl World {
         }
         let ids: BTreeSet<DeploymentId> = assigned.iter().map(|(id, _)| *id).collect();
         let snapshot = life.handle.snapshot();
-        let head = head.map(|head| head.version);
-        if snapshot.manifest != head {
+        let newest = newest.map(|head| head.version);
+        if snapshot.manifest != newest {
             let held = snapshot.manifest;
-            return Ok(Some(format!("it holds {held:?}, the newest is {head:?}")));
+            return Ok(Some(format!("it holds {held:?}, the newest is {newest:?}")));
         }
         if let Some(lag) = lag_of(&snapshot, &assigned) {
             return Ok(Some(lag));

@@ -156,18 +156,15 @@ impl Witness {
         let own = books.clients.entry(client.clone()).or_default();
         let reports = own.reports.entry(status.deployment_id).or_default();
         // The same one may come again, after a kill between delivery and forgetting.
-        match reports.made.iter().position(|made| made == status) {
-            Some(index) => {
-                reports.made.drain(..index);
-            }
-            None => {
-                let text = format!(
-                    "{client} reports {} of {} out of order, or never made that report",
-                    status.status.state, status.deployment_id
-                );
-                self.accuse(&mut books, &text);
-            }
+        if let Some(index) = reports.made.iter().position(|made| made == status) {
+            reports.made.drain(..index);
+            return;
         }
+        let text = format!(
+            "{client} reports {} of {} out of order, or never made that report",
+            status.status.state, status.deployment_id
+        );
+        self.accuse(&mut books, &text);
     }
 
     /// A restarted agent remembers this; it must be what was written, or that and what was being written.

@@ -54,10 +54,9 @@ struct Parent {
     /// The fleet manager, then the devices.
     roles: Vec<Role>,
     children: Vec<Option<(Child, JoinHandle<()>)>>,
-    lines: (
-        mpsc::UnboundedSender<(usize, String)>,
-        mpsc::UnboundedReceiver<(usize, String)>,
-    ),
+    /// What the players tell, with their place.
+    lines: mpsc::UnboundedReceiver<(usize, String)>,
+    telling: mpsc::UnboundedSender<(usize, String)>,
     told: Told,
     _folder: TempDir,
 }
@@ -99,6 +98,7 @@ impl Parent {
                 client,
             });
         }
+        let (telling, lines) = mpsc::unbounded_channel();
         let mut parent = Self {
             program: program.to_owned(),
             random: Random::new(options.seed),
@@ -108,7 +108,8 @@ impl Parent {
             front,
             children: roles.iter().map(|_| None).collect(),
             roles,
-            lines: mpsc::unbounded_channel(),
+            lines,
+            telling,
             told: Told::default(),
             _folder: folder,
         };
@@ -175,7 +176,7 @@ impl Parent {
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()?;
-        let (output, lines) = (child.stdout.take(), self.lines.0.clone());
+        let (output, lines) = (child.stdout.take(), self.telling.clone());
         let hearing = tokio::spawn(async move {
             let Some(output) = output else { return };
             let mut output = BufReader::new(output).lines();
@@ -209,7 +210,7 @@ impl Parent {
 
     /// Judges what was told.
     fn listen(&mut self) {
-        while let Ok((index, text)) = self.lines.1.try_recv() {
+        while let Ok((index, text)) = self.lines.try_recv() {
             let Some(line) = Line::parse(&text) else {
                 continue;
             };
