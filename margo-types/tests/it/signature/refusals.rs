@@ -2,7 +2,9 @@
 
 use margo_types::auth::FieldError;
 use margo_types::problem::ProblemType;
-use margo_types::signature::{Policy, Profile, Signing, Tolerance, VerifiedSignature, VerifyError};
+use margo_types::signature::{
+    Policy, Profile, Signing, Tolerance, VerifiedSignature, VerifyError, VerifyingKey,
+};
 
 use super::{BODY, Request, ed25519, later, now, p256, p384, rsa};
 
@@ -39,9 +41,10 @@ fn unsigned() {
 #[test]
 fn wrong_key() {
     let request = Request::post().signed(&p256());
-    let sec1 = include_bytes!("keys/p256.sec1.pem");
-    let same = margo_types::signature::SigningKey::from_pem(sec1).unwrap();
-    request.verify(same.public()).unwrap();
+    // Of the same kind: that of RFC 9421, appendix B.1.3.
+    let other =
+        VerifyingKey::from_spki_der(&super::appendix::decode(super::appendix::P256)).unwrap();
+    assert_eq!(request.verify(&other), Err(VerifyError::Mismatch));
     // Of another kind, and so the algorithm named is wrong.
     assert_refused(
         request.verify(p384().public()),
