@@ -56,6 +56,44 @@ fn main() {
         allocation_goal: None,
     }
     .report();
+    #[cfg(feature = "signature")]
+    signed_request();
+}
+
+/// A signed report with a body of 1 KiB, from its headers to the proof; the peer is told the bytes and the signature.
+#[cfg(feature = "signature")]
+fn signed_request() {
+    use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ParsedPublicKey};
+    use margo_types::auth::{RequestParts, SignatureInput, signature_base};
+    use margo_types::signature::{Policy, Signing, SigningKey, verify};
+
+    let key = SigningKey::from_pem(include_bytes!("../tests/it/signature/keys/p256.pem")).unwrap();
+    let now = jiff::Timestamp::from_second(1_735_689_600).unwrap();
+    let body = vec![b'x'; 1024];
+    let target = "https://wfm.example.test/api/v1/clients/c-01/deployments/d-01/status";
+    let sent = RequestParts::new("POST", target, |_| vec![]);
+    let headers = Signing::new(&key, now).sign(&sent, &body).unwrap();
+    let received = RequestParts::new("POST", target, |name| headers.lines(name));
+    let policy = Policy::default();
+    let proof = verify(&received, &body, key.public(), &policy, now).unwrap();
+
+    let input = SignatureInput::parse(&headers.signature_input).unwrap();
+    let base = signature_base(&received, input.get("sig1").unwrap()).unwrap();
+    let spki = key.public().spki_der();
+    let point = &spki[spki.len() - 65..];
+    let bare = ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).unwrap();
+    Comparison {
+        ours: ("signed request, from headers to proof", &|| {
+            let proof = verify(&received, &body, key.public(), &policy, now);
+            drop(black_box(proof.unwrap()));
+        }),
+        peer: ("its bare P-256 verification", &|| {
+            black_box(bare.verify_sig(base.as_bytes(), proof.signature())).unwrap();
+        }),
+        time_goal: 1.25,
+        allocation_goal: None,
+    }
+    .report();
 }
 
 type Work<'a> = (&'a str, &'a dyn Fn());

@@ -10,8 +10,8 @@
 //! | `Signature` | [`Signatures`] | the signature bytes of each label |
 //!
 //! [`signature_base`] turns a request and its [`SignatureParams`] into the bytes to sign or verify.
-//! Signing, verifying, choosing the key, checking the age and deciding which components must be
-//! covered belong to the client and the server.
+//! Signing, verifying, checking the age and deciding which components must be covered is done with
+//! keys, in the module `signature` (feature `signature`).
 //!
 //! ```
 //! use margo_types::auth::{ContentDigest, RequestParts, SignatureParams, signature_base};

@@ -18,9 +18,9 @@
 //! use margo_types::signature::{Policy, Signing, SigningKey, verify};
 //!
 //! # let pem = b"-----BEGIN PRIVATE KEY-----
-//! # MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgPEUYkCUHJjztYoNU
-//! # NSgNpVt1Aug7X6ywlymgjeaqGf+hRANCAASYZ2OImALuwvPtBvPLzSzQwadWVVa7
-//! # W2Vh3/8s8zDIVxU34F1nQvJHdL5XwnIbCQXAk66rHVGCmw9Tl3jOCSu4
+//! # MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgGUwZiC/KFRGTZOEo
+//! # 5/hCOVZPrYYxOXKmHJoaHPQlTHqhRANCAAT/jM/EKkhAYeSAal1X5W7EOkPvy4q+
+//! # uwk9Sd58EPPcDIjNm0ZOUcwmWzV0D0Mtzeo+3uNbW7Hg/kGtTFTnHy2o
 //! # -----END PRIVATE KEY-----";
 //! # let now = jiff::Timestamp::from_second(1_735_689_600)?;
 //! let key = SigningKey::from_pem(pem)?;

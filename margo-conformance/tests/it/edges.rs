@@ -169,7 +169,7 @@ fn libraries_can_be_published_and_examples_cannot() {
 
 #[test]
 fn types_pull_in_no_runtime_and_no_network() {
-    // The feature `svid` is there to bring keys and TLS; it brings no runtime and no sockets either.
+    // The features `signature` and `svid` are there to bring keys and TLS; they bring no runtime and no sockets either.
     types_pull_in_none_of(&["--features", "schema"], &NOT_BELOW_TYPES);
     let allowed = ["aws-lc-rs", "rustls"];
     let forbidden: Vec<&str> = NOT_BELOW_TYPES

@@ -10,6 +10,8 @@ mod negotiation;
 mod problems;
 #[cfg(feature = "schema")]
 mod schemas;
+#[cfg(feature = "signature")]
+mod signature;
 mod strategies;
 mod strategies_device;
 #[cfg(feature = "svid")]
