@@ -64,6 +64,7 @@ struct Lying {
     liar: Liar,
     life: u64,
     security_events: u64,
+    failures: u32,
 }
 
 impl World {
@@ -349,10 +350,12 @@ impl World {
             device.line.open();
         }
         let snapshot = device.snapshot();
+        let snapshot = snapshot.unwrap_or_default();
         self.liars[index] = Some(Lying {
             liar,
             life: device.lives,
-            security_events: snapshot.map_or(0, |it| it.security_events),
+            security_events: snapshot.security_events,
+            failures: snapshot.consecutive_failures,
         });
         self.counts.add("lies");
         self.begin(Fault::Lie(index), time);
