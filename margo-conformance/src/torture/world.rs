@@ -349,8 +349,7 @@ impl World {
         if !is_unplugged {
             device.line.open();
         }
-        let snapshot = device.snapshot();
-        let snapshot = snapshot.unwrap_or_default();
+        let snapshot = device.snapshot().unwrap_or_default();
         self.liars[index] = Some(Lying {
             liar,
             life: device.lives,
@@ -398,8 +397,11 @@ impl World {
                 return;
             };
             let snapshot = life.handle.snapshot();
-            let is_counted =
-                !falsehood.is_security_event() || snapshot.security_events > lying.security_events;
+            let is_counted = if falsehood.is_security_event() {
+                snapshot.security_events > lying.security_events
+            } else {
+                snapshot.consecutive_failures != lying.failures
+            };
             if let Some(reason) = snapshot.last_error.filter(|_| is_counted) {
                 self.counts.add("lies refused");
                 self.counts.add(&format!("refused {falsehood:?}"));
