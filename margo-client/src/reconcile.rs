@@ -158,6 +158,7 @@ fn decide(
         return apply(Action::Update);
     }
     match (current.phase, health) {
+        // What runs is an earlier revision, whatever else the state says.
         (Phase::Installed, _) if current.applied != revision => apply(Action::Update),
         (Phase::Installed, Health::Drifted) => apply(Action::Repair),
         (Phase::Installed | Phase::Rejected, _) => None,

@@ -70,7 +70,7 @@ pub struct Options {
     pub duration: Duration,
     /// How much memory the process may have at most, in bytes; 1 GiB by default. Looked at on Linux only.
     pub memory: u64,
-    /// How long the fleet may take to become as desired once the faults have stopped; two minutes by default, far beyond
+    /// How long the fleet may take to become as desired once the faults have stopped; five minutes by default, far beyond
     /// what any wait in it adds up to.
     pub patience: Duration,
     /// Whether every action and observation is printed as it happens.
@@ -87,7 +87,7 @@ impl Options {
             devices: 8,
             duration: Duration::from_mins(1),
             memory: 1 << 30,
-            patience: Duration::from_mins(2),
+            patience: Duration::from_mins(5),
             loud: false,
             sabotage: None,
         }

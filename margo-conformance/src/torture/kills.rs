@@ -132,6 +132,6 @@ pub(super) async fn managers(
 
 /// More than an agent needs from its start to the end of a change of several deployments, so all steps are hit.
 const MOST_POINTS: u64 = 60;
-const KILLS_BETWEEN_REST: u64 = 100;
+const KILLS_BETWEEN_REST: u64 = 50;
 const BETWEEN_CHANGES: Duration = Duration::from_millis(40);
 const LONGEST: Duration = Duration::from_secs(5);

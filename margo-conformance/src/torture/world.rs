@@ -64,6 +64,7 @@ struct Lying {
     liar: Liar,
     life: u64,
     security_events: u64,
+    failures: u32,
 }
 
 impl World {
@@ -348,11 +349,12 @@ impl World {
         if !is_unplugged {
             device.line.open();
         }
-        let snapshot = device.snapshot();
+        let snapshot = device.snapshot().unwrap_or_default();
         self.liars[index] = Some(Lying {
             liar,
             life: device.lives,
-            security_events: snapshot.map_or(0, |it| it.security_events),
+            security_events: snapshot.security_events,
+            failures: snapshot.consecutive_failures,
         });
         self.counts.add("lies");
         self.begin(Fault::Lie(index), time);
@@ -395,8 +397,11 @@ impl World {
                 return;
             };
             let snapshot = life.handle.snapshot();
-            let is_counted =
-                !falsehood.is_security_event() || snapshot.security_events > lying.security_events;
+            let is_counted = if falsehood.is_security_event() {
+                snapshot.security_events > lying.security_events
+            } else {
+                snapshot.consecutive_failures != lying.failures
+            };
             if let Some(reason) = snapshot.last_error.filter(|_| is_counted) {
                 self.counts.add("lies refused");
                 self.counts.add(&format!("refused {falsehood:?}"));

@@ -61,7 +61,7 @@ async fn what_was_never_published_is_noticed_when_it_is_applied() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn workloads_that_stay_are_noticed() {
-    let outcome = torture(&broken(Sabotage::KeepsRemoved)).await;
+    let outcome = kill_points(&broken(Sabotage::KeepsRemoved), 60).await;
     assert_noticed(&outcome, "it runs");
 }
 
