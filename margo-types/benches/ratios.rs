@@ -81,14 +81,14 @@ fn signed_request() {
     let base = signature_base(&received, input.get("sig1").unwrap()).unwrap();
     let spki = key.public().spki_der();
     let point = &spki[spki.len() - 65..];
-    let bare = ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).unwrap();
+    let peer = ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).unwrap();
     Comparison {
         ours: ("signed request, from headers to proof", &|| {
             let proof = verify(&received, &body, key.public(), &policy, now);
             drop(black_box(proof.unwrap()));
         }),
         peer: ("its bare P-256 verification", &|| {
-            black_box(bare.verify_sig(base.as_bytes(), proof.signature())).unwrap();
+            black_box(peer.verify_sig(base.as_bytes(), proof.signature())).unwrap();
         }),
         time_goal: 1.25,
         allocation_goal: None,

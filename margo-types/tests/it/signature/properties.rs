@@ -53,11 +53,11 @@ proptest! {
     #[test]
     fn any_flipped_bit_is_refused(key in any_key(), place in 0_usize..5, at: Index, bit in 0_u8..8) {
         let mut request = Request::post().signed_as(Signing::new(key, now()));
-        let mut flip = |bytes: &mut Vec<u8>| {
+        let flip = |bytes: &mut Vec<u8>| {
             let position = at.index(bytes.len());
             bytes[position] ^= 1 << bit;
         };
-        let mut flip_text = |text: &mut String| {
+        let flip_text = |text: &mut String| {
             let mut bytes = text.clone().into_bytes();
             flip(&mut bytes);
             *text = String::from_utf8_lossy(&bytes).into_owned();
