@@ -20,7 +20,8 @@ use tower_service::Service;
 /// written them, and hands on the [`PeerSvid`] that it proves in the extensions of the request.
 ///
 /// The proxy is trusted to write the headers, not to have understood the certificate: it is verified again, against the
-/// anchors that are current. That needs the intermediates, which come in `Client-Cert-Chain`.
+/// anchors that are current. That needs the intermediates, which come in `Client-Cert-Chain`. The same headers are not
+/// verified twice, until a certificate expires or the bundle is replaced.
 ///
 /// The headers never get through to the inner service. From anybody but a trusted proxy they say nothing, and what a
 /// direct connection has proved stays. A request of a trusted proxy without a valid certificate goes on without a
