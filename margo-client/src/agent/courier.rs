@@ -160,7 +160,8 @@ impl Courier {
                 // Also where the answer says that it is no use: the report is kept, so it is tried again, but slowly.
                 if attempts.failed(&shared.retry, &error, now, random()) == NextAttempt::Never {
                     attempts.resume();
-                    self.kept.extend(later(now, shared.retry.longest_wait).map(|time| (id, time)));
+                    self.kept
+                        .extend(later(now, shared.retry.longest_wait).map(|time| (id, time)));
                 }
                 false
             }
