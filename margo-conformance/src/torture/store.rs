@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
 use margo_server_traits::store::{
-    ClientRecord, ContentKey, DeviceRecord, Head, Publication, PublishedDocument, StatusRecord,
-    Store, StoreError,
+    ClientRecord, ContentKey, DevicePut, DeviceRecord, Head, Publication, PublishedDocument,
+    StatusRecord, Store, StoreError,
 };
 use margo_types::Digest;
 use margo_types::id::{ClientId, DeploymentId, DeviceId};
@@ -91,11 +91,15 @@ impl Store for WatchedStore {
         self.inner.clients().await
     }
 
-    async fn put_device(&self, device: &DeviceRecord) -> Result<bool, StoreError> {
+    async fn put_device(
+        &self,
+        device: &DeviceRecord,
+        limit: usize,
+    ) -> Result<DevicePut, StoreError> {
         self.power.point("before capabilities").await?;
-        let is_new = self.inner.put_device(device).await?;
+        let put = self.inner.put_device(device, limit).await?;
         self.power.point("after capabilities").await?;
-        Ok(is_new)
+        Ok(put)
     }
 
     async fn device(

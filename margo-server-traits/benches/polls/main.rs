@@ -142,7 +142,7 @@ impl Bench {
             Err(why) => println!("{name}: without nginx: {why}"),
         }
         let settings = || {
-            let mut settings = self.settings(Pace::Unpaced, self.scale.seconds);
+            let mut settings = settings_of(Pace::Unpaced, self.scale.seconds);
             settings.connections = connections;
             settings
         };
@@ -192,7 +192,7 @@ impl Bench {
                     period: Duration::from_secs_f64(period),
                     jitter: 0.1,
                 };
-                let mut settings = self.settings(pace, self.scale.seconds * 4);
+                let mut settings = settings_of(pace, self.scale.seconds * 4);
                 // A handshake takes a millisecond.
                 settings.warm_up = Duration::from_millis(2 * u64::try_from(devices.len())?)
                     + Duration::from_secs_f64(2.0 * period);
@@ -223,7 +223,7 @@ impl Bench {
             period: Duration::from_mins(1),
             jitter: 0.1,
         };
-        let mut settings = self.settings(pace, self.scale.fleet);
+        let mut settings = settings_of(pace, self.scale.fleet);
         settings.warm_up = Duration::from_millis(3 * u64::try_from(self.scale.clients)?);
         let (report, _) = run(&ours, &self.devices, settings)?;
         println!(
@@ -237,14 +237,6 @@ impl Bench {
         Ok(())
     }
 
-    fn settings(&self, pace: Pace, seconds: u64) -> Settings {
-        let mut settings = Settings::default();
-        settings.pace = pace;
-        settings.warm_up = Duration::from_secs(1);
-        settings.duration = Duration::from_secs(seconds);
-        settings
-    }
-
     fn ours(&self, store: &str) -> Result<Peer, Failure> {
         Peer::ours(self.path(), &self.path().join(store))
     }
@@ -252,6 +244,14 @@ impl Bench {
     fn path(&self) -> &Path {
         self.place.path()
     }
+}
+
+fn settings_of(pace: Pace, seconds: u64) -> Settings {
+    let mut settings = Settings::default();
+    settings.pace = pace;
+    settings.warm_up = Duration::from_secs(1);
+    settings.duration = Duration::from_secs(seconds);
+    settings
 }
 
 /// What a server did in one round.
