@@ -101,12 +101,13 @@ impl Answer {
         let retry_after = self.header(RETRY_AFTER);
         let mut advice = RetryAdvice::new(Some(&problem), status, retry_after, Timestamp::now());
         let (kind, hint) = match status {
-            // A portal or proxy that knows nothing of reports must not have them given up.
-            400..500 if self.is_web_page() => {
+            // A portal or proxy, or a gateway whose fleet manager is being replaced. It must not have reports given up.
+            400..500 if self.is_no_answer(status) => {
                 advice.retryable = true;
+                advice.backoff = BackoffStrategy::Exponential;
                 (
                     ErrorKind::Unreachable,
-                    "a web page is not the fleet manager's word; check the URL, and what stands between here and there",
+                    "a web page or plain text is not the fleet manager's word; check the URL, and what stands between here and there",
                 )
             }
             401 => (
@@ -125,15 +126,6 @@ impl Answer {
                     "something between here and there does not reach it",
                 )
             }
-            // Nor is what is no JSON: pages of gateways whose fleet manager is being replaced.
-            400 | 404..500 if !self.is_json_or_empty() => {
-                advice.retryable = true;
-                advice.backoff = BackoffStrategy::Exponential;
-                (
-                    ErrorKind::Refused,
-                    "that is no answer of a fleet manager; check the URL, and what stands between here and there",
-                )
-            }
             400..600 => (ErrorKind::Refused, ""),
             _ => (ErrorKind::Misbehaved, "that is no answer to this request"),
         };
@@ -150,9 +142,11 @@ impl Answer {
         Error::new(kind, message).with_response(Some(problem), advice)
     }
 
-    fn is_json_or_empty(&self) -> bool {
+    /// Whether a refusal is not the fleet manager's own. In words alone it may say that it does not take a client.
+    fn is_no_answer(&self, status: u16) -> bool {
         let text = self.body.trim_ascii();
-        text.is_empty() || serde_json::from_slice::<serde::de::IgnoredAny>(text).is_ok()
+        let is_json = || serde_json::from_slice::<serde::de::IgnoredAny>(text).is_ok();
+        self.is_web_page() || !matches!(status, 401 | 403 | 429) && !text.is_empty() && !is_json()
     }
 
     /// Refuses what is evidently no document: the page of a portal or proxy, or a problem under a status of success.

@@ -13,9 +13,8 @@
 //!
 //! | answer | what is done | why |
 //! |---|---|---|
-//! | none, 429, 5xx, a web page, or anything retryable | kept, tried again by the answer's advice | it may pass |
+//! | none, 429, 5xx, a web page or plain text instead of JSON, or anything retryable | kept, tried again by the answer's advice | it may pass |
 //! | 401, 403, or an unknown peer | kept, tried again slowly; everything else waits too | it says nothing about the report: the client was retired or its SVID ran out, and both may be put right |
-//! | a page or text instead of JSON, with 400, 404, 413 or the like | kept, tried again slowly; other deployments go on | it is not the fleet manager's word: a proxy says so while the fleet manager is being replaced |
 //! | any other refusal: 400, 404, 413, 422 | logged as an error, counted, shown in the snapshot, and given up | the same bytes are refused for ever, and would hold up every later report of the deployment |
 
 use std::collections::BTreeSet;

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use margo_client::AgentHandle;
+use margo_client::api::Rc3Api;
 use margo_client::state::{FileStore, StateStore as _};
+use margo_client::{AgentHandle, ErrorKind, FleetApi as _};
 use margo_types::Digest;
+use margo_types::capabilities::DeviceCapabilities;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::capabilities::CapabilitiesFile;
@@ -28,6 +30,10 @@ pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
     let watch = files.watch().map_err(|error| of_client(&error))?;
     let identity = watch.identity().clone();
     let api = setup::fleet_manager(config, &identity)?;
+    let remembered = state.load().await.map_err(|error| of_client(&error))?;
+    if remembered.accepted.is_none() && remembered.current.is_empty() {
+        first_contact(config, &api, &capabilities.capabilities).await?;
+    }
     let providers = vec![setup::provider(config).await?];
     let agent = setup::agent(config, state, api, &capabilities, providers).await?;
     let status = StatusServer::bind(&config.status_socket(), agent.handle())?;
@@ -53,6 +59,30 @@ pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Reports what a device is that has never had a manifest.
+///
+/// Such a device has nothing to keep running, so what is wrong with the identity of either side ends it: somebody is still
+/// setting it up. Later the agent stays and says what is wrong.
+async fn first_contact(
+    config: &Config,
+    api: &Rc3Api,
+    capabilities: &DeviceCapabilities,
+) -> Result<(), Failure> {
+    match api.report_capabilities(capabilities).await {
+        Err(error) if matches!(error.kind(), ErrorKind::Untrusted | ErrorKind::Setup) => {
+            let doing = format!(
+                "the SVID {} and the fleet manager at {} do not go together",
+                config.path(&config.identity.svid).display(),
+                config.fleet_manager.url
+            );
+            // Not the configuration: a clock may yet be set, or the SVID be renewed, and systemd tries again.
+            Err(Failure::of(Kind::Unavailable, &error).while_doing(doing))
+        }
+        // Whatever else there is may pass; the agent sees to it.
+        _ => Ok(()),
+    }
 }
 
 /// Tells the fleet manager that the device is gone.

@@ -2,6 +2,10 @@
 
 use std::fs;
 
+use margo_conformance::authority::Lifetime;
+use margo_conformance::wfm::FakeWfm;
+use margo_types::id::SpiffeId;
+
 use crate::support::{Place, authority};
 
 /// The agent does not start, with this exit code, and says all of this.
@@ -122,6 +126,23 @@ fn an_unusable_identity_is_named() {
     refused(&place, 78, &["bundle.pem"]);
     place.write("svid.pem", &place.authority.to_pem().0);
     refused(&place, 78, &["svid.pem"]);
+}
+
+#[test]
+fn a_new_device_with_an_expired_certificate_ends() {
+    let place = Place::alone();
+    place.provision(Lifetime::expired());
+    refused(&place, 69, &["svid.pem", "https://127.0.0.1:1", "expired"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_device_of_another_fleet_manager_ends() {
+    let authority = authority();
+    let other = SpiffeId::wfm(authority.domain(), "two").unwrap();
+    let wfm = FakeWfm::start(&authority, &other).await;
+    let place = Place::of(authority, &wfm.url());
+    refused(&place, 69, &["svid.pem", &wfm.url(), other.as_str()]);
+    assert!(wfm.requests().is_empty());
 }
 
 #[test]

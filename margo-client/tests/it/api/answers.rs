@@ -512,13 +512,13 @@ async fn a_report_is_given_up_for_the_word_of_the_fleet_manager_only() {
     let cases = [
         (
             Reply::new(404, page).header("content-type", "text/html"),
-            Verdict::Keep,
+            Verdict::Pause,
         ),
         (
             Reply::new(404, "404 page not found\n").header("content-type", "text/plain"),
-            Verdict::Keep,
+            Verdict::Pause,
         ),
-        (Reply::new(413, page), Verdict::Keep),
+        (Reply::new(413, page), Verdict::Pause),
         (problem(422, "application/problem+json"), Verdict::GiveUp),
         (Reply::new(404, r#"{"error":"Not Found"}"#), Verdict::GiveUp),
         (Reply::new(404, ""), Verdict::GiveUp),
