@@ -104,15 +104,22 @@ async fn connection_that_was_closed_while_idle_is_no_error() {
     let wfm = &plant.wfm;
     let mut restarts = 0;
     let handle = tokio::runtime::Handle::current();
-    let load = plant.load(|_| {});
+    // Between two polls a connection is idle nearly all the time.
+    let load = plant.load(|settings| {
+        settings.pace = Pace::Every {
+            period: Duration::from_secs(1),
+            jitter: 0.0,
+        };
+    });
+    let each = u64::try_from(DEVICES).unwrap();
     let report = tokio::task::block_in_place(|| {
         load.run(|progress| {
-            if progress.requests >= 20 && restarts == 0 {
+            if progress.requests >= each && restarts == 0 {
                 restarts += 1;
                 handle.block_on(wfm.stop());
                 wfm.restart();
             }
-            if restarts == 1 && progress.requests >= 200 {
+            if restarts == 1 && progress.requests >= 4 * each {
                 return ControlFlow::Break(());
             }
             ControlFlow::Continue(())
