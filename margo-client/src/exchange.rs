@@ -102,7 +102,7 @@ impl Answer {
         let mut advice = RetryAdvice::new(Some(&problem), status, retry_after, Timestamp::now());
         let (kind, hint) = match status {
             // A portal or proxy, or a gateway whose fleet manager is being replaced. It must not have reports given up.
-            400..500 if self.is_no_answer(status) => {
+            400..500 if self.is_no_answer() => {
                 advice.retryable = true;
                 advice.backoff = BackoffStrategy::Exponential;
                 (
@@ -143,10 +143,11 @@ impl Answer {
     }
 
     /// Whether a refusal is not the fleet manager's own. In words alone it may say that it does not take a client.
-    fn is_no_answer(&self, status: u16) -> bool {
+    pub(crate) fn is_no_answer(&self) -> bool {
         let text = self.body.trim_ascii();
         let is_json = || serde_json::from_slice::<serde::de::IgnoredAny>(text).is_ok();
-        self.is_web_page() || !matches!(status, 401 | 403 | 429) && !text.is_empty() && !is_json()
+        self.is_web_page()
+            || !matches!(self.status.as_u16(), 401 | 403 | 429) && !text.is_empty() && !is_json()
     }
 
     /// Refuses what is evidently no document: the page of a portal or proxy, or a problem under a status of success.

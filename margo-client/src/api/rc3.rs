@@ -278,8 +278,7 @@ impl FleetApi for Rc3Api {
         let call = self.call(&route, "the removal of a device")?;
         let answer = self.exchange(&call).await?;
         let is_gone = matches!(answer.status, StatusCode::NOT_FOUND | StatusCode::GONE)
-            // A web page is not the fleet manager's word.
-            && answer.document(self.location.peer(), call.asked).map_or_else(|error| error.problem().is_some(), |_| true);
+            && !answer.is_no_answer();
         if is_gone || is_done(answer.status) {
             return Ok(());
         }
