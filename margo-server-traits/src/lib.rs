@@ -2,6 +2,7 @@
 #![doc = include_str!("../README.md")]
 
 mod caller;
+mod enrolment;
 mod fleet;
 pub mod proxy;
 pub mod publish;
@@ -12,6 +13,7 @@ pub mod store;
 mod store_fleet;
 
 pub use caller::{Caller, Verified};
+pub use enrolment::{Applicant, Enrolled, Enrolment};
 pub use fleet::{
     Admission, Capabilities, ClientPolicy, DesiredState, Fleet, FleetError, Received, StatusSink,
     Stored,
