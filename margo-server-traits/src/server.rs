@@ -24,9 +24,11 @@
 //! ```
 
 mod activity;
+mod aside;
 mod connection;
 mod files;
 mod options;
+mod wire;
 
 use std::fmt;
 use std::io;

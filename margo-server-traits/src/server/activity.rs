@@ -7,17 +7,16 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use http_body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::Instant;
 
-/// Shared by the stream, the service and the driver of one connection.
+/// Shared by the stream, the service and the driver of one connection, which are all of one task.
+///
+/// It has no clock: the driver sees the time when it sees a change, once for all changes that a request makes.
 #[derive(Debug)]
 pub(super) struct Activity {
-    start: Instant,
-    /// Milliseconds from the start to the last change, times four, plus the phase.
+    /// How often the phase has changed, times four, plus the phase.
     state: AtomicU64,
 }
 
@@ -34,26 +33,28 @@ pub(super) enum Phase {
 impl Activity {
     pub(super) fn new() -> Arc<Self> {
         Arc::new(Self {
-            start: Instant::now(),
             state: AtomicU64::new(Phase::Idle as u64),
         })
     }
 
     pub(super) fn begin(&self, phase: Phase) {
-        let millis = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX / 4);
+        let changes = self.changes() + 1;
         self.state
-            .store(millis * 4 + phase as u64, Ordering::Relaxed);
+            .store(changes * 4 + phase as u64, Ordering::Relaxed);
     }
 
-    /// What the connection is doing, and since when.
-    pub(super) fn current(&self) -> (Phase, Instant) {
-        let state = self.state.load(Ordering::Relaxed);
-        let phase = match state % 4 {
+    /// What the connection is doing.
+    pub(super) fn phase(&self) -> Phase {
+        match self.state.load(Ordering::Relaxed) % 4 {
             0 => Phase::Idle,
             1 => Phase::Head,
             _ => Phase::Busy,
-        };
-        (phase, self.start + Duration::from_millis(state / 4))
+        }
+    }
+
+    /// How often the phase has changed.
+    pub(super) fn changes(&self) -> u64 {
+        self.state.load(Ordering::Relaxed) / 4
     }
 }
 
@@ -78,7 +79,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for WatchedStream<T> {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let result = Pin::new(&mut self.stream).poll_read(context, buffer);
-        if buffer.filled().len() > before && self.activity.current().0 == Phase::Idle {
+        if buffer.filled().len() > before && self.activity.phase() == Phase::Idle {
             self.activity.begin(Phase::Head);
         }
         result

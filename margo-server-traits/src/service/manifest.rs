@@ -16,8 +16,8 @@ pub(super) async fn get(call: &Call<'_>) -> Result<Response<ResponseBody>, Refus
     let condition = call.condition();
     if condition.is_some() {
         let current = desired_state.manifest_digest(call.caller).await?;
-        if condition.is_met_by(&current) {
-            return Ok(answer::not_modified(current, call.endpoint.cache_control()));
+        if let Some(tag) = condition.met_by(&current) {
+            return Ok(answer::not_modified(tag, call.endpoint.cache_control()));
         }
         for tag in condition.tags() {
             desired_state.holds(call.caller, &tag).await?;
