@@ -28,6 +28,7 @@ mod aside;
 mod connection;
 mod files;
 mod options;
+mod repeats;
 mod wire;
 
 use std::fmt;

@@ -17,6 +17,8 @@ mod refusal;
 mod removal;
 mod status;
 mod trust_endpoints;
+#[cfg(feature = "server")]
+mod unchanged;
 
 use std::borrow::Cow;
 use std::convert::Infallible;
@@ -45,6 +47,8 @@ pub use self::options::ServiceOptions;
 pub(crate) use self::recognised::Recognised;
 use self::refusal::Refusal;
 pub use self::trust_endpoints::TrustEndpoints;
+#[cfg(feature = "server")]
+pub(crate) use self::unchanged::Unchanged;
 use crate::{Admission, Caller, Fleet, FleetError, Verified};
 
 /// The body of a response: whole, since every document is published before anybody asks for it.

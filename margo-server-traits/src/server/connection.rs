@@ -1,5 +1,6 @@
 //! One connection, from the handshake to its end.
 
+use std::any::Any;
 use std::collections::hash_map::RandomState;
 use std::future::poll_fn;
 use std::hash::{BuildHasher as _, Hasher as _};
@@ -28,8 +29,10 @@ use tower_service::Service;
 
 use super::activity::{Activity, Phase, WatchedBody, WatchedStream};
 use super::aside::Aside;
+use super::repeats::Repeats;
 use super::wire::Wire;
 use super::{BoxError, ServerOptions};
+use crate::FleetService;
 use crate::service::Recognised;
 
 /// What all connections are told.
@@ -126,9 +129,12 @@ where
         let now = Instant::now();
         let retire_at = now + proof.lifetime(self.options.max_age);
         let (generation, peer) = (proof.generation, proof.peer.clone());
-        let stream = TokioIo::new(WatchedStream::new(stream, Arc::clone(&activity)));
+        let proof = Arc::new(proof);
+        let repeats = self.repeats(&proof);
+        let stream = WatchedStream::new(stream, Arc::clone(&activity), repeats.clone());
+        let stream = TokioIo::new(stream);
         let service = TowerToHyperService::new(self.service.clone());
-        let (proof, doing) = (Arc::new(proof), Arc::clone(&activity));
+        let doing = Arc::clone(&activity);
         let respond = service_fn(move |mut request: Request<Incoming>| {
             doing.begin(Phase::Busy);
             let extensions = request.extensions_mut();
@@ -136,11 +142,17 @@ where
             if let Some(client) = &proof.client {
                 extensions.insert(client.clone());
             }
+            let poll = repeats
+                .as_ref()
+                .and_then(|repeats| Some((Arc::clone(repeats), repeats.understood(&request)?)));
             let (proof, doing) = (Arc::clone(&proof), Arc::clone(&doing));
             service.call(request).map_ok(move |mut response| {
                 if !proof.is_current() {
                     let close = HeaderValue::from_static("close");
                     response.headers_mut().insert(CONNECTION, close);
+                }
+                if let Some((repeats, poll)) = poll {
+                    repeats.learn(poll, &response);
                 }
                 response.map(|body| WatchedBody::new(body, doing))
             })
@@ -162,20 +174,27 @@ where
             tracing::debug!(%address, peer = %peer.id(), %error, "a connection broke");
         }
     }
+
+    /// What repeats polls, when the service is that of this crate and nothing is around it that wants to see all requests.
+    fn repeats(&self, proof: &Arc<Proof>) -> Option<Arc<Repeats>> {
+        let service: &dyn Any = &self.service;
+        let fleet = service.downcast_ref::<FleetService>()?;
+        Some(Arc::new(Repeats::new(fleet.clone(), Arc::clone(proof))))
+    }
 }
 
 /// What a handshake proved.
-struct Proof {
+pub(super) struct Proof {
     identity: Identity,
     generation: u64,
     peer: PeerSvid,
     /// The peer as the service sees it, so that it does not look at the SVID with every request.
-    client: Option<Recognised>,
+    pub(super) client: Option<Recognised>,
 }
 
 impl Proof {
     /// Whether a handshake would prove the same now.
-    fn is_current(&self) -> bool {
+    pub(super) fn is_current(&self) -> bool {
         let now = self.identity.now();
         self.generation == self.identity.generation()
             && now.is_some_and(|now| now <= self.peer.not_after())
