@@ -73,12 +73,13 @@ where
         address: SocketAddr,
         mut notices: watch::Receiver<Notice>,
     ) {
+        // In boxes, so that a connection does not keep the memory that its handshake took for as long as it is open.
         let handshake = tokio::select! {
-            handshake = self.shake_hands(stream, address) => handshake,
+            handshake = Box::pin(self.shake_hands(stream, address)) => handshake.map(Box::new),
             () = stopping(&mut notices) => None,
         };
-        if let Some((stream, proof)) = handshake {
-            self.serve(stream, address, proof, notices).await;
+        if let Some(shaken) = handshake {
+            self.serve(shaken, address, notices).await;
         }
     }
 
@@ -118,13 +119,13 @@ where
         Some((stream, proof))
     }
 
-    async fn serve(
+    fn serve(
         &self,
-        stream: TlsStream<Wire>,
+        shaken: Box<(TlsStream<Wire>, Proof)>,
         address: SocketAddr,
-        proof: Proof,
         notices: watch::Receiver<Notice>,
-    ) {
+    ) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        let (stream, proof) = *shaken;
         let activity = Activity::new();
         let now = Instant::now();
         let retire_at = now + proof.lifetime(self.options.max_age);
@@ -161,6 +162,7 @@ where
             .header_read_timeout(None) // the driver has better ones
             .max_buf_size(MAX_HEAD)
             .serve_connection(stream, respond);
+        let connection = Box::pin(connection);
         let driver = Driver {
             activity,
             seen: (0, now),
@@ -170,9 +172,11 @@ where
             retire_at,
             end_at: None,
         };
-        if let Err(error) = driver.drive(pin!(connection), notices).await {
-            tracing::debug!(%address, peer = %peer.id(), %error, "a connection broke");
-        }
+        Box::pin(async move {
+            if let Err(error) = driver.drive(connection, notices).await {
+                tracing::debug!(%address, peer = %peer.id(), %error, "a connection broke");
+            }
+        })
     }
 
     /// What repeats polls, when the service is that of this crate and nothing is around it that wants to see all requests.
@@ -228,7 +232,7 @@ struct Driver<'o> {
 impl Driver<'_> {
     async fn drive<C: Connection>(
         mut self,
-        mut connection: Pin<&mut C>,
+        mut connection: Pin<Box<C>>,
         mut notices: watch::Receiver<Notice>,
     ) -> Result<(), hyper::Error> {
         let mut alarm = pin!(sleep_until(self.deadline()));
