@@ -10,9 +10,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures_util::TryFutureExt as _;
-use http::header::{CONNECTION, HeaderValue};
-use http::{Request, Response};
+use futures_util::future::{Either, ready};
+use futures_util::{FutureExt as _, TryFutureExt as _};
+use http::header::{CONNECTION, HOST, HeaderValue};
+use http::{Request, Response, StatusCode, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -138,6 +139,9 @@ where
         let doing = Arc::clone(&activity);
         let respond = service_fn(move |mut request: Request<Incoming>| {
             doing.begin(Phase::Busy);
+            if !names_one_host(&request) {
+                return Either::Left(ready(bad_request(&doing)).map(Ok));
+            }
             let extensions = request.extensions_mut();
             extensions.insert(proof.peer.clone());
             if let Some(client) = &proof.client {
@@ -147,7 +151,8 @@ where
                 .as_ref()
                 .and_then(|repeats| Some((Arc::clone(repeats), repeats.understood(&request)?)));
             let (proof, doing) = (Arc::clone(&proof), Arc::clone(&doing));
-            service.call(request).map_ok(move |mut response| {
+            let responding = service.call(request);
+            Either::Right(responding.map_ok(move |mut response| {
                 if !proof.is_current() {
                     let close = HeaderValue::from_static("close");
                     response.headers_mut().insert(CONNECTION, close);
@@ -155,8 +160,8 @@ where
                 if let Some((repeats, poll)) = poll {
                     repeats.learn(poll, &response);
                 }
-                response.map(|body| WatchedBody::new(body, doing))
-            })
+                response.map(|body| WatchedBody::new(Some(body), doing))
+            }))
         });
         let connection = http1::Builder::new()
             .header_read_timeout(None) // the driver has better ones
@@ -353,6 +358,21 @@ where
     fn retire(self: Pin<&mut Self>) {
         self.graceful_shutdown();
     }
+}
+
+/// Whether a request has one `Host`, which HTTP/1.1 wants (RFC 9112 section 3.2).
+fn names_one_host<B>(request: &Request<B>) -> bool {
+    let hosts = request.headers().get_all(HOST).iter().count();
+    hosts == 1 || hosts == 0 && request.version() < Version::HTTP_11
+}
+
+fn bad_request<B>(activity: &Arc<Activity>) -> Response<WatchedBody<B>> {
+    let mut response = Response::new(WatchedBody::new(None, Arc::clone(activity)));
+    *response.status_mut() = StatusCode::BAD_REQUEST;
+    // Who sends this is out of step, and its body is not read.
+    let close = HeaderValue::from_static("close");
+    response.headers_mut().insert(CONNECTION, close);
+    response
 }
 
 async fn stopping(notices: &mut watch::Receiver<Notice>) {
