@@ -175,8 +175,14 @@ mod tests {
     fn last_word_counts() {
         let outer = Some(("https".to_owned(), "wfm.example:8443".to_owned()));
         for lines in [
-            &[("forwarded", r#"for=1.2.3.4;HOST="wfm.example:8443";proto=https"#)][..],
-            &[("forwarded", r#"host=evil.example, for="a,b"; host="wfm.example:8443""#)],
+            &[(
+                "forwarded",
+                r#"for=1.2.3.4;HOST="wfm.example:8443";proto=https"#,
+            )][..],
+            &[(
+                "forwarded",
+                r#"host=evil.example, for="a,b"; host="wfm.example:8443""#,
+            )],
             &[
                 ("forwarded", "host=evil.example"),
                 ("forwarded", r#"host="wfm.example:8443""#),

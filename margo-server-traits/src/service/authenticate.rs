@@ -8,11 +8,11 @@ use http::HeaderValue;
 use http::request::Parts;
 use http_body::Body;
 use jiff::Timestamp;
+use margo_types::SpecVersion;
 use margo_types::auth::RequestParts;
 use margo_types::endpoint::{Matched, NoMatch, PathCaller, match_path};
 use margo_types::id::ClientId;
 use margo_types::problem::{Problem, ProblemType};
-use margo_types::SpecVersion;
 use margo_types::signature::{
     ClientCertificate, VerifiedHead, VerifiedSignature, VerifyError, VerifyingKey, verify_head,
 };
@@ -233,9 +233,7 @@ impl Unproved {
             Self::NotValid(certificate) => not_valid(client, &certificate),
             Self::Replayed => {
                 tracing::warn!(%client, "refused a request that was sent before");
-                Refusal::unauthenticated(
-                    "the signature was used before; sign every request anew",
-                )
+                Refusal::unauthenticated("the signature was used before; sign every request anew")
             }
         }
     }
@@ -263,7 +261,10 @@ pub(super) fn claimed(matched: &Result<Matched, NoMatch>, path: &str) -> Option<
     }
     let client = path.strip_prefix(CLIENTS)?.split('/').next()?;
     let manifest = format!("{CLIENTS}{client}/deployments");
-    match match_path(&[SpecVersion::Rc1], "GET", &manifest).ok()?.caller {
+    match match_path(&[SpecVersion::Rc1], "GET", &manifest)
+        .ok()?
+        .caller
+    {
         PathCaller::Client(client) => Some(client),
         _ => None,
     }

@@ -74,7 +74,9 @@ pub(super) fn negotiate(
     let offered = endpoint.response_type.unwrap_or(media_type::JSON);
     match joined(headers, &ACCEPT) {
         None => Ok(offered),
-        Some(wanted) if wanted == offered || is_wanted(&Accept::parse(&wanted), offered, endpoint) => {
+        Some(wanted)
+            if wanted == offered || is_wanted(&Accept::parse(&wanted), offered, endpoint) =>
+        {
             Ok(offered)
         }
         Some(_) => Err(Refusal::new(
@@ -153,6 +155,10 @@ pub(super) fn joined<'r>(headers: &'r HeaderMap, name: &HeaderName) -> Option<Co
 /// By these agents of the signed generation ask for a bundle, whose type they get all the same.
 const BUNDLE_SYNONYMS: [&str; 2] = ["application/octet-stream", "application/gzip"];
 /// YAML was registered in 2024 (RFC 9512) and had other names before.
-const YAML_SYNONYMS: [&str; 3] = ["application/x-yaml", "text/yaml", "application/octet-stream"];
+const YAML_SYNONYMS: [&str; 3] = [
+    "application/x-yaml",
+    "text/yaml",
+    "application/octet-stream",
+];
 /// A store is asked about each of them.
 const MAX_TAGS: usize = 8;

@@ -10,7 +10,7 @@ use margo_types::endpoint::Endpoint;
 use margo_types::id::ClientId;
 use margo_types::onboarding::{CaCertificate, OnboardingRequest, OnboardingResponse};
 use margo_types::problem::{Problem, ProblemType};
-use margo_types::signature::{ClientCertificate, InvalidKey};
+use margo_types::signature::ClientCertificate;
 use margo_types::{Document, Format, ReadError, SpecVersion, media_type, write};
 use serde_json::Value;
 
@@ -54,7 +54,11 @@ where
         Enrolled::Already(client) => enrolled(client, &body),
         Enrolled::Pending => Ok(pending(retry_after)),
         Enrolled::Rejected(reason) => {
-            tracing::warn!(key = applicant.read.key().id(), reason, "refused to enrol a client");
+            tracing::warn!(
+                key = applicant.read.key().id(),
+                reason,
+                "refused to enrol a client"
+            );
             Err(Refusal::new(
                 Problem::new(ProblemType::CertificateNotTrusted).with_detail(reason),
             ))
@@ -78,9 +82,8 @@ pub(super) async fn root_certificate(
 }
 
 fn read(body: &[u8]) -> Result<OnboardingRequest, Refusal> {
-    let invalid = |detail: &str| {
-        Refusal::new(Problem::new(ProblemType::InvalidRequest).with_detail(detail))
-    };
+    let invalid =
+        |detail: &str| Refusal::new(Problem::new(ProblemType::InvalidRequest).with_detail(detail));
     let read = receive::reader(SpecVersion::Rc1, MAX_BODY).read::<OnboardingRequest>(body);
     match read {
         Ok(request) if request.format() == Format::Json => Ok(request.into_value()),

@@ -90,10 +90,7 @@ pub(super) fn findings(options: &ServiceOptions, report: Report) -> Result<Repor
 }
 
 /// A request without a type is taken for JSON: its body will tell.
-pub(super) fn check_type(
-    headers: &HeaderMap,
-    endpoint: &'static Endpoint,
-) -> Result<(), Refusal> {
+pub(super) fn check_type(headers: &HeaderMap, endpoint: &'static Endpoint) -> Result<(), Refusal> {
     let expected = endpoint.request_type.unwrap_or(media_type::JSON);
     if let Some(sent) = joined(headers, &CONTENT_TYPE)
         // Of JSON there is only one charset, so parameters say nothing.

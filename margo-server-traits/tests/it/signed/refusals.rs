@@ -51,10 +51,7 @@ async fn unsigned() {
 async fn wrong_key_another_client_and_no_client_at_all() {
     let plant = Plant::new();
     let mut problems = Vec::<Problem>::new();
-    for path in [
-        MANIFEST_OF_1,
-        "/api/v1/clients/nobody/deployments",
-    ] {
+    for path in [MANIFEST_OF_1, "/api/v1/clients/nobody/deployments"] {
         for device in [&plant.press_2, &Device::new(), &Device::with_ed25519()] {
             let answer = plant.send(Sent::get(path).signed(device)).await;
             assert_refused(&plant, &answer, "no certificate that is enrolled");
@@ -141,9 +138,7 @@ async fn body_is_the_one_that_was_signed() {
         }
         assert!(!plant.was_asked());
     }
-    let exchanged = signed()
-        .body("{}")
-        .with("content-digest", &digest_of_other);
+    let exchanged = signed().body("{}").with("content-digest", &digest_of_other);
     let answer = plant.send(exchanged).await;
     assert_refused(&plant, &answer, "no certificate that is enrolled");
     plant.send(signed()).await.is(201);

@@ -101,10 +101,7 @@ async fn clients_that_ask_for_bytes_get_them() {
     for (path, accept) in [
         (&*bundle, "text/html"),
         (MANIFEST_OF_1, "application/octet-stream"),
-        (
-            MANIFEST_OF_1,
-            "application/vnd.margo.manifest.v1.jws+json",
-        ),
+        (MANIFEST_OF_1, "application/vnd.margo.manifest.v1.jws+json"),
     ] {
         let sent = Sent::get(path).with("accept", accept);
         let answer = plant.ask(sent).await;

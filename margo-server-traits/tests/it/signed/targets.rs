@@ -72,19 +72,31 @@ async fn absolute_form_says_it_all() {
 
 #[tokio::test]
 async fn public_url_is_what_clients_have_in_their_settings() {
-    let plant = with_urls(&["https://wfm.example/v1alpha2/margo", "https://10.0.0.7:8443"]);
+    let plant = with_urls(&[
+        "https://wfm.example/v1alpha2/margo",
+        "https://10.0.0.7:8443",
+    ]);
     let base = "https://wfm.example/v1alpha2/margo";
     let signed = || poll().to(base).signed(&plant.press_1);
     // A proxy has taken the prefix off, and put its own name for this server in.
-    plant.send(signed().with("host", "inner:3000")).await.is(200);
-    plant.send(signed().with("host", "wfm.example")).await.is(200);
+    plant
+        .send(signed().with("host", "inner:3000"))
+        .await
+        .is(200);
+    plant
+        .send(signed().with("host", "wfm.example"))
+        .await
+        .is(200);
     // Nothing is in between.
     let whole = format!("/v1alpha2/margo{MANIFEST_OF_1}");
     let sent = signed().with("host", "wfm.example").path(&whole);
     plant.send(sent).await.is(200);
 
     let other = poll().to("https://10.0.0.7:8443").signed(&plant.press_1);
-    plant.send(other.with("host", "10.0.0.7:8443")).await.is(200);
+    plant
+        .send(other.with("host", "10.0.0.7:8443"))
+        .await
+        .is(200);
 
     // What was signed for another fleet manager is no good here, whatever it says about the host.
     let elsewhere = poll().to("https://other.example").signed(&plant.press_1);
@@ -124,9 +136,7 @@ async fn trusted_proxy_is_believed_and_nobody_else() {
 #[tokio::test]
 async fn server_may_know_better() {
     let plant = Plant::new();
-    let sent = poll()
-        .to("http://wfm.example:8080")
-        .signed(&plant.press_1);
+    let sent = poll().to("http://wfm.example:8080").signed(&plant.press_1);
     let answer = plant.send(sent.clone()).await;
     answer.is_problem(401, "signature-verification-failed");
     let known = plant.send_from(sent, |known| {
