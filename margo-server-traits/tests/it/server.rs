@@ -5,6 +5,7 @@ mod ends;
 mod files;
 mod handshakes;
 mod server_only;
+mod signed;
 mod wire;
 
 use std::convert::Infallible;

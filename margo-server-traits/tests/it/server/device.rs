@@ -48,6 +48,30 @@ impl Device {
         self.response().await
     }
 
+    /// The head of a response, in lower case; its body is read as well.
+    pub(super) async fn head(&mut self) -> String {
+        let mut text = String::new();
+        loop {
+            if let Some((head, body)) = text.split_once("\r\n\r\n") {
+                let head = head.to_ascii_lowercase();
+                let length = head.split("content-length: ").nth(1);
+                let length = length.and_then(|it| it.lines().next()?.parse().ok());
+                if head.contains(" 304 ") || body.len() >= length.unwrap_or(0) {
+                    return head;
+                }
+            }
+            text.push_str(&self.more().await);
+        }
+    }
+
+    async fn more(&mut self) -> String {
+        let mut buffer = [0; 4096];
+        let read = timeout(PATIENCE, self.stream.read(&mut buffer)).await;
+        let count = read.expect("the server says nothing").unwrap();
+        assert!(count > 0, "the server has closed the connection");
+        String::from_utf8_lossy(&buffer[..count]).into_owned()
+    }
+
     pub(super) async fn response(&mut self) -> io::Result<(String, String)> {
         let mut text = String::new();
         loop {
