@@ -39,7 +39,7 @@ fn poll(signer: &Signer) -> String {
 
 async fn ask(device: &mut Device, request: &str) -> String {
     device.send(request).await;
-    device.head().await
+    device.response().await.unwrap().0
 }
 
 /// Each poll is good once, whatever a server remembers of the last one.
