@@ -10,6 +10,7 @@ mod registrar;
 #[cfg(feature = "server")]
 pub mod server;
 mod service;
+pub mod signed;
 pub mod store;
 mod store_fleet;
 

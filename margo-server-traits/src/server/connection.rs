@@ -18,7 +18,7 @@ use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
-use margo_types::svid::{Identity, PeerSvid, Refusal};
+use margo_types::svid::{PeerSvid, Refusal};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
@@ -27,12 +27,13 @@ use tokio_rustls::server::TlsStream;
 use tower_service::Service;
 
 use super::activity::{Activity, Phase, WatchedBody, WatchedStream};
+use super::credential::Credential;
 use super::{BoxError, ServerOptions};
 
 /// What all connections are told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Notice {
-    /// The generation of the identity.
+    /// The generation of the credential.
     pub(super) generation: u64,
     /// Whether the server stops.
     pub(super) is_stopping: bool,
@@ -40,7 +41,7 @@ pub(super) struct Notice {
 
 /// Makes connections of streams.
 pub(super) struct Acceptor<S> {
-    identity: Identity,
+    credential: Credential,
     service: S,
     options: ServerOptions,
 }
@@ -52,9 +53,9 @@ where
     S::Error: Into<BoxError>,
     B: Body<Data: Send, Error: Into<BoxError>> + Send + Unpin + 'static,
 {
-    pub(super) const fn new(identity: Identity, service: S, options: ServerOptions) -> Self {
+    pub(super) const fn new(credential: Credential, service: S, options: ServerOptions) -> Self {
         Self {
-            identity,
+            credential,
             service,
             options,
         }
@@ -83,7 +84,7 @@ where
     ) -> Option<(TlsStream<TcpStream>, Proof)> {
         // Responses are written as a whole; waiting for more only delays them.
         _ = stream.set_nodelay(true);
-        let handshake = self.identity.server_handshake().ok()?;
+        let handshake = self.credential.handshake()?;
         let acceptor = TlsAcceptor::from(handshake.config());
         let limit = self.options.handshake_timeout;
         let stream = match timeout(limit, acceptor.accept(stream)).await {
@@ -101,10 +102,11 @@ where
                 return None;
             }
         };
-        let peer = handshake.peer(stream.get_ref().1)?;
-        tracing::debug!(%address, peer = %peer.id(), "connected");
+        let peer = handshake.peer(stream.get_ref().1).ok()?;
+        let id = peer.as_ref().map(|peer| tracing::field::display(peer.id()));
+        tracing::debug!(%address, peer = id, "connected");
         let proof = Proof {
-            identity: self.identity.clone(),
+            credential: self.credential.clone(),
             generation: handshake.generation(),
             peer,
         };
@@ -126,7 +128,9 @@ where
         let (proof, doing) = (Arc::new(proof), Arc::clone(&activity));
         let respond = service_fn(move |mut request: Request<Incoming>| {
             doing.begin(Phase::Busy);
-            request.extensions_mut().insert(proof.peer.clone());
+            if let Some(peer) = &proof.peer {
+                request.extensions_mut().insert(peer.clone());
+            }
             let (proof, doing) = (Arc::clone(&proof), Arc::clone(&doing));
             service.call(request).map_ok(move |mut response| {
                 if !proof.is_current() {
@@ -148,33 +152,40 @@ where
             end_at: None,
         };
         if let Err(error) = driver.drive(pin!(connection), notices).await {
-            tracing::debug!(%address, peer = %peer.id(), %error, "a connection broke");
+            let id = peer.as_ref().map(|peer| tracing::field::display(peer.id()));
+            tracing::debug!(%address, peer = id, %error, "a connection broke");
         }
     }
 }
 
 /// What a handshake proved.
 struct Proof {
-    identity: Identity,
+    credential: Credential,
     generation: u64,
-    peer: PeerSvid,
+    /// The client; `None` when it proves who it is with every request.
+    peer: Option<PeerSvid>,
 }
 
 impl Proof {
     /// Whether a handshake would prove the same now.
     fn is_current(&self) -> bool {
-        let now = self.identity.now();
-        self.generation == self.identity.generation()
-            && now.is_some_and(|now| now <= self.peer.not_after())
+        let is_alive = |peer: &PeerSvid| {
+            let now = self.credential.now();
+            now.is_some_and(|now| now <= peer.not_after())
+        };
+        self.generation == self.credential.generation() && self.peer.as_ref().is_none_or(is_alive)
     }
 
     /// How long a connection may live from its handshake on (W62, C14).
     fn lifetime(&self, max_age: Duration) -> Duration {
         let age = max_age.saturating_sub(fraction(max_age / 10));
+        let Some(peer) = &self.peer else {
+            return age;
+        };
         let left = self
-            .identity
+            .credential
             .now()
-            .and_then(|now| Duration::try_from(self.peer.not_after().duration_since(now)).ok());
+            .and_then(|now| Duration::try_from(peer.not_after().duration_since(now)).ok());
         age.min(left.unwrap_or_default())
     }
 }

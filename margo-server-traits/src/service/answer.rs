@@ -31,12 +31,13 @@ pub(super) fn not_modified(
     tagged(StatusCode::NOT_MODIFIED, digest, cache_control)
 }
 
-/// 201 or 200, without content.
-pub(super) fn stored(stored: Stored) -> Response<ResponseBody> {
-    empty(match stored {
-        Stored::Created => StatusCode::CREATED,
-        Stored::Updated => StatusCode::OK,
-    })
+/// The status of what is new, or that of what is not: 201 and 200 as a rule. Without content.
+pub(super) fn stored(stored: Stored, [created, updated]: [u16; 2]) -> Response<ResponseBody> {
+    let (status, usual) = match stored {
+        Stored::Created => (created, StatusCode::CREATED),
+        Stored::Updated => (updated, StatusCode::OK),
+    };
+    empty(StatusCode::from_u16(status).unwrap_or(usual))
 }
 
 /// A response without content.
