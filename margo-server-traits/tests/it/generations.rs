@@ -225,7 +225,8 @@ async fn everybody_has_a_turn() {
     let racers = (0..100_u8).map(|number| {
         let (publisher, made) = (publisher.clone(), made.clone());
         tokio::spawn(async move {
-            let change = publisher.change(&client("press-1"), |deployments| {
+            let owner = client("press-1");
+            let change = publisher.change(&owner, |deployments| {
                 made.fetch_add(1, Ordering::Relaxed);
                 deployments.insert(id(number), deployment(number, "hi"));
                 Ok::<_, PublishError>(())
