@@ -27,12 +27,15 @@
 //! ```
 
 mod activity;
+mod aside;
 mod certificate;
 mod certificate_files;
 mod connection;
 mod credential;
 mod files;
 mod options;
+mod repeats;
+mod wire;
 
 use std::fmt;
 use std::io;

@@ -18,20 +18,26 @@ mod manifest;
 mod onboarding;
 mod options;
 mod receive;
+mod recognised;
 mod refusal;
 mod removal;
 mod status;
 mod trust_endpoints;
+#[cfg(feature = "server")]
+mod unchanged;
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::fmt;
 use std::panic::AssertUnwindSafe;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
+use futures_util::future::poll_immediate;
 use http::request::Parts;
 use http::{Request, Response};
 use http_body::Body;
@@ -45,8 +51,11 @@ use tower_service::Service;
 use self::authenticate::Signed;
 use self::call::Call;
 pub use self::options::ServiceOptions;
+pub(crate) use self::recognised::Recognised;
 use self::refusal::Refusal;
 pub use self::trust_endpoints::TrustEndpoints;
+#[cfg(feature = "server")]
+pub(crate) use self::unchanged::Unchanged;
 use crate::signed::SignedOptions;
 use crate::{Admission, Caller, Enrolment, Fleet, FleetError, Verified};
 
@@ -142,7 +151,8 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let shared = Arc::clone(&self.shared);
-        Box::pin(async move { Ok(shared.respond(request).await) })
+        let (parts, body) = request.into_parts();
+        Box::pin(async move { Ok(shared.respond(&parts, body).await) })
     }
 }
 
@@ -159,27 +169,26 @@ impl fmt::Debug for FleetService {
 
 impl Shared {
     /// A response, whatever happens.
-    async fn respond<B>(&self, request: Request<B>) -> Response<ResponseBody>
+    async fn respond<B>(&self, parts: &Parts, body: B) -> Response<ResponseBody>
     where
-        B: Body<Data: Send, Error: Into<BoxError>>,
+        B: Body<Data: Send, Error: Into<BoxError>> + Send,
     {
-        let (parts, body) = request.into_parts();
         let timeout = self.options.request_timeout;
-        let in_time = tokio::time::timeout(timeout, self.answer(&parts, body));
+        let in_time = within(timeout, self.answer(parts, body));
         let answer = match AssertUnwindSafe(in_time).catch_unwind().await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(_elapsed)) => Err(Refusal::too_slow(timeout)),
+            Ok(Some(answer)) => answer,
+            Ok(None) => Err(Refusal::too_slow(timeout)),
             Err(_panic) => Err(Refusal::panicked()),
         };
         let response = answer.unwrap_or_else(|refusal| {
-            refusal.into_response(&parts, self.options.retry_after_seconds)
+            refusal.into_response(parts, self.options.retry_after_seconds)
         });
         answer::for_method(&parts.method, response)
     }
 
     async fn answer<B>(&self, parts: &Parts, body: B) -> Result<Response<ResponseBody>, Refusal>
     where
-        B: Body<Data: Send, Error: Into<BoxError>>,
+        B: Body<Data: Send, Error: Into<BoxError>> + Send,
     {
         let path = match &self.signed {
             Some(signed) => signed.path(parts.uri.path()),
@@ -187,7 +196,7 @@ impl Shared {
         };
         let matched = match_path(self.generations(), parts.method.as_str(), path);
         if let Some(signed) = self.meant_as_signed(&matched, parts) {
-            let answer = self.answer_signed(signed, matched, path, parts, body).await;
+            let answer = Box::pin(self.answer_signed(signed, matched, path, parts, body)).await;
             return answer.map_err(|refusal| refusal.in_generation(SpecVersion::Rc1));
         }
         let caller = self.admitted(parts).await?;
@@ -204,7 +213,7 @@ impl Shared {
         body: B,
     ) -> Result<Response<ResponseBody>, Refusal>
     where
-        B: Body<Data: Send, Error: Into<BoxError>>,
+        B: Body<Data: Send, Error: Into<BoxError>> + Send,
     {
         if let Ok(Matched {
             route, endpoint, ..
@@ -238,7 +247,7 @@ impl Shared {
         body: B,
     ) -> Result<Response<ResponseBody>, Refusal>
     where
-        B: Body<Data: Send, Error: Into<BoxError>>,
+        B: Body<Data: Send, Error: Into<BoxError>> + Send,
     {
         let call = Call {
             fleet: &self.fleet,
@@ -247,6 +256,7 @@ impl Shared {
             endpoint: matched.endpoint,
             headers: &parts.headers,
         };
+        // What takes a body is boxed, so that the polls, which are nearly all requests, need little memory.
         match matched.route {
             Route::Manifest => manifest::get(&call).await,
             Route::Deployment {
@@ -254,9 +264,11 @@ impl Shared {
                 digest,
             } => deployment::get(&call, deployment_id, digest).await,
             Route::Bundle { digest } => bundle::get(&call, digest).await,
-            Route::ReportStatus { deployment_id } => status::post(&call, deployment_id, body).await,
+            Route::ReportStatus { deployment_id } => {
+                Box::pin(status::post(&call, deployment_id, body)).await
+            }
             Route::ReportCapabilities { device_id } => {
-                capabilities::put(&call, device_id.as_ref(), body).await
+                Box::pin(capabilities::put(&call, device_id.as_ref(), body)).await
             }
             Route::RemoveDevice { device_id } => removal::delete(&call, &device_id).await,
             // The trust endpoints are those of another role, over another kind of connection.
@@ -292,14 +304,8 @@ impl Shared {
         is_signed.then_some(signed)
     }
 
-    async fn admitted(&self, parts: &Parts) -> Result<Verified<Caller>, Refusal> {
-        let own = self.own.as_ref().ok_or_else(Refusal::no_svid)?;
-        let peer = parts
-            .extensions
-            .get::<PeerSvid>()
-            .ok_or_else(Refusal::no_svid)?;
-        let caller =
-            Verified::of_svid(own, peer).ok_or_else(|| Refusal::no_client(own, peer.id()))?;
+    async fn admitted<'r>(&self, parts: &'r Parts) -> Result<Cow<'r, Verified<Caller>>, Refusal> {
+        let caller = self.caller(parts)?;
         self.check_admission(&caller).await?;
         Ok(caller)
     }
@@ -310,6 +316,33 @@ impl Shared {
             Admission::Refused { reason } => Err(FleetError::Refused(reason).into()),
         }
     }
+
+    /// The client that calls, as it was recognised when its connection was made, or is now.
+    fn caller<'r>(&self, parts: &'r Parts) -> Result<Cow<'r, Verified<Caller>>, Refusal> {
+        let own = self.own.as_ref().ok_or_else(Refusal::no_svid)?;
+        let recognised = parts.extensions.get::<Recognised>();
+        if let Some(caller) = recognised.and_then(|recognised| recognised.by(own)) {
+            return Ok(Cow::Borrowed(caller));
+        }
+        let peer = parts
+            .extensions
+            .get::<PeerSvid>()
+            .ok_or_else(Refusal::no_svid)?;
+        Verified::of_svid(own, peer)
+            .map(Cow::Owned)
+            .ok_or_else(|| Refusal::no_client(own, peer.id()))
+    }
+}
+
+/// What comes of the work; `None` when it takes longer than this.
+///
+/// There is a timer only for work that has to wait, which a poll of a store with everything in memory never does.
+async fn within<T>(limit: Duration, work: impl Future<Output = T> + Send) -> Option<T> {
+    let mut work = pin!(work);
+    if let Some(done) = poll_immediate(work.as_mut()).await {
+        return Some(done);
+    }
+    Box::pin(tokio::time::timeout(limit, work)).await.ok()
 }
 
 /// Whatever went wrong below.

@@ -7,6 +7,7 @@ use margo_types::svid::{Identity, IdentityError, PeerSvid, Refusal, ServerHandsh
 use rustls::{ServerConfig, ServerConnection};
 
 use super::ServerCertificate;
+use crate::service::Recognised;
 
 /// Whose server it is.
 #[derive(Clone, Debug)]
@@ -39,6 +40,14 @@ impl Credential {
         match self {
             Self::Mutual(identity) => identity.now(),
             Self::ServerOnly(_) => Some(Timestamp::now()),
+        }
+    }
+
+    /// The client that a peer is.
+    pub(super) fn recognise(&self, peer: &PeerSvid) -> Option<Recognised> {
+        match self {
+            Self::Mutual(identity) => Recognised::of(identity.id(), peer),
+            Self::ServerOnly(_) => None,
         }
     }
 

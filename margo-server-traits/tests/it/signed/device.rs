@@ -11,7 +11,7 @@ use margo_conformance::authority::rcgen::{
 };
 use margo_types::auth::RequestParts;
 use margo_types::onboarding::Certificate;
-use margo_types::signature::{Signing, SigningKey};
+use margo_types::signature::{Profile, Signing, SigningKey};
 use serde_json::Value;
 
 /// A key and its certificate.
@@ -123,16 +123,19 @@ impl Sent {
     }
 
     pub(super) fn signed(self, device: &Device) -> Self {
-        self.signed_as(device, |signing| signing)
+        self.signed_at(device, Timestamp::now())
+    }
+
+    pub(super) fn signed_at(self, device: &Device, created: Timestamp) -> Self {
+        self.signed_by(&Signing::new(&device.key, created))
     }
 
     /// Signed in another way than ours.
-    pub(super) fn signed_as(
-        self,
-        device: &Device,
-        change: impl FnOnce(Signing<'_>) -> Signing<'_>,
-    ) -> Self {
-        let signing = change(Signing::new(&device.key, Timestamp::now()));
+    pub(super) fn signed_as(self, device: &Device, profile: Profile) -> Self {
+        self.signed_by(&Signing::new(&device.key, Timestamp::now()).profile(profile))
+    }
+
+    fn signed_by(self, signing: &Signing<'_>) -> Self {
         let target = format!("{}{}", self.base, self.path);
         let headers = {
             let lines = |name: &str| {

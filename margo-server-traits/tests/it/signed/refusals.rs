@@ -149,7 +149,7 @@ async fn digest_has_to_be_there_and_covered() {
     let plant = Plant::new();
     let mut profile = Profile::COMMON;
     profile.covers_digest = false;
-    let uncovered = put().signed_as(&plant.press_1, |signing| signing.profile(profile));
+    let uncovered = put().signed_as(&plant.press_1, profile);
     let missing = uncovered.clone().without("content-digest");
     let answer = plant.send(missing).await;
     answer.is_problem(400, "invalid-digest-header");
@@ -162,10 +162,7 @@ async fn stale_and_of_the_future() {
     let plant = Plant::new();
     for (created, words) in [(-400, "seconds ago"), (400, "in the future")] {
         let created = in_time(SignedDuration::from_secs(created));
-        let key = &plant.press_1.key;
-        let signed = Sent::get(MANIFEST_OF_1).signed_as(&plant.press_1, |_| {
-            margo_types::signature::Signing::new(key, created)
-        });
+        let signed = Sent::get(MANIFEST_OF_1).signed_at(&plant.press_1, created);
         let answer = plant.send(signed).await;
         assert_refused(&plant, &answer, words);
     }
@@ -212,7 +209,7 @@ async fn labels() {
     let mut profile = Profile::COMMON;
     profile.label = "other";
     let signed = Sent::get(MANIFEST_OF_1);
-    let signed = signed.signed_as(&plant.press_1, |signing| signing.profile(profile));
+    let signed = signed.signed_as(&plant.press_1, profile);
     let answer = plant.send(signed.clone()).await;
     assert_refused(&plant, &answer, "label other is not accepted");
 

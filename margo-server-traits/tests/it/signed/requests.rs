@@ -207,7 +207,7 @@ async fn capabilities_are_read_in_every_spelling() {
         answer.is(201);
     }
     for received in &plant.fleet.state().capabilities {
-        assert!(!received.document.value().properties.cpus.is_empty());
+        assert!(received.document.value().properties.cpus.is_some());
     }
 }
 
@@ -242,7 +242,7 @@ async fn every_known_signer_is_understood() {
         let path = format!("{CLIENT_1}/deployment/{DEPLOYMENT}/status");
         let sent = Sent::new("POST", &path).json(&report());
         for sent in [Sent::get(MANIFEST_OF_1), sent] {
-            let signed = sent.signed_as(&plant.press_1, |signing| signing.profile(profile));
+            let signed = sent.signed_as(&plant.press_1, profile);
             plant.send(signed).await.is(200);
         }
     }
@@ -251,7 +251,7 @@ async fn every_known_signer_is_understood() {
     assert_eq!(profile.tolerances, [Tolerance::DigestNotCovered]);
     let path = format!("{CLIENT_1}/deployment/{DEPLOYMENT}/status");
     let sent = Sent::new("POST", &path).json(&report());
-    let signed = sent.signed_as(&strict.press_1, |signing| signing.profile(profile));
+    let signed = sent.signed_as(&strict.press_1, profile);
     let answer = strict.send(signed).await;
     answer.is_problem(401, "signature-verification-failed");
 }
