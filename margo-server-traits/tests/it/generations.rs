@@ -257,17 +257,17 @@ spec:
   deploymentProfile:
     type: compose
     components:
-      - name: hello
-        properties:
-          repository: oci://registry.riverside.example/compose/hello
-          revision: 1.0.0
+    - name: hello
+      properties:
+        repository: oci://registry.riverside.example/compose/hello
+        revision: \"1.0.0\"
   parameters:
     greeting:
       value: hi
       targets:
-        - pointer: GREETING
-          components:
-            - hello
+      - pointer: GREETING
+        components:
+        - hello
 ";
 
 const IN_RC3: &str = "\
@@ -281,17 +281,17 @@ spec:
   deploymentProfile:
     type: compose
     components:
-      - name: hello
-        properties:
-          repository: oci://registry.riverside.example/compose/hello
-          revision: 1.0.0
+    - name: hello
+      properties:
+        repository: oci://registry.riverside.example/compose/hello
+        revision: \"1.0.0\"
   parameters:
     greeting:
       value: hi
       targets:
-        - pointer: GREETING
-          components:
-            - hello
+      - pointer: GREETING
+        components:
+        - hello
 ";
 
 const CAPABILITIES_IN_RC1: &str = r#"{

@@ -403,10 +403,11 @@ async fn a_client_of_another_generation_is_changed_by_nobody_in_passing() {
     assert_eq!(place.keys(&client("press-1")).await, 0);
 
     let publisher = place.fleet.publisher();
-    let change = publisher.change_generation(&client("press-1"), SpecVersion::Rc1, |_| {
-        Ok::<_, crate::publish::PublishError>(())
-    });
-    change.await.unwrap();
+    let unchanged = |_: &mut _| Ok::<_, crate::publish::PublishError>(());
+    publisher
+        .change_generation(&client("press-1"), SpecVersion::Rc1, unchanged)
+        .await
+        .unwrap();
     place.registrar.approve(&fingerprint(&asked), Some(&client("press-1")), "").await.unwrap();
     assert_eq!(place.keys(&client("press-1")).await, 1);
 }
