@@ -20,7 +20,7 @@ use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
-use margo_types::svid::{Identity, PeerSvid, Refusal};
+use margo_types::svid::{PeerSvid, Refusal};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
@@ -30,6 +30,7 @@ use tower_service::Service;
 
 use super::activity::{Activity, Phase, WatchedBody, WatchedStream};
 use super::aside::Aside;
+use super::credential::Credential;
 use super::repeats::Repeats;
 use super::wire::Wire;
 use super::{BoxError, ServerOptions};
@@ -39,7 +40,7 @@ use crate::service::Recognised;
 /// What all connections are told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Notice {
-    /// The generation of the identity.
+    /// The generation of the credential.
     pub(super) generation: u64,
     /// Whether the server stops.
     pub(super) is_stopping: bool,
@@ -47,7 +48,7 @@ pub(super) struct Notice {
 
 /// Makes connections of streams.
 pub(super) struct Acceptor<S> {
-    identity: Identity,
+    credential: Credential,
     service: S,
     options: ServerOptions,
 }
@@ -59,9 +60,9 @@ where
     S::Error: Into<BoxError>,
     B: Body<Data: Send, Error: Into<BoxError>> + Send + Unpin + 'static,
 {
-    pub(super) const fn new(identity: Identity, service: S, options: ServerOptions) -> Self {
+    pub(super) const fn new(credential: Credential, service: S, options: ServerOptions) -> Self {
         Self {
-            identity,
+            credential,
             service,
             options,
         }
@@ -91,7 +92,7 @@ where
     ) -> Option<(TlsStream<Wire>, Proof)> {
         // Responses are written as a whole; waiting for more only delays them.
         _ = stream.set_nodelay(true);
-        let handshake = self.identity.server_handshake().ok()?;
+        let handshake = self.credential.handshake()?;
         let acceptor = TlsAcceptor::from(handshake.config());
         let limit = self.options.handshake_timeout;
         let stream = match timeout(limit, acceptor.accept(Wire::new(stream))).await {
@@ -109,12 +110,15 @@ where
                 return None;
             }
         };
-        let peer = handshake.peer(stream.get_ref().1)?;
-        tracing::debug!(%address, peer = %peer.id(), "connected");
+        let peer = handshake.peer(stream.get_ref().1).ok()?;
+        let id = peer.as_ref().map(|peer| tracing::field::display(peer.id()));
+        tracing::debug!(%address, peer = id, "connected");
         let proof = Proof {
-            identity: self.identity.clone(),
+            credential: self.credential.clone(),
             generation: handshake.generation(),
-            client: Recognised::of(self.identity.id(), &peer),
+            client: peer
+                .as_ref()
+                .and_then(|peer| self.credential.recognise(peer)),
             peer,
         };
         Some((stream, proof))
@@ -143,7 +147,9 @@ where
                 return Either::Left(ready(bad_request(&doing)).map(Ok));
             }
             let extensions = request.extensions_mut();
-            extensions.insert(proof.peer.clone());
+            if let Some(peer) = &proof.peer {
+                extensions.insert(peer.clone());
+            }
             if let Some(client) = &proof.client {
                 extensions.insert(client.clone());
             }
@@ -179,13 +185,15 @@ where
         };
         Box::pin(async move {
             if let Err(error) = driver.drive(connection, notices).await {
-                tracing::debug!(%address, peer = %peer.id(), %error, "a connection broke");
+                let id = peer.as_ref().map(|peer| tracing::field::display(peer.id()));
+                tracing::debug!(%address, peer = id, %error, "a connection broke");
             }
         })
     }
 
     /// What repeats polls, when the service is that of this crate and nothing is around it that wants to see all requests.
     fn repeats(&self, proof: &Arc<Proof>) -> Option<Arc<Repeats>> {
+        proof.client.as_ref()?;
         let service: &dyn Any = &self.service;
         let fleet = service.downcast_ref::<FleetService>()?;
         Some(Arc::new(Repeats::new(fleet.clone(), Arc::clone(proof))))
@@ -194,9 +202,10 @@ where
 
 /// What a handshake proved.
 pub(super) struct Proof {
-    identity: Identity,
+    credential: Credential,
     generation: u64,
-    peer: PeerSvid,
+    /// The client; `None` when it proves who it is with every request.
+    peer: Option<PeerSvid>,
     /// The peer as the service sees it, so that it does not look at the SVID with every request.
     pub(super) client: Option<Recognised>,
 }
@@ -204,18 +213,23 @@ pub(super) struct Proof {
 impl Proof {
     /// Whether a handshake would prove the same now.
     pub(super) fn is_current(&self) -> bool {
-        let now = self.identity.now();
-        self.generation == self.identity.generation()
-            && now.is_some_and(|now| now <= self.peer.not_after())
+        let is_alive = |peer: &PeerSvid| {
+            let now = self.credential.now();
+            now.is_some_and(|now| now <= peer.not_after())
+        };
+        self.generation == self.credential.generation() && self.peer.as_ref().is_none_or(is_alive)
     }
 
     /// How long a connection may live from its handshake on (W62, C14).
     fn lifetime(&self, max_age: Duration) -> Duration {
         let age = max_age.saturating_sub(fraction(max_age / 10));
+        let Some(peer) = &self.peer else {
+            return age;
+        };
         let left = self
-            .identity
+            .credential
             .now()
-            .and_then(|now| Duration::try_from(self.peer.not_after().duration_since(now)).ok());
+            .and_then(|now| Duration::try_from(peer.not_after().duration_since(now)).ok());
         age.min(left.unwrap_or_default())
     }
 }

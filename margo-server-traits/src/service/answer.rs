@@ -36,12 +36,13 @@ pub(super) fn tag(digest: Digest) -> HeaderValue {
     HeaderValue::try_from(digest.to_etag()).expect("a quoted digest is visible ASCII")
 }
 
-/// 201 or 200, without content.
-pub(super) fn stored(stored: Stored) -> Response<ResponseBody> {
-    empty(match stored {
-        Stored::Created => StatusCode::CREATED,
-        Stored::Updated => StatusCode::OK,
-    })
+/// The status of what is new, or that of what is not: 201 and 200 as a rule. Without content.
+pub(super) fn stored(stored: Stored, [created, updated]: [u16; 2]) -> Response<ResponseBody> {
+    let (status, usual) = match stored {
+        Stored::Created => (created, StatusCode::CREATED),
+        Stored::Updated => (updated, StatusCode::OK),
+    };
+    empty(StatusCode::from_u16(status).unwrap_or(usual))
 }
 
 /// A response without content.

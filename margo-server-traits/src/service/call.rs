@@ -5,10 +5,10 @@ use std::borrow::Cow;
 use http::header::{ACCEPT, HeaderName, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderValue, Response};
 use margo_types::accept::Accept;
-use margo_types::endpoint::Endpoint;
+use margo_types::endpoint::{Endpoint, Operation};
 use margo_types::etag::{EntityTag, IfNoneMatch};
 use margo_types::problem::{Problem, ProblemType};
-use margo_types::{Digest, media_type};
+use margo_types::{Digest, SpecVersion, media_type};
 
 use super::refusal::Refusal;
 use super::{ResponseBody, ServiceOptions, answer};
@@ -74,13 +74,27 @@ pub(super) fn negotiate(
     let offered = endpoint.response_type.unwrap_or(media_type::JSON);
     match joined(headers, &ACCEPT) {
         None => Ok(offered),
-        Some(wanted) if wanted == offered || Accept::parse(&wanted).allows(offered) => Ok(offered),
+        Some(wanted)
+            if wanted == offered || is_wanted(&Accept::parse(&wanted), offered, endpoint) =>
+        {
+            Ok(offered)
+        }
         Some(_) => Err(Refusal::new(
             Problem::new(ProblemType::ServerCannotGenerateResponse).with_detail(format!(
                 "there is only {offered}; accept it or send no Accept"
             )),
         )),
     }
+}
+
+/// Whether a client takes the media type of a response, under whichever of its names.
+fn is_wanted(accept: &Accept, offered: &'static str, endpoint: &'static Endpoint) -> bool {
+    let synonyms = match (endpoint.generation, endpoint.operation) {
+        (SpecVersion::Rc1, Operation::Bundle) => &BUNDLE_SYNONYMS[..],
+        (SpecVersion::Rc1, Operation::Deployment) => &YAML_SYNONYMS[..],
+        _ => &[],
+    };
+    accept.allows(offered) || synonyms.iter().any(|synonym| accept.allows(synonym))
 }
 
 /// The `If-None-Match` of a request, looked into as late as possible.
@@ -157,5 +171,13 @@ pub(super) fn joined<'r>(headers: &'r HeaderMap, name: &HeaderName) -> Option<Co
     Some(joined)
 }
 
+/// By these agents of the signed generation ask for a bundle, whose type they get all the same.
+const BUNDLE_SYNONYMS: [&str; 2] = ["application/octet-stream", "application/gzip"];
+/// YAML was registered in 2024 (RFC 9512) and had other names before.
+const YAML_SYNONYMS: [&str; 3] = [
+    "application/x-yaml",
+    "text/yaml",
+    "application/octet-stream",
+];
 /// A store is asked about each of them.
 const MAX_TAGS: usize = 8;

@@ -6,6 +6,7 @@ mod content;
 mod deployments;
 mod exchange;
 mod fake_fleet;
+mod generations;
 mod manifest;
 mod over_store;
 mod placement;
@@ -16,6 +17,7 @@ mod publish_properties;
 mod refusals;
 #[cfg(feature = "server")]
 mod server;
+mod signed;
 mod status;
 mod store;
 mod store_fleet;

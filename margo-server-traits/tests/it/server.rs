@@ -5,6 +5,8 @@ mod ends;
 mod files;
 mod handshakes;
 mod repeats;
+mod server_only;
+mod signed;
 mod wire;
 
 use std::convert::Infallible;
