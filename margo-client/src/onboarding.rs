@@ -49,6 +49,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex as Quick, PoisonError};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use margo_types::SpecVersion;
 use margo_types::endpoint::{PathCaller, Route};
 use margo_types::id::ClientId;
@@ -67,7 +69,7 @@ use crate::location::Location;
 use crate::signed::Channel;
 use crate::state::Owner;
 
-pub use self::root::fetch_root;
+pub use self::root::{fetch_root, keep_root};
 
 /// How a device enrols.
 #[derive(Clone, Debug)]
@@ -425,6 +427,18 @@ impl fmt::Debug for Enrolment {
             .field("standing", &self.standing())
             .finish_non_exhaustive()
     }
+}
+
+/// RFC 7468, in lines of 64 characters.
+fn pem_of(der: &[u8]) -> String {
+    let mut text = String::from("-----BEGIN CERTIFICATE-----\n");
+    for (position, character) in STANDARD.encode(der).chars().enumerate() {
+        if position > 0 && position % 64 == 0 {
+            text.push('\n');
+        }
+        text.push(character);
+    }
+    text + "\n-----END CERTIFICATE-----\n"
 }
 
 const SHORTEST_WAIT: Duration = Duration::from_mins(1);

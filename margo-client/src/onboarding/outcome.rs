@@ -14,6 +14,7 @@ use crate::api::Documents;
 use crate::error::{Error, ErrorKind};
 use crate::exchange::{Answer, misbehaved};
 use crate::identity::Material;
+use crate::onboarding::pem_of;
 use crate::signed::Channel;
 
 /// The body of the request.
@@ -135,18 +136,6 @@ fn client_id(body: &[u8]) -> Result<ClientId, margo_types::ReadError> {
     let reader = Reader::new().generation(SpecVersion::Rc1);
     let response = reader.read::<OnboardingResponse>(body)?;
     Ok(response.into_value().client_id)
-}
-
-/// RFC 7468, in lines of 64 characters.
-fn pem_of(der: &[u8]) -> String {
-    let mut text = String::from("-----BEGIN CERTIFICATE-----\n");
-    for (position, character) in STANDARD.encode(der).chars().enumerate() {
-        if position > 0 && position % 64 == 0 {
-            text.push('\n');
-        }
-        text.push(character);
-    }
-    text + "\n-----END CERTIFICATE-----\n"
 }
 
 const ASKED: &str = "the request for the enrolment of this device";

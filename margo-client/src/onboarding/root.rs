@@ -1,5 +1,6 @@
 //! The root certificate of a fleet manager (rc1-and-pre-draft.md section 6.1; contradictions 13 and 17).
 
+use std::path::Path;
 use std::time::Duration;
 
 use margo_types::endpoint::{PathCaller, Route};
@@ -12,7 +13,9 @@ use url::Url;
 use crate::api::ApiOptions;
 use crate::error::{Error, ErrorKind};
 use crate::exchange::{self, Bounds, Call, misbehaved};
+use crate::files;
 use crate::location::Location;
+use crate::onboarding::pem_of;
 use crate::trust::ServerTrust;
 
 /// Fetches the root certificate of the fleet manager at this URL, to be an anchor from now on.
@@ -77,6 +80,23 @@ pub async fn fetch_root(url: Url, trust: &ServerTrust) -> Result<Anchor, Error> 
             let what = "sends a root certificate that its own TLS certificate does not lead to";
             misbehaved(peer, what).because(error)
         })?;
+    Ok(anchor)
+}
+
+/// Fetches the root certificate, and keeps it in this file as PEM, where [`SigningFiles`](crate::identity::SigningFiles)
+/// look for it.
+///
+/// # Errors
+/// As for [`fetch_root`], and [`ErrorKind::State`] when the file cannot be written.
+pub async fn keep_root(url: Url, trust: &ServerTrust, file: &Path) -> Result<Anchor, Error> {
+    let anchor = fetch_root(url, trust).await?;
+    files::write_durably(file, pem_of(anchor.as_der()).as_bytes()).map_err(|error| {
+        let message = format!(
+            "the root certificate cannot be written to {}; check that its folder exists, the disk and the permissions",
+            file.display()
+        );
+        Error::new(ErrorKind::State, message).because(error)
+    })?;
     Ok(anchor)
 }
 
