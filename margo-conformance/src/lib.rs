@@ -7,6 +7,7 @@
 
 pub mod authority;
 pub mod gate;
+pub mod interop;
 pub mod load;
 pub mod registry;
 mod request;
