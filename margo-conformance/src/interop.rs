@@ -112,8 +112,8 @@ pub struct AgentRules {
     pub onboarding: OnboardingForm,
     /// How it writes its certificate.
     pub certificate: CertificateForm,
-    /// The `apiVersion` and `kind` of its capabilities.
-    pub capabilities: (&'static str, &'static str),
+    /// How its capabilities look.
+    pub capabilities: CapabilitiesForm,
     /// Whether it sends capabilities by `POST` (contradiction 23).
     pub posts_capabilities: bool,
     /// Whether it gives its client id as the device id.
@@ -159,6 +159,18 @@ pub enum OnboardingForm {
     Aligned,
     /// `public_certificate`; the answer has `client_id`, `client-<hex>-<unix>`, and an empty `endpoint_list`.
     Early,
+}
+
+/// How capabilities look (rc1-and-pre-draft.md section 8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CapabilitiesForm {
+    /// `DeviceCapabilities` with roles and resources, of the first OpenAPI.
+    Early,
+    /// `DeviceCapabilitiesManifest` with roles and resources.
+    Aligned,
+    /// `DeviceCapabilitiesManifest` with neither, and everything in `properties`.
+    Flat,
 }
 
 /// Who looks at signatures.

@@ -5,6 +5,7 @@
 )]
 #![doc = include_str!("../README.md")]
 
+pub mod agent;
 pub mod authority;
 pub mod gate;
 pub mod interop;

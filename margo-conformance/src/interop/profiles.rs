@@ -3,8 +3,8 @@
 use margo_types::signature;
 
 use super::{
-    AcceptRule, AgentRules, CachingForm, CertificateForm, DocumentForm, ErrorForm,
-    FleetManagerRules, OnboardingForm, Profile, Verifier,
+    AcceptRule, AgentRules, CachingForm, CapabilitiesForm, CertificateForm, DocumentForm,
+    ErrorForm, FleetManagerRules, OnboardingForm, Profile, Verifier,
 };
 
 /// rc1-and-pre-draft.md part I, in the aligned state S2.
@@ -35,7 +35,7 @@ pub(super) const STRICT: Profile = Profile {
         signing: AS_WRITTEN,
         onboarding: OnboardingForm::Aligned,
         certificate: CertificateForm::Base64Der,
-        capabilities: ("device.margo.org/v1alpha1", "DeviceCapabilitiesManifest"),
+        capabilities: CapabilitiesForm::Aligned,
         posts_capabilities: false,
         device_is_client: false,
         prefers_bundle: false,
@@ -75,7 +75,7 @@ pub(super) const SYMPHONY_2025_12: Profile = Profile {
         signing: signature::Profile::SYMPHONY_2025_12,
         onboarding: OnboardingForm::Early,
         certificate: CertificateForm::Base64Pem,
-        capabilities: ("device.margo/v1", "DeviceCapabilities"),
+        capabilities: CapabilitiesForm::Early,
         posts_capabilities: true,
         device_is_client: true,
         prefers_bundle: true,
@@ -109,7 +109,7 @@ pub(super) const SANDBOX_9421_2026: Profile = Profile {
     agent: AgentRules {
         signing: signature::Profile::SANDBOX_9421_2026,
         onboarding: OnboardingForm::Aligned,
-        capabilities: ("device.margo.org/v1alpha1", "DeviceCapabilitiesManifest"),
+        capabilities: CapabilitiesForm::Flat,
         device_is_client: false,
         singular_status: false,
         status: ("deployment.margo.org/v1alpha1", "DeploymentStatusManifest"),
