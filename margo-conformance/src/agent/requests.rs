@@ -83,7 +83,7 @@ impl Requests {
         } else {
             "PUT"
         };
-        let path = self.of_client("capabilities");
+        let path = self.client_path("capabilities");
         self.with_body(method, &path, &capabilities(self.rules.capabilities, id))
     }
 
@@ -91,18 +91,18 @@ impl Requests {
     pub fn manifest(&self, tag: Option<&str>) -> Vec<u8> {
         let mut headers = vec![("Accept", media_type::MANIFEST)];
         headers.extend(tag.map(|tag| ("If-None-Match", tag)));
-        self.request("GET", &self.of_client("deployments"), &headers, "")
+        self.request("GET", &self.client_path("deployments"), &headers, "")
     }
 
     /// For a bundle.
     pub fn bundle(&self, digest: &Digest) -> Vec<u8> {
-        let path = self.of_client(&format!("bundles/{digest}"));
+        let path = self.client_path(&format!("bundles/{digest}"));
         self.request("GET", &path, &[("Accept", media_type::BUNDLE)], "")
     }
 
     /// For the document of a deployment.
     pub fn document(&self, deployment: &DeploymentId, digest: &Digest) -> Vec<u8> {
-        let path = self.of_client(&format!("deployments/{deployment}/{digest}"));
+        let path = self.client_path(&format!("deployments/{deployment}/{digest}"));
         self.request("GET", &path, &[("Accept", media_type::YAML)], "")
     }
 
@@ -113,7 +113,7 @@ impl Requests {
         } else {
             "deployments"
         };
-        let path = self.of_client(&format!("{segment}/{}/status", deployment.id));
+        let path = self.client_path(&format!("{segment}/{}/status", deployment.id));
         let state = if self.rules.capital_states {
             capital(state.as_str())
         } else {
@@ -131,6 +131,15 @@ impl Requests {
             components.join(","),
         );
         self.with_body("POST", &path, &body)
+    }
+
+    /// The path of something that belongs to its client, such as `deployments`.
+    ///
+    /// # Panics
+    /// When it is not enrolled.
+    pub fn client_path(&self, rest: &str) -> String {
+        let client = self.client.as_ref().expect("the agent is enrolled");
+        format!("/api/v1/clients/{client}/{rest}")
     }
 
     /// Any request, signed as all are.
@@ -174,11 +183,6 @@ impl Requests {
 
     fn with_body(&self, method: &str, path: &str, body: &str) -> Vec<u8> {
         self.request(method, path, &[("Content-Type", media_type::JSON)], body)
-    }
-
-    fn of_client(&self, rest: &str) -> String {
-        let client = self.client.as_ref().expect("the agent is enrolled");
-        format!("/api/v1/clients/{client}/{rest}")
     }
 }
 
