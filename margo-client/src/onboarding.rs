@@ -302,9 +302,13 @@ impl Enrolment {
                 });
                 Ok(member)
             }
-            (Err(error), None) => {
+            (Err(mut error), None) => {
                 if let Some(standing) = standing_of(&error) {
                     inner.stand(standing);
+                }
+                // It is the device that is refused, and not what it was about to say: nothing is given up for it.
+                if error.kind() == ErrorKind::Refused && !error.is_retryable() {
+                    error.set_kind(ErrorKind::Untrusted);
                 }
                 Err(error)
             }
