@@ -98,7 +98,7 @@ async fn a_device_that_is_not_taken_says_why_and_keeps_nothing() {
         ),
         (
             json(200, r#"{"status":"PENDING_APPROVAL"}"#).retry_after(90),
-            Untrusted,
+            Refused,
             true,
             Some(90),
             "has not decided",
@@ -119,7 +119,7 @@ async fn a_device_that_is_not_taken_says_why_and_keeps_nothing() {
         ),
         (
             json(400, r#"{"error":"Invalid certificate"}"#),
-            Refused,
+            Untrusted,
             false,
             None,
             "Invalid certificate",
