@@ -23,7 +23,7 @@ struct Inner {
 pub enum ErrorKind {
     /// The fleet manager could not be reached, or the connection broke: the network, or its downtime.
     Unreachable,
-    /// The peer is not the fleet manager of this device, or does not take this device's SVID.
+    /// The peer is not the fleet manager of this device, or does not take this device for who it is.
     Untrusted,
     /// The fleet manager refused the request, with a problem document or without.
     Refused,
@@ -31,6 +31,8 @@ pub enum ErrorKind {
     Misbehaved,
     /// Bytes do not have the digest they are named by, or a manifest is older than the one held: a security event.
     Integrity,
+    /// The generation that is spoken has no way to say this: nothing was sent, and nothing else is held up by it.
+    Unsupported,
     /// The state on disk is damaged, of a newer version, in use by another process, or cannot be written.
     State,
     /// The set-up is wrong: a URL, a certificate, a time zone.

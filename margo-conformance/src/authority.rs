@@ -106,7 +106,7 @@ impl Authority {
 
     /// An SVID of the profile that Margo prescribes.
     pub fn issue(&self, id: &SpiffeId, lifetime: Lifetime) -> IssuedSvid {
-        self.issue_leaf(&leaf_params(id, lifetime))
+        self.issue_leaf(&leaf_params(vec![uri(id)], lifetime))
     }
 
     /// An SVID of any shape: `change` gets the parameters of a valid one, that of the client `client-1` of the fleet
@@ -118,7 +118,7 @@ impl Authority {
         let id = ClientId::parse("client-1")
             .and_then(|client| SpiffeId::wfm_client(&self.domain, "wfm-1", &client))
             .expect("both ids are path segments");
-        let mut params = leaf_params(&id, Lifetime::default());
+        let mut params = leaf_params(vec![uri(&id)], Lifetime::default());
         change(&mut params);
         self.issue_leaf(&params)
     }
@@ -128,12 +128,20 @@ impl Authority {
     /// # Panics
     /// When the name is neither.
     pub fn issue_tls(&self, name: &str) -> IssuedSvid {
-        self.issue_with(|params| {
-            params.subject_alt_names = vec![match name.parse::<IpAddr>() {
-                Ok(address) => SanType::IpAddress(address),
-                Err(_) => SanType::DnsName(name.try_into().expect("a DNS name is ASCII")),
-            }];
-        })
+        self.issue_server(&[name], Lifetime::default())
+    }
+
+    /// The certificate of a plain HTTPS server of these DNS names and IP addresses.
+    ///
+    /// # Panics
+    /// When a name is neither.
+    pub fn issue_server(&self, names: &[&str], lifetime: Lifetime) -> IssuedSvid {
+        let name = |name: &&str| match name.parse::<IpAddr>() {
+            Ok(address) => SanType::IpAddress(address),
+            Err(_) => SanType::DnsName((*name).try_into().expect("a DNS name is ASCII")),
+        };
+        let names = names.iter().map(name).collect();
+        self.issue_leaf(&leaf_params(names, lifetime))
     }
 
     fn issue_leaf(&self, params: &CertificateParams) -> IssuedSvid {
@@ -271,10 +279,13 @@ fn authority_params(name: &str) -> CertificateParams {
     params
 }
 
-fn leaf_params(id: &SpiffeId, lifetime: Lifetime) -> CertificateParams {
-    let uri = id.as_str().try_into().expect("a SPIFFE ID is ASCII");
+fn uri(id: &SpiffeId) -> SanType {
+    SanType::URI(id.as_str().try_into().expect("a SPIFFE ID is ASCII"))
+}
+
+fn leaf_params(names: Vec<SanType>, lifetime: Lifetime) -> CertificateParams {
     let mut params = params("margo svid", lifetime);
-    params.subject_alt_names = vec![SanType::URI(uri)];
+    params.subject_alt_names = names;
     params.is_ca = IsCa::ExplicitNoCa;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![

@@ -5,8 +5,10 @@
 )]
 #![doc = include_str!("../README.md")]
 
+pub mod agent;
 pub mod authority;
 pub mod gate;
+pub mod interop;
 pub mod load;
 pub mod registry;
 mod request;

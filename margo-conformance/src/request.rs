@@ -30,6 +30,18 @@ impl RecordedRequest {
         }
     }
 
+    /// The whole as text: the request line, the headers with lower-case names in the order they came, an empty line, the
+    /// body.
+    pub fn to_text(&self) -> String {
+        let mut text = format!("{} HTTP/1.1\n", self.line());
+        for (name, value) in &self.headers {
+            let value = String::from_utf8_lossy(value.as_bytes());
+            text.extend([name.as_str(), ": ", &value, "\n"]);
+        }
+        text.push('\n');
+        text + &String::from_utf8_lossy(&self.body)
+    }
+
     /// The value of a header, if it is there and is text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()

@@ -1,4 +1,5 @@
-//! A fleet manager of the newest generation, over mutual TLS, that does what a test tells it to (rc3.md sections 3 to 6).
+//! A fleet manager that does what a test tells it to, of either generation: the newest over mutual TLS (rc3.md sections 3 to
+//! 6), the signed one over TLS of the server alone (rc1-and-pre-draft.md part I).
 //!
 //! ```no_run
 //! # async fn test(
@@ -6,6 +7,7 @@
 //! #     id: &margo_types::id::SpiffeId,
 //! #     deployment: &margo_types::deployment::ApplicationDeployment,
 //! # ) {
+//! use margo_conformance::interop::Profile;
 //! use margo_conformance::wfm::{Answer, FakeWfm, Lie};
 //! use margo_types::endpoint::Operation;
 //! use margo_types::status::DeploymentState;
@@ -15,12 +17,19 @@
 //! wfm.fail_next(Operation::Manifest, 2, Answer::problem(503).retry_after(1));
 //! wfm.wait_for_status(&deployment.id, &DeploymentState::Installed).await;
 //! wfm.lie(Lie::WrongDigest);
+//!
+//! let other = FakeWfm::start_signed(authority, Profile::SYMPHONY_2025_12).await;
+//! other.fail_next(Operation::Onboard, 3, Answer::pending());
 //! # }
 //! ```
 
 mod answer;
+mod content;
 mod desired;
+mod rc3;
 mod serve;
+mod signed;
+mod speech;
 mod state;
 mod tls;
 
@@ -29,45 +38,64 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use margo_types::SpecVersion;
+use jiff::Timestamp;
 use margo_types::capabilities::DeviceCapabilities;
 use margo_types::deployment::ApplicationDeployment;
 use margo_types::endpoint::Operation;
-use margo_types::id::{DeploymentId, DeviceId, SpiffeId};
+use margo_types::id::{ClientId, DeploymentId, DeviceId, SpiffeId};
 use margo_types::manifest::ManifestVersion;
+use margo_types::onboarding::Certificate;
 use margo_types::status::{DeploymentState, DeploymentStatus};
 
 pub use self::answer::Answer;
 pub use self::desired::Lie;
+use self::speech::Speech;
 use self::state::{Shared, State};
 use crate::authority::{Authority, IssuedSvid, Lifetime};
+use crate::interop::{FleetManagerRules, Profile};
 use crate::request::RecordedRequest;
 use crate::server::Port;
 
-/// A fleet manager that has one desired state for whoever presents an SVID of its authority.
+/// A fleet manager that has one desired state for whoever asks as one of its clients.
 ///
-/// It is an independent reading of the specification: nothing of margo-server-traits is in it. Whom it speaks to it does
-/// not judge beyond the certificate chain; the requests have the certificates.
+/// It is an independent reading of the specification: nothing of margo-server-traits is in it. In the newest generation
+/// its clients are all with an SVID of its authority, beyond whose chain it does not judge; in the signed one, all that
+/// have enrolled.
 #[derive(Debug)]
 pub struct FakeWfm {
     port: Port,
     shared: Arc<Shared>,
-    id: SpiffeId,
 }
 
 impl FakeWfm {
-    /// Starts one with an SVID of this ID, and an empty manifest of version 1.
+    /// Starts one of the newest generation with an SVID of this ID, and an empty manifest of version 1.
     ///
     /// The ID may be any: a test may want a fleet manager that its client must not recognise.
     pub async fn start(authority: &Authority, id: &SpiffeId) -> Self {
-        let config = tls::config(authority, id, Lifetime::default());
-        let shared = Arc::new(Shared::new(config));
+        Self::start_speaking(authority, Speech::Newest(id.clone())).await
+    }
+
+    /// Starts one of the signed generation that behaves as this profile has it, with an empty manifest of version 1.
+    ///
+    /// Its certificate is for `127.0.0.1`, `localhost` and `wfm.example.test`.
+    pub async fn start_signed(authority: &Authority, profile: Profile) -> Self {
+        Self::start_signed_with(authority, profile.fleet_manager).await
+    }
+
+    /// The same with rules of a test's own.
+    pub async fn start_signed_with(authority: &Authority, rules: FleetManagerRules) -> Self {
+        Self::start_speaking(authority, Speech::Signed(Box::new(rules))).await
+    }
+
+    async fn start_speaking(authority: &Authority, speech: Speech) -> Self {
+        let tls = speech.tls(authority, Lifetime::default());
+        let shared = Arc::new(Shared::new(speech, tls));
+        shared.change(|state| state.enrolments.root = authority.anchor().into_der());
         let served = Arc::clone(&shared);
         let handle = move |stream| serve::connection(stream, Arc::clone(&served));
         Self {
             port: Port::listen(handle).await,
             shared,
-            id: id.clone(),
         }
     }
 
@@ -76,26 +104,27 @@ impl FakeWfm {
         self.port.host()
     }
 
-    /// `https://127.0.0.1:PORT`.
+    /// `https://127.0.0.1:PORT`, with the prefix of its profile if that has one.
     pub fn url(&self) -> String {
-        format!("https://{}", self.host())
+        format!("https://{}{}", self.host(), self.shared.speech.prefix())
     }
 
-    /// Its SPIFFE ID.
-    pub const fn id(&self) -> &SpiffeId {
-        &self.id
-    }
-
-    /// Presents an SVID of this authority, and trusts no other, from the next connection on.
+    /// Presents a certificate of this authority from the next connection on, trusts no other, and gives its root out.
     pub fn move_to(&self, authority: &Authority, lifetime: Lifetime) {
-        self.shared
-            .set_tls(tls::config(authority, &self.id, lifetime));
+        let tls = self.shared.speech.tls(authority, lifetime);
+        self.shared.set_tls(tls);
+        self.change(|state| state.enrolments.root = authority.anchor().into_der());
     }
 
     /// Presents this certificate, which may be any, from the next connection on.
     pub fn present(&self, authority: &Authority, certificate: &IssuedSvid) {
-        self.shared
-            .set_tls(tls::config_with(authority, certificate));
+        let tls = self.shared.speech.tls_with(authority, certificate);
+        self.shared.set_tls(tls);
+    }
+
+    /// Stops its clock, by which it judges when a request was signed, at this time.
+    pub fn stop_clock(&self, at: Timestamp) {
+        self.change(|state| state.stopped_at = Some(at));
     }
 
     /// Cuts all connections and takes no others, as if it were down.
@@ -114,10 +143,9 @@ impl FakeWfm {
     /// Adds a deployment, or replaces that of the same ID, in a new manifest.
     ///
     /// # Panics
-    /// When the newest generation cannot express the deployment.
+    /// When its generation cannot express the deployment.
     pub fn assign(&self, deployment: &ApplicationDeployment) {
-        let document = margo_types::write(deployment, SpecVersion::NEWEST)
-            .expect("the newest generation can express the deployment");
+        let document = self.shared.speech.document(deployment);
         self.assign_document(&deployment.id, document);
     }
 
@@ -139,6 +167,24 @@ impl FakeWfm {
     /// Publishes what is desired now under this version, whatever came before.
     pub fn publish_as(&self, version: ManifestVersion) {
         self.change(|state| state.desired.publish_as(version));
+    }
+}
+
+/// Who may ask, in the signed generation.
+impl FakeWfm {
+    /// Enrols a client with a certificate, as an operator does by hand; one that is enrolled gets another certificate.
+    pub fn enrol(&self, client: &ClientId, certificate: &Certificate) {
+        self.change(|state| state.enrolments.add(client.clone(), certificate.clone()));
+    }
+
+    /// Forgets a client.
+    pub fn expel(&self, client: &ClientId) {
+        self.change(|state| state.enrolments.remove(client));
+    }
+
+    /// The clients with all certificates they enrolled with, as these came.
+    pub fn clients(&self) -> BTreeMap<ClientId, Vec<Certificate>> {
+        self.shared.look(|state| state.enrolments.clients().clone())
     }
 }
 

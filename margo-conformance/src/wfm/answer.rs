@@ -51,6 +51,17 @@ impl Answer {
         Self::body(problem.status, media_type::PROBLEM, body)
     }
 
+    /// The operator has not decided yet whether the client is enrolled; the specification has no word for it
+    /// (rc1-and-pre-draft.md contradiction 53).
+    pub fn pending() -> Self {
+        Self::body(202, media_type::JSON, r#"{"status":"pending"}"#).retry_after(1)
+    }
+
+    /// The client is not enrolled, and will not be (rc1-and-pre-draft.md section 6.2).
+    pub fn rejected() -> Self {
+        Self::body(403, media_type::JSON, r#"{"error":"Client rejected"}"#)
+    }
+
     /// The error page of some proxy in between.
     pub fn html(status: u16) -> Self {
         let page = "<!doctype html><title>Oops</title><p>The gateway is tired.";

@@ -1,8 +1,9 @@
-//! Manifests, bundles and documents, true and false (rc3.md section 3).
+//! Manifests, bundles and documents, true and false (rc3.md section 3; rc1-and-pre-draft.md section 7).
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use margo_types::endpoint::{PathCaller, Route};
 use margo_types::id::DeploymentId;
 use margo_types::manifest::{BundleReference, DeploymentReference, ManifestVersion, StateManifest};
 use margo_types::{Digest, SpecVersion};
@@ -57,28 +58,36 @@ impl Desired {
         self.version = version;
     }
 
-    /// The manifest as it is served now.
-    pub(super) fn manifest(&mut self) -> Bytes {
+    /// The manifest as it is served now to this caller.
+    pub(super) fn manifest(
+        &mut self,
+        generation: SpecVersion,
+        caller: &PathCaller,
+    ) -> StateManifest {
+        let url = |route: Route| {
+            let path = route.path(generation, caller);
+            path.expect("a generation has paths for its own callers")
+        };
         let all = self
             .deployments
             .iter()
             .map(|(id, bytes)| (*id, bytes.clone()));
         let all: Vec<(DeploymentId, Bytes)> = all.collect();
-        let manifest = match self.lie {
+        match self.lie {
             Some(Lie::LowerVersion) => {
                 let lower = ManifestVersion::new(self.version.get() - 1);
                 StateManifest::new(lower.unwrap_or(self.version), None, Vec::new())
             }
             Some(Lie::SameVersion) => StateManifest::new(self.version, None, Vec::new()),
             Some(Lie::IncompleteBundle) => {
-                let bundle = self.bundle(all.get(1..).unwrap_or_default());
-                StateManifest::new(self.version, bundle, references(&all))
+                let bundle = self.bundle(all.get(1..).unwrap_or_default(), url);
+                StateManifest::new(self.version, bundle, references(&all, url))
             }
-            _ => StateManifest::new(self.version, self.bundle(&all), references(&all)),
-        };
-        margo_types::write(&manifest, SpecVersion::NEWEST)
-            .expect("the newest generation has state manifests")
-            .into()
+            _ => {
+                let bundle = self.bundle(&all, url);
+                StateManifest::new(self.version, bundle, references(&all, url))
+            }
+        }
     }
 
     /// The document of a deployment that was published some time.
@@ -89,6 +98,12 @@ impl Desired {
     /// A bundle that a served manifest referred to.
     pub(super) fn bundle_bytes(&self, digest: &Digest) -> Option<Bytes> {
         self.as_served(self.bundles.get(digest)?)
+    }
+
+    /// Forgets all bundles but that of this manifest.
+    pub(super) fn forget_other_bundles(&mut self, manifest: &StateManifest) {
+        let kept = manifest.bundle.as_ref().map(|bundle| bundle.digest);
+        self.bundles.retain(|digest, _| Some(*digest) == kept);
     }
 
     fn as_served(&self, bytes: &Bytes) -> Option<Bytes> {
@@ -108,7 +123,11 @@ impl Desired {
     }
 
     /// Keeps the bundle of these deployments and refers to it; there is none of none.
-    fn bundle(&mut self, deployments: &[(DeploymentId, Bytes)]) -> Option<BundleReference> {
+    fn bundle(
+        &mut self,
+        deployments: &[(DeploymentId, Bytes)],
+        url: impl Fn(Route) -> String,
+    ) -> Option<BundleReference> {
         let members: Vec<(DeploymentId, &[u8])> = deployments
             .iter()
             .map(|(id, bytes)| (*id, bytes.as_ref()))
@@ -116,7 +135,7 @@ impl Desired {
         let bundle = margo_package::bundle::build(&members).ok()?;
         let (digest, length) = (bundle.digest, bundle.bytes.len() as u64);
         self.bundles.insert(digest, bundle.bytes.into());
-        let url = format!("/api/v1/bundles/{digest}");
+        let url = url(Route::Bundle { digest });
         Some(BundleReference::new(digest, length, url))
     }
 }
@@ -133,11 +152,17 @@ impl Default for Desired {
     }
 }
 
-fn references(deployments: &[(DeploymentId, Bytes)]) -> Vec<DeploymentReference> {
+fn references(
+    deployments: &[(DeploymentId, Bytes)],
+    url: impl Fn(Route) -> String,
+) -> Vec<DeploymentReference> {
     let reference = |(id, bytes): &(DeploymentId, Bytes)| {
-        let digest = Digest::of(bytes);
-        let url = format!("/api/v1/deployments/{id}/{digest}");
-        DeploymentReference::new(*id, digest, bytes.len() as u64, url)
+        let (deployment_id, digest) = (*id, Digest::of(bytes));
+        let url = url(Route::Deployment {
+            deployment_id,
+            digest,
+        });
+        DeploymentReference::new(deployment_id, digest, bytes.len() as u64, url)
     };
     deployments.iter().map(reference).collect()
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
+use jiff::Timestamp;
 use margo_types::capabilities::DeviceCapabilities;
 use margo_types::endpoint::Operation;
 use margo_types::id::{DeploymentId, DeviceId};
@@ -13,11 +14,14 @@ use tokio::sync::watch;
 
 use super::answer::Answer;
 use super::desired::Desired;
+use super::signed::Enrolments;
+use super::speech::Speech;
 use crate::request::RecordedRequest;
 use crate::server::lock;
 
 /// The state, shared by the handle and the connections.
 pub(super) struct Shared {
+    pub(super) speech: Speech,
     tls: Mutex<Arc<ServerConfig>>,
     state: Mutex<State>,
     changed: watch::Sender<()>,
@@ -32,6 +36,9 @@ pub(super) struct State {
     pub(super) requests: Vec<(Option<Operation>, RecordedRequest)>,
     reports: Vec<DeploymentStatus>,
     pub(super) devices: BTreeMap<DeviceId, DeviceCapabilities>,
+    pub(super) enrolments: Enrolments,
+    /// What the clock shows, if it stands still.
+    pub(super) stopped_at: Option<Timestamp>,
 }
 
 #[derive(Debug)]
@@ -41,8 +48,9 @@ struct Fault {
 }
 
 impl Shared {
-    pub(super) fn new(tls: ServerConfig) -> Self {
+    pub(super) fn new(speech: Speech, tls: ServerConfig) -> Self {
         Self {
+            speech,
             tls: Mutex::new(Arc::new(tls)),
             state: Mutex::default(),
             changed: watch::Sender::new(()),
@@ -76,12 +84,18 @@ impl fmt::Debug for Shared {
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
         formatter
             .debug_struct("Shared")
+            .field("speech", &self.speech)
             .field("state", &self.state)
             .finish_non_exhaustive()
     }
 }
 
 impl State {
+    /// The time by its clock.
+    pub(super) fn now(&self) -> Timestamp {
+        self.stopped_at.unwrap_or_else(Timestamp::now)
+    }
+
     pub(super) fn fail(&mut self, operation: Operation, times: usize, answer: Answer) {
         let faults = self.faults.entry(operation).or_default();
         faults.push_back(Fault {

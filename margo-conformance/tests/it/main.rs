@@ -4,6 +4,7 @@ mod authority;
 mod edges;
 mod end_to_end;
 mod gate;
+mod interop;
 mod load;
 mod registry;
 #[cfg(feature = "torture")]

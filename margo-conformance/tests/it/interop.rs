@@ -1,0 +1,96 @@
+//! The signed generation as it is spoken in the field: fakes, recorded requests, and both of our sides against them.
+
+mod fakes;
+mod quirks;
+mod recorded;
+
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use margo_conformance::agent::FakeAgent;
+use margo_conformance::authority::Authority;
+use margo_conformance::interop::Profile;
+use margo_types::deployment::ApplicationDeployment;
+use margo_types::id::{ClientId, TrustDomain};
+use margo_types::read;
+
+/// A key that never changes, and the certificate that an agent enrols with.
+#[derive(Clone, Copy)]
+struct Key {
+    key: &'static str,
+    certificate: &'static str,
+}
+
+macro_rules! keys {
+    ($($name:ident $file:literal;)*) => {
+        $(const $name: Key = Key {
+            key: include_str!(concat!("interop/keys/", $file, ".pem")),
+            certificate: include_str!(concat!("interop/keys/", $file, ".cert.pem")),
+        };)*
+    };
+}
+
+keys! {
+    ED25519 "ed25519";
+    P256 "p256";
+    P384 "p384";
+    RSA "rsa";
+}
+
+fn authority() -> Authority {
+    Authority::new(&TrustDomain::parse("plant.example").unwrap())
+}
+
+fn agent(profile: Profile, url: &str, authority: &Authority, key: Key) -> FakeAgent {
+    FakeAgent::new(profile, url, authority, key.key, key.certificate)
+}
+
+/// The id under which the agent of a profile is enrolled in what was recorded.
+fn recorded_client(profile: Profile) -> ClientId {
+    let id = if profile == Profile::SYMPHONY_2025_12 {
+        "client-5e1f2a-1767225600"
+    } else {
+        "3f8a1c52-6b1e-4d7a-9a44-51b0a6a3c001"
+    };
+    ClientId::parse(id).unwrap()
+}
+
+/// When the first recorded request was signed, and this many seconds later.
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_767_225_600 + seconds).unwrap()
+}
+
+/// What was recorded of a profile under this name, with line ends of HTTP in the head.
+fn recorded(profile: Profile, name: &str) -> Vec<u8> {
+    let path = wire().join(profile.name).join(format!("{name}.http"));
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
+    let (head, body) = text.split_once("\n\n").unwrap();
+    let body = body.strip_suffix('\n').unwrap_or(body);
+    format!("{}\r\n\r\n{body}", head.replace('\n', "\r\n")).into_bytes()
+}
+
+fn wire() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/interop/wire")
+}
+
+fn deployment() -> ApplicationDeployment {
+    read(DEPLOYMENT.as_bytes()).unwrap().into_value()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+const HOST: &str = "wfm.example.test";
+
+const DEPLOYMENT: &str = "\
+id: 6f1d2c0a-3b54-4a8e-9d57-0c2f5b7e8a91
+metadata: {name: kiln-watch, namespace: kilns}
+spec:
+  applicationId: kiln-watch
+  deploymentProfile:
+    type: compose
+    components:
+      - name: watch
+        properties: {repository: oci://registry.example/kilns/watch, revision: 1.0.0}
+";
