@@ -16,3 +16,5 @@ mod recovery;
 mod retries;
 mod rotation;
 mod station;
+
+pub(crate) use self::station::host;

@@ -1,6 +1,7 @@
 //! The signed generation as it is spoken in the field: fakes, recorded requests, and both of our sides against them.
 
 mod fakes;
+mod our_client;
 mod quirks;
 mod recorded;
 
@@ -60,10 +61,15 @@ fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_767_225_600 + seconds).unwrap()
 }
 
-/// What was recorded of a profile under this name, with line ends of HTTP in the head.
-fn recorded(profile: Profile, name: &str) -> Vec<u8> {
+/// What was recorded of a profile under this name. Bodies end with a line feed that is not theirs.
+fn recorded_text(profile: Profile, name: &str) -> String {
     let path = wire().join(profile.name).join(format!("{name}.http"));
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path:?}: {error}"))
+}
+
+/// The same with line ends of HTTP in the head, as it goes over the wire.
+fn recorded(profile: Profile, name: &str) -> Vec<u8> {
+    let text = recorded_text(profile, name);
     let (head, body) = text.split_once("\n\n").unwrap();
     let body = body.strip_suffix('\n').unwrap_or(body);
     format!("{}\r\n\r\n{body}", head.replace('\n', "\r\n")).into_bytes()

@@ -385,7 +385,7 @@ fn content_of(deployment: &ApplicationDeployment) -> String {
 }
 
 /// A device of the vendor ACME that hosts Compose applications.
-pub(super) fn host(device: &str) -> DeviceCapabilities {
+pub(crate) fn host(device: &str) -> DeviceCapabilities {
     let mut properties = gateway(device).properties;
     properties.cpus = Some(vec![Cpu::new(4.0, None)]);
     properties.memory = Some("8Gi".parse().unwrap());
@@ -405,7 +405,7 @@ pub(super) fn of_vendor(mut device: DeviceCapabilities, vendor: &str) -> DeviceC
 }
 
 /// A device that hosts nothing.
-pub(super) fn gateway(device: &str) -> DeviceCapabilities {
+pub(crate) fn gateway(device: &str) -> DeviceCapabilities {
     let id = device.parse().unwrap();
     DeviceCapabilities::new(DeviceProperties::new(id, "ACME", "E7", "0001"))
 }
