@@ -1,5 +1,9 @@
 //! What a device asks of its fleet manager, whatever generation they speak.
 
+mod dialect;
+mod interface;
+mod options;
+mod rc1;
 mod rc3;
 
 use std::fmt;
@@ -15,7 +19,10 @@ use margo_types::{Exact, SpecVersion};
 
 use crate::Error;
 
-pub use self::rc3::{ApiOptions, Rc3Api};
+pub use self::dialect::{Dialect, Documents};
+pub use self::options::ApiOptions;
+pub use self::rc1::Rc1Api;
+pub use self::rc3::Rc3Api;
 
 /// The management interface as a device sees it.
 ///

@@ -31,6 +31,8 @@ pub enum ErrorKind {
     Misbehaved,
     /// Bytes do not have the digest they are named by, or a manifest is older than the one held: a security event.
     Integrity,
+    /// The generation that is spoken has no way to say this: nothing was sent, and nothing else is held up by it.
+    Unsupported,
     /// The state on disk is damaged, of a newer version, in use by another process, or cannot be written.
     State,
     /// The set-up is wrong: a URL, a certificate, a time zone.

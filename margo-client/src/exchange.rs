@@ -1,6 +1,7 @@
 //! One HTTP exchange: bounded in bytes and time, decoded, and every failure put into words.
 
 mod body;
+mod call;
 mod coding;
 mod failure;
 
@@ -12,9 +13,26 @@ use margo_types::problem::{BackoffStrategy, Problem, RetryAdvice};
 use reqwest::header::{
     ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, RETRY_AFTER,
 };
-use reqwest::{RequestBuilder, Response, StatusCode};
+use reqwest::{Client, ClientBuilder, RequestBuilder, Response, StatusCode, redirect};
+use rustls::ClientConfig;
 
 use crate::error::{Error, ErrorKind};
+
+pub(crate) use self::call::Call;
+
+/// HTTP/1.1 over this TLS and nothing else: no proxies, no redirects, nothing repeated.
+pub(crate) fn client_builder(tls: ClientConfig, connect: Duration) -> ClientBuilder {
+    Client::builder()
+        .tls_backend_preconfigured(tls)
+        .https_only(true)
+        .http1_only()
+        .no_proxy()
+        .redirect(redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .referer(false)
+        .connect_timeout(connect)
+        .pool_idle_timeout(LONGEST_REST)
+}
 
 /// How much an exchange may take.
 #[derive(Clone, Copy, Debug)]
@@ -96,6 +114,17 @@ impl Answer {
 
     /// The error that an answer without success is, in words that say what was asked for.
     pub(crate) fn refusal(&self, peer: &str, asked: &str) -> Error {
+        let hint = match self.status {
+            StatusCode::UNAUTHORIZED => {
+                "it does not take the SVID of this device; ask its operator"
+            }
+            _ => "",
+        };
+        self.refusal_hinting(peer, asked, hint)
+    }
+
+    /// The same with what to do about it, where the answer is the fleet manager's own word.
+    pub(crate) fn refusal_hinting(&self, peer: &str, asked: &str, hint: &str) -> Error {
         let status = self.status.as_u16();
         let problem = Problem::from_error_body(status, self.header(CONTENT_TYPE), &self.body);
         let retry_after = self.header(RETRY_AFTER);
@@ -110,10 +139,7 @@ impl Answer {
                     "a web page or plain text is not the fleet manager's word; check the URL, and what stands between here and there",
                 )
             }
-            401 => (
-                ErrorKind::Untrusted,
-                "it does not take the SVID of this device; ask its operator",
-            ),
+            401 => (ErrorKind::Untrusted, hint),
             300..400 => (
                 ErrorKind::Misbehaved,
                 "redirects are not followed; configure the URL that it leads to",
@@ -126,7 +152,7 @@ impl Answer {
                     "something between here and there does not reach it",
                 )
             }
-            400..600 => (ErrorKind::Refused, ""),
+            400..600 => (ErrorKind::Refused, hint),
             _ => (ErrorKind::Misbehaved, "that is no answer to this request"),
         };
         let mut message = format!("{peer} answers {} to {asked}", phrase(&problem));
@@ -190,5 +216,7 @@ fn phrase(problem: &Problem) -> String {
         .collect()
 }
 
+/// Servers close idle connections after a minute or so.
+const LONGEST_REST: Duration = Duration::from_secs(50);
 const MAX_TITLE: usize = 200;
 const MAX_FIELDS: usize = 8;

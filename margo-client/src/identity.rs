@@ -1,6 +1,10 @@
 //! From files to the identity of a WFM client, and again whenever a file changes (rc3.md sections 7.2 to 7.7, D72).
+//!
+//! Clients of the newest generation are SVIDs ([`IdentityFiles`]); those of the signed generation are keys with a
+//! certificate ([`SigningFiles`]).
 
-use std::fs;
+mod signing;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,7 +13,10 @@ use margo_types::svid::{Identity, IdentityError, InvalidSvid, Svid};
 use margo_types::trust::TrustBundle;
 
 use crate::error::{Error, ErrorKind};
-use crate::trust;
+use crate::{files, trust};
+
+pub(crate) use self::signing::Material;
+pub use self::signing::{SigningFiles, SigningIdentity, SigningWatch};
 
 /// The files that a WFM client's identity is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,19 +80,16 @@ impl IdentityFiles {
     /// # Errors
     /// As for [`load`](Self::load).
     pub fn load_svid(&self) -> Result<Svid, Error> {
-        self.svid_of(&read(&self.svid, SVID)?, &read(&self.key, KEY)?)
+        self.svid_of(
+            &files::read(&self.svid, SVID)?,
+            &files::read(&self.key, KEY)?,
+        )
     }
 
     /// What is wrong when others than the owner may read the private key; `None` when they may not, or it cannot be
     /// known (C16).
     pub fn key_exposure(&self) -> Option<String> {
-        let mode = permissions(&self.key)?;
-        (mode & 0o077 != 0).then(|| {
-            let path = self.key.display();
-            format!(
-                "others may read the private key {path} (mode {mode:04o}); run chmod 600 {path}"
-            )
-        })
+        files::key_exposure(&self.key)
     }
 
     fn svid_of(&self, chain: &[u8], key: &[u8]) -> Result<Svid, Error> {
@@ -155,24 +159,7 @@ impl IdentityWatch {
 
     /// Looks at the files every so often, for ever. What goes wrong is logged once for every distinct fault.
     pub async fn run(mut self, every: Duration) {
-        let mut last_fault = None;
-        loop {
-            tokio::time::sleep(every).await;
-            match self.poll() {
-                Ok(true) => tracing::info!(id = %self.identity.id(), "the identity was renewed"),
-                Ok(false) => {}
-                Err(error) => {
-                    let fault = Some(error.to_string());
-                    if fault != last_fault {
-                        let cause = std::error::Error::source(&error).map(ToString::to_string);
-                        tracing::warn!(%error, cause, "the identity stays as it was");
-                    }
-                    last_fault = fault;
-                    continue;
-                }
-            }
-            last_fault = None;
-        }
+        files::look_for_ever(every, || self.poll()).await;
     }
 }
 
@@ -188,9 +175,9 @@ type Digests = [Digest; 3];
 impl Contents {
     fn read(files: &IdentityFiles) -> Result<Self, Error> {
         Ok(Self {
-            svid: read(&files.svid, SVID)?,
-            key: read(&files.key, KEY)?,
-            bundle: read(&files.trust_bundle, "the trust bundle")?,
+            svid: files::read(&files.svid, SVID)?,
+            key: files::read(&files.key, KEY)?,
+            bundle: files::read(&files.trust_bundle, "the trust bundle")?,
         })
     }
 
@@ -208,36 +195,6 @@ impl Contents {
             setup(format!("the trust bundle {path} cannot be used")).because(error)
         })
     }
-}
-
-fn read(path: &Path, what: &str) -> Result<Vec<u8>, Error> {
-    let path_text = path.display();
-    let bytes = fs::metadata(path)
-        .and_then(|metadata| {
-            if metadata.len() > LONGEST_FILE {
-                return Err(std::io::ErrorKind::FileTooLarge.into());
-            }
-            fs::read(path)
-        })
-        .map_err(|error| {
-            let fix = match error.kind() {
-                std::io::ErrorKind::NotFound => "there is no such file; check the path",
-                std::io::ErrorKind::PermissionDenied => {
-                    "this user may not read it; check its owner and mode"
-                }
-                std::io::ErrorKind::FileTooLarge => {
-                    "it has more than 1 MiB; check that it is the right file"
-                }
-                _ => "check that it is a file and can be read",
-            };
-            setup(format!("{what} {path_text} cannot be read: {fix}")).because(error)
-        })?;
-    if bytes.is_empty() {
-        return Err(setup(format!(
-            "{what} {path_text} is empty; write it again"
-        )));
-    }
-    Ok(bytes)
 }
 
 fn unusable_svid(path: &Path, error: IdentityError) -> Error {
@@ -260,18 +217,5 @@ fn setup(message: String) -> Error {
     Error::new(ErrorKind::Setup, message)
 }
 
-#[cfg(unix)]
-fn permissions(path: &Path) -> Option<u32> {
-    use std::os::unix::fs::PermissionsExt as _;
-    Some(fs::metadata(path).ok()?.permissions().mode() & 0o7777)
-}
-
-#[cfg(not(unix))]
-fn permissions(_: &Path) -> Option<u32> {
-    None
-}
-
 const SVID: &str = "the SVID";
 const KEY: &str = "the private key";
-/// No chain, key or bundle is nearly as long.
-const LONGEST_FILE: u64 = 1 << 20;

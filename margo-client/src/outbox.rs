@@ -15,6 +15,7 @@
 //! |---|---|---|
 //! | none, 429, 5xx, a web page or plain text instead of JSON, or anything retryable | kept, tried again by the answer's advice | it may pass |
 //! | 401, 403, or an unknown peer | kept, tried again slowly; everything else waits too | it says nothing about the report: the client was retired or its SVID ran out, and both may be put right |
+//! | none, because the generation cannot express it | the same as the next | it never will |
 //! | any other refusal: 400, 404, 413, 422 | logged as an error, counted, shown in the snapshot, and given up | the same bytes are refused for ever, and would hold up every later report of the deployment |
 
 use std::collections::BTreeSet;
@@ -91,6 +92,7 @@ impl Verdict {
                 None => Self::Keep,
             },
             ErrorKind::Misbehaved => Self::Keep,
+            ErrorKind::Unsupported => Self::GiveUp,
             _ => Self::Pause,
         }
     }

@@ -12,6 +12,7 @@
 mod file;
 mod ledger;
 mod memory;
+mod owner;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -28,6 +29,7 @@ use serde::{Deserialize, Serialize};
 pub use self::file::FileStore;
 pub(crate) use self::ledger::Ledger;
 pub use self::memory::MemoryState;
+pub use self::owner::Owner;
 use crate::{Error, ErrorKind};
 
 /// Keeps the state of one client of one fleet manager.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use margo_client::schedule::Schedule;
 use margo_package::oci::Registries;
-use margo_types::id::DeviceId;
+use margo_types::id::{ClientId, DeviceId};
 use serde::Deserialize;
 use url::Url;
 
@@ -47,20 +47,45 @@ pub(crate) struct Config {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct FleetManager {
-    /// Where it is; may have a path before `/api/v1`. Who it is follows from the device's own SVID.
+    /// Where it is; may have a path before `/api/v1`. In rc.3, who it is follows from the device's own SVID.
     pub url: Url,
+    /// Which generation it speaks.
+    #[serde(default)]
+    pub generation: Generation,
+    /// rc.1: which one of those that differ in details it is; `common` when left out.
+    pub profile: Option<String>,
+    /// rc.1: the certificate authorities of its HTTPS (PEM). A missing file is fetched when there are pins.
+    pub ca_certificates: Option<PathBuf>,
+    /// rc.1: SHA-256 digests, in base64, of keys in its certificate chain.
+    #[serde(default)]
+    pub pins: Vec<String>,
+    /// rc.1: the client id, where the fleet manager does not tell it to the device.
+    pub client_id: Option<ClientId>,
+}
+
+/// The generation of the management interface.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Generation {
+    /// rc.2 and rc.3: mutual TLS.
+    #[default]
+    Rc3,
+    /// rc.1: signed requests.
+    Rc1,
 }
 
 /// The files of the identity, provisioned by the operator and read again when they change.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Identity {
-    /// The X.509-SVID with its intermediates (PEM).
-    pub svid: PathBuf,
-    /// Its private key (PEM).
+    /// The private key (PEM).
     pub key: PathBuf,
-    /// The trust bundle (SPIFFE JSON, or the anchors in PEM).
-    pub trust_bundle: PathBuf,
+    /// rc.3: the X.509-SVID with its intermediates (PEM).
+    pub svid: Option<PathBuf>,
+    /// rc.3: the trust bundle (SPIFFE JSON, or the anchors in PEM).
+    pub trust_bundle: Option<PathBuf>,
+    /// rc.1: the certificate that the device enrols with (PEM).
+    pub certificate: Option<PathBuf>,
 }
 
 /// The service (MIS) that publishes the trust bundle, and how it is recognised: by anchors, pins, or both.

@@ -5,6 +5,7 @@
 
 mod arguments;
 mod capabilities;
+mod client;
 mod config;
 mod detect;
 mod failure;

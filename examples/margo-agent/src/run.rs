@@ -1,15 +1,13 @@
 //! Running the agent, and ending what it has with its fleet manager.
 
-use std::time::Duration;
-
-use margo_client::api::Rc3Api;
 use margo_client::state::{FileStore, StateStore as _};
-use margo_client::{AgentHandle, ErrorKind, FleetApi as _};
+use margo_client::{AgentHandle, ErrorKind, FleetApi};
 use margo_types::Digest;
 use margo_types::capabilities::DeviceCapabilities;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::capabilities::CapabilitiesFile;
+use crate::client::{BETWEEN_LOOKS, Client, Connection};
 use crate::config::Config;
 use crate::failure::{Failure, Kind};
 use crate::output;
@@ -19,32 +17,30 @@ use crate::status::StatusServer;
 /// Runs the agent until it is told to stop.
 pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
     let capabilities = CapabilitiesFile::read(config)?;
-    let files = setup::identity_files(config);
-    let svid = files.load_svid().map_err(|error| of_client(&error))?;
+    setup::state_directory(config)?;
+    let client = Client::load(config).await?;
     // Before anything else is touched: another agent may have it.
-    let state = setup::take_state(config, svid.id()).await?;
-    let keeper = match &config.identity_service {
-        Some(service) => Some(setup::trust_keeper(config, service, svid.id()).await?),
-        None => None,
-    };
-    let watch = files.watch().map_err(|error| of_client(&error))?;
-    let identity = watch.identity().clone();
-    let api = setup::fleet_manager(config, &identity)?;
+    let owner = client.owner();
+    let state = setup::take_state(config, owner.clone()).await?;
+    let Connection {
+        api,
+        enrolment,
+        upkeep,
+    } = client.connect(config).await?;
     let remembered = state.load().await.map_err(|error| of_client(&error))?;
     if remembered.accepted.is_none() && remembered.current.is_empty() {
-        first_contact(config, &api, &capabilities.capabilities).await?;
+        first_contact(config, &*api, &capabilities.capabilities).await?;
     }
     let providers = vec![setup::provider(config).await?];
     let agent = setup::agent(config, state, api, &capabilities, providers).await?;
-    let status = StatusServer::bind(&config.status_socket(), agent.handle())?;
+    let status = StatusServer::bind(&config.status_socket(), agent.handle(), enrolment)?;
     let (mut terminate, mut interrupt) =
         (on(SignalKind::terminate())?, on(SignalKind::interrupt())?);
 
-    tracing::info!(device = %config.device.id, id = %identity.id(), fleet_manager = %config.fleet_manager.url, "running");
-    if let Some(keeper) = keeper {
-        tokio::spawn(keeper.run(identity, config.schedule.clone()));
+    tracing::info!(device = %config.device.id, client = %owner, fleet_manager = %config.fleet_manager.url, "running");
+    for task in upkeep {
+        tokio::spawn(task);
     }
-    tokio::spawn(watch.run(BETWEEN_LOOKS));
     let told_to_stop = async {
         tokio::select! {
             _ = terminate.recv() => {}
@@ -67,17 +63,22 @@ pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
 /// setting it up. Later the agent stays and says what is wrong.
 async fn first_contact(
     config: &Config,
-    api: &Rc3Api,
+    api: &dyn FleetApi,
     capabilities: &DeviceCapabilities,
 ) -> Result<(), Failure> {
     match api.report_capabilities(capabilities).await {
         Err(error) if matches!(error.kind(), ErrorKind::Untrusted | ErrorKind::Setup) => {
+            let files = &config.identity;
+            let own = match (&files.svid, &files.certificate) {
+                (Some(svid), _) => format!("the SVID {}", config.path(svid).display()),
+                (_, Some(own)) => format!("the certificate {}", config.path(own).display()),
+                _ => "the identity of this device".to_owned(),
+            };
             let doing = format!(
-                "the SVID {} and the fleet manager at {} do not go together",
-                config.path(&config.identity.svid).display(),
+                "{own} and the fleet manager at {} do not go together",
                 config.fleet_manager.url
             );
-            // Not the configuration: a clock may yet be set, or the SVID be renewed, and systemd tries again.
+            // Not the configuration: a clock may yet be set, or a certificate be renewed, and systemd tries again.
             Err(Failure::of(Kind::Unavailable, &error).while_doing(doing))
         }
         // Whatever else there is may pass; the agent sees to it.
@@ -88,9 +89,9 @@ async fn first_contact(
 /// Tells the fleet manager that the device is gone.
 pub(crate) async fn decommission(config: &Config) -> Result<(), Failure> {
     let capabilities = CapabilitiesFile::read(config)?;
-    let files = setup::identity_files(config);
-    let identity = files.load().map_err(|error| of_client(&error))?;
-    let state = setup::take_state(config, identity.id()).await?;
+    setup::state_directory(config)?;
+    let client = Client::load(config).await?;
+    let state = setup::take_state(config, client.owner()).await?;
     let remembered = state.load().await.map_err(|error| of_client(&error))?;
     let device = &config.device.id;
     if remembered.capabilities.is_empty() {
@@ -98,7 +99,7 @@ pub(crate) async fn decommission(config: &Config) -> Result<(), Failure> {
             "nothing to do: the fleet manager knows nothing of {device} from this agent"
         ));
     }
-    let api = setup::fleet_manager(config, &identity)?;
+    let api = client.connect(config).await?.api;
     let agent = setup::agent(config, state, api, &capabilities, Vec::new()).await?;
     agent
         .decommission()
@@ -146,6 +147,3 @@ fn on(kind: SignalKind) -> Result<Signal, Failure> {
         Failure::of(Kind::Unavailable, &error).while_doing("signals cannot be received")
     })
 }
-
-/// How long a renewed certificate or a changed file may go unnoticed.
-const BETWEEN_LOOKS: Duration = Duration::from_secs(5);

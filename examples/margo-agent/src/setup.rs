@@ -2,35 +2,23 @@
 
 use std::fs;
 use std::os::unix::fs::DirBuilderExt as _;
+use std::path::Path;
 use std::sync::Arc;
 
-use margo_client::api::Rc3Api;
-use margo_client::identity::IdentityFiles;
-use margo_client::state::FileStore;
+use margo_client::state::{FileStore, Owner};
 use margo_client::trust::{KeeperOptions, Mis, ServerTrust, SpkiPin, TrustKeeper};
-use margo_client::{Agent, Error, ErrorKind};
+use margo_client::{Agent, Error, ErrorKind, FleetApi};
 use margo_providers::compose::{ComposeProvider, Options};
 use margo_providers::simulated::SimulatedProvider;
 use margo_providers::{Provider, Telemetry};
 use margo_types::id::SpiffeId;
-use margo_types::svid::Identity;
 
 use crate::capabilities::CapabilitiesFile;
 use crate::config::{Config, IdentityService, ProviderKind};
 use crate::failure::{Failure, Kind};
 
-/// The files of the identity.
-pub(crate) fn identity_files(config: &Config) -> IdentityFiles {
-    let files = &config.identity;
-    IdentityFiles::new(
-        config.path(&files.svid),
-        config.path(&files.key),
-        config.path(&files.trust_bundle),
-    )
-}
-
-/// Takes the state of this client: nobody else has it until it is dropped.
-pub(crate) async fn take_state(config: &Config, client: &SpiffeId) -> Result<FileStore, Failure> {
+/// Makes the directory for what must not be lost.
+pub(crate) fn state_directory(config: &Config) -> Result<(), Failure> {
     let directory = config.path(&config.state_directory);
     fs::DirBuilder::new()
         .recursive(true)
@@ -43,26 +31,24 @@ pub(crate) async fn take_state(config: &Config, client: &SpiffeId) -> Result<Fil
                 config.file.display()
             );
             Failure::of(Kind::Unavailable, &error).while_doing(doing)
-        })?;
-    let state = FileStore::open(config.state(STATE), client).await;
-    state.map_err(|error| of_client(&error))
+        })
 }
 
-/// The way to the fleet manager.
-pub(crate) fn fleet_manager(config: &Config, identity: &Identity) -> Result<Rc3Api, Failure> {
-    Rc3Api::new(config.fleet_manager.url.clone(), identity.clone())
-        .map_err(|error| config.wrong("[fleet_manager] url", &error))
+/// Takes the state of this client: nobody else has it until it is dropped.
+pub(crate) async fn take_state(config: &Config, owner: Owner) -> Result<FileStore, Failure> {
+    let state = FileStore::open(config.state(STATE), owner).await;
+    state.map_err(|error| of_client(&error))
 }
 
 /// The agent, with the state that was taken.
 pub(crate) async fn agent(
     config: &Config,
     state: FileStore,
-    api: Rc3Api,
+    api: Arc<dyn FleetApi>,
     capabilities: &CapabilitiesFile,
     providers: Vec<Arc<dyn Provider>>,
 ) -> Result<Agent, Failure> {
-    Agent::builder(Arc::new(api), Arc::new(state))
+    Agent::builder(api, Arc::new(state))
         .device(capabilities.capabilities.clone(), providers)
         .schedule(config.schedule.clone())
         .build()
@@ -136,7 +122,12 @@ pub(crate) async fn trust_keeper(
     if let Some(url) = &service.bundle {
         mis = mis.with_bundle_uri(url.clone()).map_err(wrong)?;
     }
-    let bundle = config.path(&config.identity.trust_bundle);
+    let bundle = config
+        .identity
+        .trust_bundle
+        .as_deref()
+        .unwrap_or(Path::new(""));
+    let bundle = config.path(bundle);
     let options = KeeperOptions::default();
     let mut keeper = TrustKeeper::open(mis, bundle, options).map_err(|error| of_client(&error))?;
     if keeper.bundle().is_err() {

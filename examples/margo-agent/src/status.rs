@@ -9,6 +9,9 @@ use std::time::Duration;
 use comfy_table::{Table, presets};
 use jiff::{SignedDuration, Timestamp};
 use margo_client::AgentHandle;
+use margo_client::agent::Snapshot;
+use margo_client::onboarding::{Enrolment, Standing};
+use serde::Serialize;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{UnixListener, UnixStream};
@@ -21,11 +24,16 @@ use crate::output;
 pub(crate) struct StatusServer {
     listener: UnixListener,
     agent: AgentHandle,
+    enrolment: Option<Enrolment>,
 }
 
 impl StatusServer {
     /// Takes the socket. The caller holds the state, so an old socket is nobody's any more.
-    pub(crate) fn bind(path: &Path, agent: AgentHandle) -> Result<Self, Failure> {
+    pub(crate) fn bind(
+        path: &Path,
+        agent: AgentHandle,
+        enrolment: Option<Enrolment>,
+    ) -> Result<Self, Failure> {
         let unusable = |error: std::io::Error| {
             let doing = format!(
                 "the status socket {} cannot be made; choose a state_directory with a short name, at most 95 letters, on a \
@@ -42,7 +50,18 @@ impl StatusServer {
         }
         let listener = UnixListener::bind(path).map_err(unusable)?;
         fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(unusable)?;
-        Ok(Self { listener, agent })
+        Ok(Self {
+            listener,
+            agent,
+            enrolment,
+        })
+    }
+
+    fn snapshot(&self) -> serde_json::Result<Vec<u8>> {
+        serde_json::to_vec(&Status {
+            agent: self.agent.snapshot(),
+            enrolment: self.enrolment.as_ref().map(Enrolment::standing),
+        })
     }
 
     /// Serves for ever.
@@ -53,7 +72,7 @@ impl StatusServer {
                 tokio::time::sleep(Duration::from_secs(1)).await;
                 continue;
             };
-            let Ok(snapshot) = serde_json::to_vec(&self.agent.snapshot()) else {
+            let Ok(snapshot) = self.snapshot() else {
                 continue;
             };
             let answer = stream.write_all(&snapshot);
@@ -61,6 +80,16 @@ impl StatusServer {
             let _ = tokio::time::timeout(PATIENCE, answer).await;
         }
     }
+}
+
+/// What the agent says of itself, and what the device is to a fleet manager of the signed generation.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Status {
+    #[serde(flatten)]
+    agent: Snapshot,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    enrolment: Option<Standing>,
 }
 
 /// Prints how the running agent fares.
@@ -94,6 +123,9 @@ fn text(config: &Config, snapshot: &Value, now: Timestamp) -> String {
         ("device", config.device.id.to_string()),
         ("fleet manager", config.fleet_manager.url.to_string()),
     ];
+    if let Some(client) = client(&snapshot["enrolment"]) {
+        lines.push(("client", client));
+    }
     let mut contact = word("contact").to_owned();
     let _ = match number("consecutiveFailures") {
         0 => Ok(()),
@@ -140,6 +172,25 @@ fn text(config: &Config, snapshot: &Value, now: Timestamp) -> String {
         let _ = writeln!(text, "{title:<13}  {value}");
     }
     text + &deployments(snapshot)
+}
+
+/// What the device is to a fleet manager of the signed generation.
+fn client(enrolment: &Value) -> Option<String> {
+    Some(match enrolment["state"].as_str()? {
+        "enrolled" => {
+            let id = enrolment["clientId"].as_str().unwrap_or("-");
+            match enrolment["renewal"].as_str() {
+                Some(why) => format!("{id}; its new certificate is not taken yet: {why}"),
+                None => id.to_owned(),
+            }
+        }
+        "pending" => "waits for the operator of the fleet manager to approve it".to_owned(),
+        "refused" => {
+            let why = enrolment["why"].as_str().unwrap_or("-");
+            format!("refused: {why}")
+        }
+        _ => "not enrolled yet".to_owned(),
+    })
 }
 
 fn deployments(snapshot: &Value) -> String {

@@ -250,8 +250,13 @@ impl Poller {
     }
 
     fn refuse(&mut self, device: DeviceId, what: &str, error: &Error) {
-        tracing::error!(%device, %error, "the fleet manager refuses {what}");
-        let text = format!("the fleet manager refuses {what} of {device}: {error}");
+        let text = match error.kind() {
+            ErrorKind::Unsupported => {
+                format!("{what} of {device} cannot be reported: {}", in_full(error))
+            }
+            _ => format!("the fleet manager refuses {what} of {device}: {error}"),
+        };
+        tracing::error!(%device, "{text}");
         self.refused.insert(device, text);
     }
 }
@@ -274,15 +279,18 @@ fn digest_of(
 /// Whether the fleet manager refused what was said, and will again.
 fn is_about_content(error: &Error) -> bool {
     let status = error.problem().map(|problem| problem.status);
-    is_final(error) && matches!(status, Some(400 | 413 | 422))
+    let cannot_be_said = error.kind() == ErrorKind::Unsupported;
+    cannot_be_said || is_final(error) && matches!(status, Some(400 | 413 | 422))
 }
 
 /// Whether the fleet manager refused it, and will again, though it takes the client.
 fn is_final(error: &Error) -> bool {
     let status = error.problem().map(|problem| problem.status);
-    error.kind() == ErrorKind::Refused
-        && !error.is_retryable()
-        && !matches!(status, None | Some(401 | 403))
+    match error.kind() {
+        ErrorKind::Unsupported => true,
+        ErrorKind::Refused => !error.is_retryable() && !matches!(status, None | Some(401 | 403)),
+        _ => false,
+    }
 }
 
 fn note_failure(shared: &Shared, error: &Error) {

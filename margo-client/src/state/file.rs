@@ -8,11 +8,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use margo_types::Digest;
-use margo_types::id::{DeploymentId, DeviceId, SpiffeId};
+use margo_types::id::{DeploymentId, DeviceId};
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use serde::de::DeserializeOwned;
 
-use super::{Change, State, StateStore};
+use super::{Change, Owner, State, StateStore};
 use crate::{Error, ErrorKind};
 
 /// The state of a WFM client in one file, which is open in one process.
@@ -30,7 +30,7 @@ pub struct FileStore(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     path: PathBuf,
-    owner: SpiffeId,
+    owner: Owner,
     /// `None` after a failed write: the database is opened again, and so brought in order, before it is used.
     database: Mutex<Option<Database>>,
 }
@@ -38,14 +38,11 @@ struct Inner {
 impl FileStore {
     /// Opens the state of this WFM client, or makes an empty one where there is no file. The folder must exist.
     ///
-    /// The owner is the client's own SPIFFE ID, [`Identity::id`](margo_types::svid::Identity::id), which names its fleet
-    /// manager as well.
-    ///
     /// # Errors
     /// [`ErrorKind::State`], with what to do: the file is damaged, of a newer version, of another client, open in another
     /// process, or cannot be written.
-    pub async fn open(path: impl Into<PathBuf>, owner: &SpiffeId) -> Result<Self, Error> {
-        let (path, owner) = (path.into(), owner.clone());
+    pub async fn open(path: impl Into<PathBuf>, owner: impl Into<Owner>) -> Result<Self, Error> {
+        let (path, owner) = (path.into(), owner.into());
         blocking(move || {
             let exists = path.try_exists().map_err(|error| no_access(&path, error))?;
             if !exists {
@@ -122,7 +119,7 @@ const LAST: TableDefinition<'_, &str, &str> = TableDefinition::new("last");
 const CAPABILITIES: TableDefinition<'_, &str, &str> = TableDefinition::new("capabilities");
 
 /// Makes an empty state under another name first: a power cut leaves the whole file or none.
-fn create(path: &Path, owner: &SpiffeId) -> Result<(), Error> {
+fn create(path: &Path, owner: &Owner) -> Result<(), Error> {
     let mut name = path.as_os_str().to_owned();
     name.push(".new");
     let fresh = PathBuf::from(name);
@@ -166,7 +163,7 @@ fn private(path: &Path) -> std::io::Result<()> {
     options.open(path).map(drop)
 }
 
-fn open(path: &Path, owner: &SpiffeId) -> Result<Database, Error> {
+fn open(path: &Path, owner: &Owner) -> Result<Database, Error> {
     let database = guarded(|| {
         let mut builder = Database::builder();
         builder.set_cache_size(CACHE_BYTES);
@@ -193,7 +190,7 @@ fn open(path: &Path, owner: &SpiffeId) -> Result<Database, Error> {
     match found {
         Some(found) if found == owner.as_str() => Ok(database),
         found => refuse(format!(
-            "the state {path} belongs to the WFM client {}, not to {owner}; give back the SVID of that client, or \
+            "the state {path} belongs to the WFM client {}, not to {owner}; give back the identity of that client, or \
              decommission the device there, set the state aside, and start again",
             found.as_deref().unwrap_or("(none)")
         )),

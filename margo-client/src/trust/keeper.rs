@@ -1,8 +1,7 @@
 //! The trust bundle that is held, and when it is refreshed.
 
-use std::fs::{self, File};
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -13,6 +12,7 @@ use tokio::time::Instant;
 use super::mis::HeldBundle;
 use super::{Fetched, Mis, read_bundle};
 use crate::error::{Error, ErrorKind};
+use crate::files::write_durably;
 use crate::jitter::{later, random};
 use crate::retry::{Attempts, NextAttempt, RetryPolicy};
 use crate::schedule::Schedule;
@@ -251,22 +251,6 @@ pub enum Refreshed {
     Replaced,
     /// It is what it was.
     Unchanged,
-}
-
-/// Replaces a file as a whole; after a power cut it is either the old one or the new one.
-fn write_durably(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".new");
-    let fresh = directory.join(name);
-    let mut file = File::create(&fresh)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&fresh, path)?;
-    File::open(directory)?.sync_all()
 }
 
 const LONGEST_SLEEP: Duration = Duration::from_mins(1);

@@ -6,13 +6,13 @@ use margo_types::etag::EntityTag;
 use margo_types::id::TrustDomain;
 use margo_types::read;
 use margo_types::trust::{DiscoveryDocument, TrustBundle};
+use reqwest::StatusCode;
 use reqwest::header::{ACCEPT, ETAG, IF_NONE_MATCH};
-use reqwest::{StatusCode, redirect};
 use url::Url;
 
 use super::ServerTrust;
 use crate::error::{Error, ErrorKind};
-use crate::exchange::{Answer, Bounds, misbehaved};
+use crate::exchange::{self, Answer, Bounds, misbehaved};
 
 /// The Margo identity service (MIS) of a trust domain.
 ///
@@ -31,15 +31,7 @@ impl Mis {
     /// # Errors
     /// [`ErrorKind::Setup`] when there are neither anchors nor pins: first use is never trusted (C17).
     pub fn new(domain: TrustDomain, trust: &ServerTrust) -> Result<Self, Error> {
-        let http = reqwest::Client::builder()
-            .tls_backend_preconfigured(trust.client_config()?)
-            .https_only(true)
-            .http1_only()
-            .no_proxy()
-            .redirect(redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .referer(false)
-            .connect_timeout(CONNECT)
+        let http = exchange::client_builder(trust.client_config()?, CONNECT)
             // Every retrieval is authenticated (C21).
             .pool_max_idle_per_host(0)
             .user_agent(concat!("margo-client/", env!("CARGO_PKG_VERSION")))

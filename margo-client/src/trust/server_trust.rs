@@ -1,5 +1,7 @@
-//! How the server of a Margo identity service is authenticated (rc3.md section 7.5, C17, C24, C25).
+//! How a server that is no SVID is authenticated: that of a Margo identity service (rc3.md section 7.5, C17, C24, C25), and
+//! a fleet manager of the signed generation (rc1-and-pre-draft.md section 1).
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -16,7 +18,7 @@ use x509_parser::prelude::{ASN1Time, FromDer as _, X509Certificate};
 
 use crate::error::{Error, ErrorKind};
 
-/// Whom to take for the identity service: anchors of a PKI, pinned keys, or both.
+/// Whom to take for the server: anchors of a PKI, pinned keys, or both.
 ///
 /// - With anchors, the server's certificate chains to one of them and is for the host in the URL (RFC 9525).
 /// - With pins, one of them is the key of the server's certificate or of one that it chains to. A server that is
@@ -40,6 +42,14 @@ impl ServerTrust {
         })
     }
 
+    /// Servers that chain to this certificate.
+    pub fn anchor(anchor: Anchor) -> Self {
+        Self {
+            anchors: vec![anchor],
+            pins: Vec::new(),
+        }
+    }
+
     /// Servers with one of these keys in their chain.
     pub fn pins(pins: impl IntoIterator<Item = SpkiPin>) -> Self {
         Self::default().and_pins(pins)
@@ -52,18 +62,27 @@ impl ServerTrust {
         self
     }
 
+    /// The keys that trust rests on: of the anchors and of the pins, each as [`SpkiPin`] writes it.
+    pub(crate) fn keys(&self) -> BTreeSet<String> {
+        let anchors = self.anchors.iter().filter_map(|anchor| {
+            let (_, certificate) = X509Certificate::from_der(anchor.as_der()).ok()?;
+            Some(SpkiPin::of(&certificate))
+        });
+        let keys = anchors.chain(self.pins.iter().copied());
+        keys.map(|pin| pin.to_string()).collect()
+    }
+
     /// TLS 1.3 without a certificate of one's own.
-    pub(super) fn client_config(&self) -> Result<ClientConfig, Error> {
+    pub(crate) fn client_config(&self) -> Result<ClientConfig, Error> {
         if self.anchors.is_empty() && self.pins.is_empty() {
-            let message = "nothing says how to recognise the identity service; give the anchors of its PKI or pins of its keys";
+            let message = "nothing says how to recognise the server; give the anchors of its PKI or pins of its keys";
             return Err(Error::new(ErrorKind::Setup, message));
         }
         let mut roots = Vec::new();
         for anchor in &self.anchors {
             let certificate = CertificateDer::from(anchor.as_der());
             let root = anchor_from_trusted_cert(&certificate).map_err(|error| {
-                let message =
-                    "an anchor for the identity service is not a certificate that can be used";
+                let message = "an anchor for the server is not a certificate that can be used";
                 Error::new(ErrorKind::Setup, message).because(error)
             })?;
             roots.push(root.to_owned());

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use margo_types::svid::Identity;
-use reqwest::{Client, redirect};
+use reqwest::Client;
 use tokio::time::Instant;
 
-use super::ApiOptions;
+use crate::api::ApiOptions;
 use crate::error::{Error, ErrorKind};
+use crate::exchange;
 
 /// The connections of one identity to one fleet manager.
 ///
@@ -73,16 +74,7 @@ impl Pool {
             );
             Error::new(ErrorKind::Setup, message).because(error)
         })?;
-        let client = Client::builder()
-            .tls_backend_preconfigured((*tls).clone())
-            .https_only(true)
-            .http1_only()
-            .no_proxy()
-            .redirect(redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .referer(false)
-            .connect_timeout(options.connect)
-            .pool_idle_timeout(LONGEST_REST)
+        let client = exchange::client_builder((*tls).clone(), options.connect)
             .user_agent(options.user_agent.as_str())
             .build()
             .map_err(|error| {
@@ -128,6 +120,3 @@ fn check_own_svid(identity: &Identity) -> Result<(), Error> {
     let message = format!("the SVID of this device, {}, {fault}", svid.id());
     Err(Error::new(ErrorKind::Setup, message))
 }
-
-/// Servers close idle connections after a minute or so.
-const LONGEST_REST: Duration = Duration::from_secs(50);

@@ -6,18 +6,18 @@ use crate::error::{Error, ErrorKind};
 
 /// The base URL of a fleet manager.
 #[derive(Clone, Debug)]
-pub(super) struct Location {
+pub(crate) struct Location {
     /// With a path that does not end in a slash.
     base: Url,
     peer: String,
 }
 
 impl Location {
-    pub(super) fn new(mut base: Url) -> Result<Self, Error> {
+    pub(crate) fn new(mut base: Url) -> Result<Self, Error> {
         let fault = if base.scheme() != "https" || base.host_str().is_none() {
             Some("is not https")
         } else if !base.username().is_empty() || base.password().is_some() {
-            Some("has a user name or password, which the SVID takes the place of")
+            Some("has a user name or password, which no fleet manager asks for")
         } else if base.query().is_some() || base.fragment().is_some() {
             Some("has a query or fragment")
         } else {
@@ -40,12 +40,17 @@ impl Location {
     }
 
     /// The fleet manager, for messages.
-    pub(super) fn peer(&self) -> &str {
+    pub(crate) fn peer(&self) -> &str {
         &self.peer
     }
 
+    /// The base URL, which does not end in a slash.
+    pub(crate) fn as_str(&self) -> &str {
+        self.base.as_str().trim_end_matches('/')
+    }
+
     /// The URL of a path of the specification.
-    pub(super) fn of_path(&self, path: &str) -> Url {
+    pub(crate) fn of_path(&self, path: &str) -> Url {
         let mut url = self.base.clone();
         url.set_path(&format!("{}{path}", self.prefix()));
         url
@@ -55,7 +60,7 @@ impl Location {
     ///
     /// One that names another origin, such as an inner host name behind a proxy, or is no absolute path gives way to
     /// `usual`, the place that the specification prescribes.
-    pub(super) fn of_reference(&self, written: &str, usual: Url) -> Url {
+    pub(crate) fn of_reference(&self, written: &str, usual: Url) -> Url {
         if !written.starts_with('/') && !written.starts_with("https://") {
             return usual;
         }
