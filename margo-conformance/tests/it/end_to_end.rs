@@ -15,6 +15,8 @@ mod promises;
 mod recovery;
 mod retries;
 mod rotation;
+mod signed_fakes;
+mod signed_station;
 mod station;
 
 pub(crate) use self::station::host;

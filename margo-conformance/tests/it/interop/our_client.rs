@@ -47,7 +47,9 @@ async fn every_request_is_what_the_profile_demands() {
         api.bundle(manifest.bundle.as_ref().unwrap()).await.unwrap();
         let document = api.deployment(&manifest.deployments[0]).await;
         assert_eq!(document.is_ok(), profile.fleet_manager.serves_documents);
-        api.report_capabilities(&host("press-line-7")).await.unwrap();
+        api.report_capabilities(&host("press-line-7"))
+            .await
+            .unwrap();
         api.report_status(&installed()).await.unwrap();
 
         for (name, operation, index) in [
@@ -85,7 +87,9 @@ async fn signatures_of_the_common_profile_are_accepted_everywhere() {
 async fn a_device_waits_for_its_operator() {
     let place = Place::new(Profile::STRICT).await;
     let api = place.api(Dialect::COMMON, P256).await;
-    place.wfm.fail_next(Operation::Onboard, 2, Answer::pending());
+    place
+        .wfm
+        .fail_next(Operation::Onboard, 2, Answer::pending());
     for _ in 0..2 {
         let error = api.manifest(None).await.unwrap_err();
         assert!(error.is_retryable(), "{error}");
@@ -96,11 +100,16 @@ async fn a_device_waits_for_its_operator() {
 
     let place = Place::new(Profile::STRICT).await;
     let api = place.api(Dialect::COMMON, P256).await;
-    place.wfm.fail_always(Operation::Onboard, Answer::rejected());
+    place
+        .wfm
+        .fail_always(Operation::Onboard, Answer::rejected());
     let error = api.manifest(None).await.unwrap_err();
     assert!(!error.is_retryable(), "{error}");
     assert!(error.to_string().contains("Client rejected"), "{error}");
-    assert!(matches!(api.enrolment().standing(), Standing::Refused { .. }));
+    assert!(matches!(
+        api.enrolment().standing(),
+        Standing::Refused { .. }
+    ));
 }
 
 /// Its answer to a certificate that it knows is 409 without an id.
@@ -137,7 +146,9 @@ async fn a_root_certificate_is_read_in_every_form() {
         let mut rules = Profile::STRICT.fleet_manager;
         rules.root_certificate = Some(form);
         let wfm = FakeWfm::start_signed_with(&authority, rules).await;
-        let root = fetch_root(wfm.url().parse().unwrap(), &trust).await.unwrap();
+        let root = fetch_root(wfm.url().parse().unwrap(), &trust)
+            .await
+            .unwrap();
         assert_eq!(root, authority.anchor());
     }
 }
@@ -189,18 +200,18 @@ fn changed(poll: Poll) -> (StateManifest, EntityTag) {
 
 fn installed() -> DeploymentStatus {
     let deployment = deployment();
-    let state = DeploymentState::Installed;
     let component = &deployment.spec.deployment_profile.components[0];
-    let component = ComponentStatus::new(component.name.clone(), state.clone());
-    let mut status = DeploymentStatus::new(deployment.id, state, vec![component]);
-    status.adopted_manifest_version = Some(ManifestVersion::FIRST);
-    status
+    let component = ComponentStatus::new(component.name.clone(), DeploymentState::Installed);
+    DeploymentStatus::new(deployment.id, ManifestVersion::FIRST, vec![component])
 }
 
 /// The request as text, without what is another every time: port, time and signature.
 fn without_accidents(request: &RecordedRequest) -> String {
     let mut text = request.to_text().replace(host_of(request), HOST);
-    for (name, accident) in [("created", created(request)), ("signature", signature(request))] {
+    for (name, accident) in [
+        ("created", created(request)),
+        ("signature", signature(request)),
+    ] {
         text = text.replace(&accident, &format!("{{{name}}}"));
     }
     if !request.body.is_empty() {
@@ -222,7 +233,10 @@ fn assert_signed(profile: Profile, request: &RecordedRequest) {
         ("@authority", host.to_owned()),
         (
             "content-digest",
-            request.header("content-digest").unwrap_or_default().to_owned(),
+            request
+                .header("content-digest")
+                .unwrap_or_default()
+                .to_owned(),
         ),
     ]);
     let digest = profile.agent.signing.covers_digest && !request.body.is_empty();
