@@ -23,7 +23,7 @@ struct Inner {
 pub enum ErrorKind {
     /// The fleet manager could not be reached, or the connection broke: the network, or its downtime.
     Unreachable,
-    /// The peer is not the fleet manager of this device, or does not take this device's SVID.
+    /// The peer is not the fleet manager of this device, or does not take this device for who it is.
     Untrusted,
     /// The fleet manager refused the request, with a problem document or without.
     Refused,

@@ -62,7 +62,7 @@ impl Dialect {
         signature: Profile::SANDBOX_9421_2026,
         documents: Documents::Late,
         singular_status: false,
-        device_in_path: true,
+        device_in_path: false,
         capabilities_by_post: true,
         client_is_device: false,
     };

@@ -3,5 +3,6 @@
 mod agent;
 mod api;
 mod identity;
+mod rc1;
 mod server;
 mod trust;

@@ -56,7 +56,7 @@ fn bundle(authority: &Authority, hint: Option<u64>) -> Vec<u8> {
     margo_types::write::<TrustBundle>(&bundle, SpecVersion::Rc3).expect("a bundle")
 }
 
-fn pin(certificate: &CertificateDer<'_>) -> SpkiPin {
+pub(crate) fn pin(certificate: &CertificateDer<'_>) -> SpkiPin {
     use x509_parser::prelude::{FromDer as _, X509Certificate};
     let (_, parsed) = X509Certificate::from_der(certificate).expect("a certificate");
     let digest = margo_types::Digest::of(parsed.public_key().raw);

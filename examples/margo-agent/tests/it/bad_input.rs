@@ -37,7 +37,7 @@ fn a_wrong_configuration_is_named_with_line_and_key() {
         (
             "svid = \"svid.pem\"\n",
             "",
-            &["line 6", "svid = \"svid.pem\""],
+            &["[identity] has no svid", "svid = \"svid.pem\""],
         ),
         (
             "[fleet_manager]\nurl = \"https://127.0.0.1:1\"\n",

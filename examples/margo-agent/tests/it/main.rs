@@ -4,4 +4,5 @@ mod bad_input;
 mod capabilities;
 mod configuration;
 mod device;
+mod signed;
 mod support;

@@ -36,6 +36,22 @@ impl Place {
         place
     }
 
+    /// The same device, of a fleet manager of the signed generation.
+    pub(crate) fn signing(authority: Authority, url: &str) -> Self {
+        let place = Self::of(authority, url);
+        let manager =
+            format!("url = \"{url}\"\ngeneration = \"rc1\"\nca_certificates = \"ca.pem\"");
+        place.change("margo-agent.toml", &format!("url = \"{url}\""), &manager);
+        place.change(
+            "margo-agent.toml",
+            "svid = \"svid.pem\"",
+            "certificate = \"svid.pem\"",
+        );
+        place.change("margo-agent.toml", "trust_bundle = \"bundle.pem\"\n", "");
+        place.write("ca.pem", &place.authority.to_pem().0);
+        place
+    }
+
     /// A device of a fleet manager that nobody answers for.
     pub(crate) fn alone() -> Self {
         Self::of(authority(), "https://127.0.0.1:1")
