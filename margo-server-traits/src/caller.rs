@@ -1,9 +1,10 @@
-//! Who calls (rc3.md section 7.2).
+//! Who calls (rc3.md section 7.2; rc1-and-pre-draft.md section 4).
 
 use std::ops::Deref;
 
 use margo_types::SpecVersion;
 use margo_types::id::{ClientId, SpiffeId};
+use margo_types::signature::VerifiedSignature;
 use margo_types::svid::PeerSvid;
 
 /// A client of this fleet manager, as its credential names it.
@@ -35,6 +36,17 @@ impl Verified<Caller> {
             generation: SpecVersion::Rc3,
             spiffe_id: Some(peer.id().clone()),
         }))
+    }
+
+    /// The client whose key has made this signature, by the id in the path of the request.
+    ///
+    /// Verify the signature with nothing but the certificates that are enrolled for this client.
+    pub const fn of_signature(client_id: ClientId, _: &VerifiedSignature) -> Self {
+        Self(Caller {
+            client_id,
+            generation: SpecVersion::Rc1,
+            spiffe_id: None,
+        })
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use margo_types::id::ClientId;
 use margo_types::onboarding::Certificate;
-use margo_types::signature::ClientCertificate;
+use margo_types::signature::{ClientCertificate, VerifiedSignature};
 
 use crate::FleetError;
 
@@ -42,6 +42,17 @@ pub struct Applicant {
     pub certificate: Certificate,
     /// What is in it.
     pub read: ClientCertificate,
+}
+
+impl Applicant {
+    /// The owner of this certificate, whose key has made this signature.
+    pub(crate) const fn new(
+        certificate: Certificate,
+        read: ClientCertificate,
+        _: &VerifiedSignature,
+    ) -> Self {
+        Self { certificate, read }
+    }
 }
 
 /// What became of a request to be enrolled.

@@ -9,6 +9,7 @@ pub mod publish;
 #[cfg(feature = "server")]
 pub mod server;
 mod service;
+pub mod signed;
 pub mod store;
 mod store_fleet;
 

@@ -1,4 +1,7 @@
-//! Behind a proxy that ends the TLS connections of devices (RFC 9440; rc3.md section 7.6, C15, ambiguities 72 and 73).
+//! Behind a proxy that ends the TLS connections of devices (RFC 9440; rc3.md section 7.6, C15, ambiguities 72 and 73), or
+//! that devices know by another name (RFC 7239).
+
+mod forwarded;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -15,6 +18,8 @@ use margo_types::trust::{Anchor, TrustBundle, TrustBundleError};
 use rustls_pki_types::CertificateDer;
 use sfv::{BareItem, Item, List, ListEntry, Parser};
 use tower_service::Service;
+
+pub use self::forwarded::{ForwardedOrigin, Origin};
 
 /// Takes the certificate of a device from the headers `Client-Cert` and `Client-Cert-Chain`, if a trusted proxy has
 /// written them, and hands on the [`PeerSvid`] that it proves in the extensions of the request.

@@ -1,7 +1,10 @@
-//! The listener of a fleet manager: mutual TLS with SVIDs, and HTTP/1.1 over it (rc3.md sections 7.2 and 7.6).
+//! The listeners of a fleet manager: mutual TLS with SVIDs, and HTTP/1.1 over it (rc3.md sections 7.2 and 7.6).
 //!
 //! Every handshake runs in a task of its own, under a time limit. What it proved about the client is the
 //! [`PeerSvid`](margo_types::svid::PeerSvid) in the extensions of every request of the connection.
+//!
+//! Clients of the signed generation have no SVID and connect to another listener, with an ordinary
+//! [`ServerCertificate`] (rc1-and-pre-draft.md section 1).
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -24,9 +27,15 @@
 //! ```
 
 mod activity;
+mod aside;
+mod certificate;
+mod certificate_files;
 mod connection;
+mod credential;
 mod files;
 mod options;
+mod repeats;
+mod wire;
 
 use std::fmt;
 use std::io;
@@ -42,7 +51,10 @@ use tokio::sync::{Semaphore, watch};
 use tower_service::Service;
 
 use self::connection::{Acceptor, Notice};
+use self::credential::Credential;
 
+pub use self::certificate::{InvalidServerCertificate, ServerCertificate};
+pub use self::certificate_files::{CertificateFiles, CertificateWatch};
 pub use self::files::{IdentityFiles, IdentityFilesError, IdentityWatch};
 pub use self::options::ServerOptions;
 
@@ -50,7 +62,7 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Serves one service, a `FleetService` as a rule, to the clients of a fleet manager.
 pub struct Server<S> {
-    identity: Identity,
+    credential: Credential,
     service: S,
     options: ServerOptions,
 }
@@ -65,7 +77,21 @@ where
     /// A server with the identity of the fleet manager. Replacing its SVID or bundle needs no restart.
     pub const fn new(identity: Identity, service: S, options: ServerOptions) -> Self {
         Self {
-            identity,
+            credential: Credential::Mutual(identity),
+            service,
+            options,
+        }
+    }
+
+    /// A server for clients that sign their requests: it shows a certificate and asks for none. Replacing the certificate
+    /// needs no restart.
+    pub const fn server_only(
+        certificate: ServerCertificate,
+        service: S,
+        options: ServerOptions,
+    ) -> Self {
+        Self {
+            credential: Credential::ServerOnly(certificate),
             service,
             options,
         }
@@ -78,24 +104,25 @@ where
     /// listener, and connections as they become idle.
     ///
     /// # Errors
-    /// [`IdentityError::WrongRole`] at once, when the identity is not that of a fleet manager.
+    /// [`IdentityError::WrongRole`] at once, when the identity is not that of a fleet manager. A server without one has
+    /// none.
     pub async fn serve(
         self,
         listener: TcpListener,
         shutdown: impl Future<Output = ()>,
     ) -> Result<(), IdentityError> {
-        self.identity.server_config()?;
+        self.credential.check()?;
         let notices = watch::Sender::new(Notice {
-            generation: self.identity.generation(),
+            generation: self.credential.generation(),
             is_stopping: false,
         });
-        let identity = self.identity.clone();
+        let credential = self.credential.clone();
         let permits = Arc::new(Semaphore::new(self.options.max_connections));
-        let acceptor = Arc::new(Acceptor::new(self.identity, self.service, self.options));
+        let acceptor = Arc::new(Acceptor::new(self.credential, self.service, self.options));
         tokio::select! {
             () = shutdown => {}
             () = accept(&listener, &acceptor, &permits, &notices) => {}
-            () = watch_generation(&identity, &notices) => {}
+            () = watch_generation(&credential, &notices) => {}
         }
         drop(listener);
         notices.send_modify(|notice| notice.is_stopping = true);
@@ -108,7 +135,7 @@ impl<S> fmt::Debug for Server<S> {
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
         formatter
             .debug_struct("Server")
-            .field("identity", &self.identity)
+            .field("credential", &self.credential)
             .field("options", &self.options)
             .finish_non_exhaustive()
     }
@@ -155,11 +182,11 @@ async fn accept<S, B>(
     }
 }
 
-/// Tells connections when the identity has changed, for ever.
-async fn watch_generation(identity: &Identity, notices: &watch::Sender<Notice>) {
+/// Tells connections when the credential has changed, for ever.
+async fn watch_generation(credential: &Credential, notices: &watch::Sender<Notice>) {
     loop {
         tokio::time::sleep(GENERATION_CHECK).await;
-        let generation = identity.generation();
+        let generation = credential.generation();
         notices.send_if_modified(|notice| {
             let has_changed = notice.generation != generation;
             notice.generation = generation;

@@ -8,7 +8,7 @@
 //!   when it enrols. RSA keys of less than 2048 bits are refused.
 //! - [`Signing`] makes the headers of a request, as a [`Profile`] has it: our own, or one recorded of a peer.
 //! - [`verify`] checks them against a [`Policy`], strict unless a [`Tolerance`] is switched on. What it proves is a
-//!   [`VerifiedSignature`], a value that nothing else can make.
+//!   [`VerifiedSignature`], a value that nothing else can make. [`verify_head`] does so before the body is read.
 //!
 //! Nothing here reads a clock, keeps a state or blocks on I/O. That a request is not accepted twice is for the caller
 //! to see to: [`VerifiedSignature::replay_key`] is what to remember.
@@ -57,5 +57,5 @@ pub use self::profile::Profile;
 pub use self::signer::{Signer, SignerError};
 pub use self::signing::{SignatureHeaders, Signing};
 pub use self::signing_key::SigningKey;
-pub use self::verification::{VerifiedSignature, verify};
+pub use self::verification::{VerifiedHead, VerifiedSignature, verify, verify_head};
 pub use self::verifying_key::VerifyingKey;

@@ -6,18 +6,19 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
-use std::time::Duration;
+use std::task::{Context, Poll, ready};
 
 use http_body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::Instant;
 
-/// Shared by the stream, the service and the driver of one connection.
+use super::repeats::Repeats;
+
+/// Shared by the stream, the service and the driver of one connection, which are all of one task.
+///
+/// It has no clock: the driver sees the time when it sees a change, once for all changes that a request makes.
 #[derive(Debug)]
 pub(super) struct Activity {
-    start: Instant,
-    /// Milliseconds from the start to the last change, times four, plus the phase.
+    /// How often the phase has changed, times four, plus the phase.
     state: AtomicU64,
 }
 
@@ -34,54 +35,106 @@ pub(super) enum Phase {
 impl Activity {
     pub(super) fn new() -> Arc<Self> {
         Arc::new(Self {
-            start: Instant::now(),
             state: AtomicU64::new(Phase::Idle as u64),
         })
     }
 
     pub(super) fn begin(&self, phase: Phase) {
-        let millis = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX / 4);
+        let changes = self.changes() + 1;
         self.state
-            .store(millis * 4 + phase as u64, Ordering::Relaxed);
+            .store(changes * 4 + phase as u64, Ordering::Relaxed);
     }
 
-    /// What the connection is doing, and since when.
-    pub(super) fn current(&self) -> (Phase, Instant) {
-        let state = self.state.load(Ordering::Relaxed);
-        let phase = match state % 4 {
+    /// What the connection is doing.
+    pub(super) fn phase(&self) -> Phase {
+        match self.state.load(Ordering::Relaxed) % 4 {
             0 => Phase::Idle,
             1 => Phase::Head,
             _ => Phase::Busy,
-        };
-        (phase, self.start + Duration::from_millis(state / 4))
+        }
+    }
+
+    /// How often the phase has changed.
+    pub(super) fn changes(&self) -> u64 {
+        self.state.load(Ordering::Relaxed) / 4
     }
 }
 
-/// A stream that notices the first byte of a request.
-#[derive(Debug)]
+/// A stream that notices the first byte of a request, and answers polls that repeat the one before.
 pub(super) struct WatchedStream<T> {
     stream: T,
     activity: Arc<Activity>,
+    repeats: Option<Arc<Repeats>>,
+    /// Whether the HTTP library may have more to write.
+    is_writing: bool,
+    /// Whether an answer that it knows nothing of is still to be flushed.
+    owes_flush: bool,
 }
 
 impl<T> WatchedStream<T> {
-    pub(super) const fn new(stream: T, activity: Arc<Activity>) -> Self {
-        Self { stream, activity }
+    pub(super) const fn new(
+        stream: T,
+        activity: Arc<Activity>,
+        repeats: Option<Arc<Repeats>>,
+    ) -> Self {
+        Self {
+            stream,
+            activity,
+            repeats,
+            is_writing: false,
+            owes_flush: false,
+        }
+    }
+
+    /// What the connection is doing, which is not nothing before a response is written to its end.
+    fn phase(&self) -> Phase {
+        match self.activity.phase() {
+            Phase::Idle if self.is_writing => Phase::Busy,
+            phase => phase,
+        }
     }
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for WatchedStream<T> {
+impl<T: AsyncWrite + Unpin> WatchedStream<T> {
+    /// Writes an answer that the HTTP library knows nothing of. Between requests a stream takes that much at once.
+    fn write_answer(&mut self, context: &mut Context<'_>, answer: &[u8]) -> io::Result<()> {
+        self.owes_flush = true;
+        match Pin::new(&mut self.stream).poll_write(context, answer)? {
+            Poll::Ready(written) if written == answer.len() => Ok(()),
+            _ => Err(io::ErrorKind::WriteZero.into()),
+        }
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for WatchedStream<T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        let result = Pin::new(&mut self.stream).poll_read(context, buffer);
-        if buffer.filled().len() > before && self.activity.current().0 == Phase::Idle {
-            self.activity.begin(Phase::Head);
+        loop {
+            if self.owes_flush {
+                ready!(Pin::new(&mut self.stream).poll_flush(context))?;
+                self.owes_flush = false;
+            }
+            ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
+            let read = buffer.filled().get(before..).unwrap_or_default();
+            if read.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            let repeats = self.repeats.as_deref();
+            let Some(answer) = repeats.and_then(|repeats| repeats.answer(read, self.phase()))
+            else {
+                if self.activity.phase() == Phase::Idle {
+                    self.activity.begin(Phase::Head);
+                }
+                return Poll::Ready(Ok(()));
+            };
+            self.write_answer(context, &answer)?;
+            self.activity.begin(Phase::Idle);
+            buffer.set_filled(before);
         }
-        result
     }
 }
 
@@ -91,6 +144,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for WatchedStream<T> {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        self.is_writing = true;
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }
 
@@ -99,6 +153,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for WatchedStream<T> {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.is_writing = true;
         Pin::new(&mut self.stream).poll_write_vectored(context, slices)
     }
 
@@ -107,7 +162,9 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for WatchedStream<T> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+        ready!(Pin::new(&mut self.stream).poll_flush(context))?;
+        self.is_writing = false;
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -1,12 +1,13 @@
 //! One connection, from the handshake to its end.
 
+use std::any::Any;
 use std::collections::hash_map::RandomState;
 use std::future::poll_fn;
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::TryFutureExt as _;
@@ -18,7 +19,7 @@ use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
-use margo_types::svid::{Identity, PeerSvid, Refusal};
+use margo_types::svid::{PeerSvid, Refusal};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
@@ -27,12 +28,18 @@ use tokio_rustls::server::TlsStream;
 use tower_service::Service;
 
 use super::activity::{Activity, Phase, WatchedBody, WatchedStream};
+use super::aside::Aside;
+use super::credential::Credential;
+use super::repeats::Repeats;
+use super::wire::Wire;
 use super::{BoxError, ServerOptions};
+use crate::FleetService;
+use crate::service::Recognised;
 
 /// What all connections are told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Notice {
-    /// The generation of the identity.
+    /// The generation of the credential.
     pub(super) generation: u64,
     /// Whether the server stops.
     pub(super) is_stopping: bool,
@@ -40,7 +47,7 @@ pub(super) struct Notice {
 
 /// Makes connections of streams.
 pub(super) struct Acceptor<S> {
-    identity: Identity,
+    credential: Credential,
     service: S,
     options: ServerOptions,
 }
@@ -52,9 +59,9 @@ where
     S::Error: Into<BoxError>,
     B: Body<Data: Send, Error: Into<BoxError>> + Send + Unpin + 'static,
 {
-    pub(super) const fn new(identity: Identity, service: S, options: ServerOptions) -> Self {
+    pub(super) const fn new(credential: Credential, service: S, options: ServerOptions) -> Self {
         Self {
-            identity,
+            credential,
             service,
             options,
         }
@@ -80,13 +87,13 @@ where
         &self,
         stream: TcpStream,
         address: SocketAddr,
-    ) -> Option<(TlsStream<TcpStream>, Proof)> {
+    ) -> Option<(TlsStream<Wire>, Proof)> {
         // Responses are written as a whole; waiting for more only delays them.
         _ = stream.set_nodelay(true);
-        let handshake = self.identity.server_handshake().ok()?;
+        let handshake = self.credential.handshake()?;
         let acceptor = TlsAcceptor::from(handshake.config());
         let limit = self.options.handshake_timeout;
-        let stream = match timeout(limit, acceptor.accept(stream)).await {
+        let stream = match timeout(limit, acceptor.accept(Wire::new(stream))).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => {
                 if let Some(refusal) = handshake.refusal() {
@@ -101,11 +108,15 @@ where
                 return None;
             }
         };
-        let peer = handshake.peer(stream.get_ref().1)?;
-        tracing::debug!(%address, peer = %peer.id(), "connected");
+        let peer = handshake.peer(stream.get_ref().1).ok()?;
+        let id = peer.as_ref().map(|peer| tracing::field::display(peer.id()));
+        tracing::debug!(%address, peer = id, "connected");
         let proof = Proof {
-            identity: self.identity.clone(),
+            credential: self.credential.clone(),
             generation: handshake.generation(),
+            client: peer
+                .as_ref()
+                .and_then(|peer| self.credential.recognise(peer)),
             peer,
         };
         Some((stream, proof))
@@ -113,25 +124,41 @@ where
 
     async fn serve(
         &self,
-        stream: TlsStream<TcpStream>,
+        stream: TlsStream<Wire>,
         address: SocketAddr,
         proof: Proof,
         notices: watch::Receiver<Notice>,
     ) {
         let activity = Activity::new();
-        let retire_at = Instant::now() + proof.lifetime(self.options.max_age);
+        let now = Instant::now();
+        let retire_at = now + proof.lifetime(self.options.max_age);
         let (generation, peer) = (proof.generation, proof.peer.clone());
-        let stream = TokioIo::new(WatchedStream::new(stream, Arc::clone(&activity)));
+        let proof = Arc::new(proof);
+        let repeats = self.repeats(&proof);
+        let stream = WatchedStream::new(stream, Arc::clone(&activity), repeats.clone());
+        let stream = TokioIo::new(stream);
         let service = TowerToHyperService::new(self.service.clone());
-        let (proof, doing) = (Arc::new(proof), Arc::clone(&activity));
+        let doing = Arc::clone(&activity);
         let respond = service_fn(move |mut request: Request<Incoming>| {
             doing.begin(Phase::Busy);
-            request.extensions_mut().insert(proof.peer.clone());
+            let extensions = request.extensions_mut();
+            if let Some(peer) = &proof.peer {
+                extensions.insert(peer.clone());
+            }
+            if let Some(client) = &proof.client {
+                extensions.insert(client.clone());
+            }
+            let poll = repeats
+                .as_ref()
+                .and_then(|repeats| Some((Arc::clone(repeats), repeats.understood(&request)?)));
             let (proof, doing) = (Arc::clone(&proof), Arc::clone(&doing));
             service.call(request).map_ok(move |mut response| {
                 if !proof.is_current() {
                     let close = HeaderValue::from_static("close");
                     response.headers_mut().insert(CONNECTION, close);
+                }
+                if let Some((repeats, poll)) = poll {
+                    repeats.learn(poll, &response);
                 }
                 response.map(|body| WatchedBody::new(body, doing))
             })
@@ -142,39 +169,58 @@ where
             .serve_connection(stream, respond);
         let driver = Driver {
             activity,
+            seen: (0, now),
+            aside: Aside::default(),
             options: &self.options,
             generation,
             retire_at,
             end_at: None,
         };
         if let Err(error) = driver.drive(pin!(connection), notices).await {
-            tracing::debug!(%address, peer = %peer.id(), %error, "a connection broke");
+            let id = peer.as_ref().map(|peer| tracing::field::display(peer.id()));
+            tracing::debug!(%address, peer = id, %error, "a connection broke");
         }
+    }
+
+    /// What repeats polls, when the service is that of this crate and nothing is around it that wants to see all requests.
+    fn repeats(&self, proof: &Arc<Proof>) -> Option<Arc<Repeats>> {
+        proof.client.as_ref()?;
+        let service: &dyn Any = &self.service;
+        let fleet = service.downcast_ref::<FleetService>()?;
+        Some(Arc::new(Repeats::new(fleet.clone(), Arc::clone(proof))))
     }
 }
 
 /// What a handshake proved.
-struct Proof {
-    identity: Identity,
+pub(super) struct Proof {
+    credential: Credential,
     generation: u64,
-    peer: PeerSvid,
+    /// The client; `None` when it proves who it is with every request.
+    peer: Option<PeerSvid>,
+    /// The peer as the service sees it, so that it does not look at the SVID with every request.
+    pub(super) client: Option<Recognised>,
 }
 
 impl Proof {
     /// Whether a handshake would prove the same now.
-    fn is_current(&self) -> bool {
-        let now = self.identity.now();
-        self.generation == self.identity.generation()
-            && now.is_some_and(|now| now <= self.peer.not_after())
+    pub(super) fn is_current(&self) -> bool {
+        let is_alive = |peer: &PeerSvid| {
+            let now = self.credential.now();
+            now.is_some_and(|now| now <= peer.not_after())
+        };
+        self.generation == self.credential.generation() && self.peer.as_ref().is_none_or(is_alive)
     }
 
     /// How long a connection may live from its handshake on (W62, C14).
     fn lifetime(&self, max_age: Duration) -> Duration {
         let age = max_age.saturating_sub(fraction(max_age / 10));
+        let Some(peer) = &self.peer else {
+            return age;
+        };
         let left = self
-            .identity
+            .credential
             .now()
-            .and_then(|now| Duration::try_from(self.peer.not_after().duration_since(now)).ok());
+            .and_then(|now| Duration::try_from(peer.not_after().duration_since(now)).ok());
         age.min(left.unwrap_or_default())
     }
 }
@@ -182,6 +228,9 @@ impl Proof {
 /// Sees to it that a connection keeps its limits and ends in time.
 struct Driver<'o> {
     activity: Arc<Activity>,
+    /// The last change of the phase that was seen, and when.
+    seen: (u64, Instant),
+    aside: Aside,
     options: &'o ServerOptions,
     generation: u64,
     /// From when on it takes no more requests.
@@ -198,32 +247,27 @@ impl Driver<'_> {
     ) -> Result<(), hyper::Error> {
         let mut alarm = pin!(sleep_until(self.deadline()));
         loop {
-            let is_open = self.end_at.is_none();
-            let event = tokio::select! {
-                biased;
-                event = self.next_event(connection.as_mut(), alarm.as_mut()) => event,
-                notice = notices.changed(), if is_open => {
-                    // The server itself may be gone.
-                    let notice = notice.ok().map(|()| *notices.borrow_and_update());
-                    Event::Notice(notice)
-                }
-            };
-            let now = Instant::now();
+            let event = self
+                .next_event(connection.as_mut(), alarm.as_mut(), &mut notices)
+                .await;
+            let (now, since) = (Instant::now(), self.seen.1);
             match event {
                 Event::Over(result) => return result,
-                Event::Notice(Some(notice)) if !notice.is_stopping => {
-                    if notice.generation != self.generation {
+                Event::Notice => {
+                    // The server itself may be gone.
+                    let is_gone = notices.has_changed().is_err();
+                    let notice = *notices.borrow_and_update();
+                    if is_gone || notice.is_stopping {
+                        self.retire(connection.as_mut(), now);
+                    } else if notice.generation != self.generation {
                         let soon = now + fraction(self.options.renewal_spread);
                         self.retire_at = self.retire_at.min(soon);
                     }
                 }
-                Event::Notice(_) => self.retire(connection.as_mut(), now),
                 Event::Alarm if self.end_at.is_some_and(|end| end <= now) => return Ok(()),
-                Event::Alarm => match self.activity.current() {
-                    (Phase::Head, since) if since + self.options.header_timeout <= now => {
-                        return Ok(());
-                    }
-                    (Phase::Idle, since) if since + self.options.idle_timeout <= now => {
+                Event::Alarm => match self.activity.phase() {
+                    Phase::Head if since + self.options.header_timeout <= now => return Ok(()),
+                    Phase::Idle if since + self.options.idle_timeout <= now => {
                         self.retire(connection.as_mut(), now);
                     }
                     _ if self.end_at.is_none() && self.retire_at <= now => {
@@ -236,25 +280,47 @@ impl Driver<'_> {
         }
     }
 
-    /// Works on the connection until it ends or the alarm goes off. The alarm is set earlier when what the connection
-    /// does now has an earlier limit, and left as it is when that is later: it then goes off once for nothing, which is
-    /// cheaper than setting it with every request.
+    /// Works on the connection until it ends, the alarm goes off or there is something to notice.
+    ///
+    /// The alarm is set earlier when what the connection does now has an earlier limit, and left as it is when that is
+    /// later: it then goes off once for nothing, which is cheaper than setting it with every request.
     async fn next_event<C: Connection>(
-        &self,
+        &mut self,
         mut connection: Pin<&mut C>,
         mut alarm: Pin<&mut Sleep>,
+        notices: &mut watch::Receiver<Notice>,
     ) -> Event {
+        let is_open = self.end_at.is_none();
+        let mut notice = pin!(notices.changed());
+        self.aside.look_again();
         poll_fn(|context| {
             if let Poll::Ready(result) = connection.as_mut().poll(context) {
                 return Poll::Ready(Event::Over(result));
             }
+            self.look_at_phase();
             let deadline = self.deadline();
             if deadline < alarm.deadline() {
                 alarm.as_mut().reset(deadline);
+                self.aside.look_again();
             }
-            alarm.as_mut().poll(context).map(|()| Event::Alarm)
+            let Some(waker) = self.aside.woken(context) else {
+                return Poll::Pending;
+            };
+            let mut context = Context::from_waker(&waker);
+            if is_open && notice.as_mut().poll(&mut context).is_ready() {
+                return Poll::Ready(Event::Notice);
+            }
+            alarm.as_mut().poll(&mut context).map(|()| Event::Alarm)
         })
         .await
+    }
+
+    /// Sees the time when the connection has begun to do something else.
+    fn look_at_phase(&mut self) {
+        let changes = self.activity.changes();
+        if changes != self.seen.0 {
+            self.seen = (changes, Instant::now());
+        }
     }
 
     /// Answers what is being worked on, and closes.
@@ -267,8 +333,8 @@ impl Driver<'_> {
 
     fn deadline(&self) -> Instant {
         let end = self.end_at.unwrap_or(self.retire_at);
-        let (phase, since) = self.activity.current();
-        match phase {
+        let since = self.seen.1;
+        match self.activity.phase() {
             Phase::Head => end.min(since + self.options.header_timeout),
             Phase::Idle if self.end_at.is_none() => end.min(since + self.options.idle_timeout),
             Phase::Idle | Phase::Busy => end,
@@ -278,7 +344,7 @@ impl Driver<'_> {
 
 enum Event {
     Over(Result<(), hyper::Error>),
-    Notice(Option<Notice>),
+    Notice,
     Alarm,
 }
 

@@ -147,33 +147,39 @@ impl IdentityWatch {
 
     /// Looks at the files every so often, for ever. What goes wrong is logged, once for every distinct fault.
     pub async fn run(mut self, every: Duration) {
-        let mut last_fault = None;
-        loop {
-            tokio::time::sleep(every).await;
-            let fault = match self.poll() {
-                Ok(has_changed) => {
-                    if has_changed {
-                        let not_after = self.identity.svid().not_after();
-                        tracing::info!(id = %self.identity.id(), %not_after, "the identity was renewed");
-                    }
-                    None
-                }
-                Err(error) => {
-                    let cause = std::error::Error::source(&error).map(ToString::to_string);
-                    Some((error.to_string(), cause))
-                }
-            };
-            if let Some((error, cause)) = &fault
-                && fault != last_fault
-            {
-                tracing::warn!(error, cause, "the identity stays as it was");
+        follow(every, || {
+            if self.poll()? {
+                let not_after = self.identity.svid().not_after();
+                tracing::info!(id = %self.identity.id(), %not_after, "the identity was renewed");
             }
-            last_fault = fault;
-        }
+            Ok(())
+        })
+        .await;
     }
 }
 
-/// Why there is no identity in the files.
+/// Looks every so often, for ever. What goes wrong is logged, once for every distinct fault.
+pub(super) async fn follow(
+    every: Duration,
+    mut look: impl FnMut() -> Result<(), IdentityFilesError>,
+) {
+    let mut last_fault = None;
+    loop {
+        tokio::time::sleep(every).await;
+        let fault = look().err().map(|error| {
+            let cause = std::error::Error::source(&error).map(ToString::to_string);
+            (error.to_string(), cause)
+        });
+        if let Some((error, cause)) = &fault
+            && fault != last_fault
+        {
+            tracing::warn!(error, cause, "what is shown to clients stays as it was");
+        }
+        last_fault = fault;
+    }
+}
+
+/// Why there is no identity, or no certificate, in the files.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum IdentityFilesError {
@@ -196,7 +202,7 @@ pub enum IdentityFilesError {
 }
 
 impl IdentityFilesError {
-    fn unusable(path: &Path, source: impl Into<BoxError>) -> Self {
+    pub(super) fn unusable(path: &Path, source: impl Into<BoxError>) -> Self {
         Self::Unusable {
             path: path.to_owned(),
             source: source.into(),
@@ -216,7 +222,7 @@ impl Contents {
     }
 }
 
-fn read_file(path: &Path) -> Result<Vec<u8>, IdentityFilesError> {
+pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, IdentityFilesError> {
     let bytes = fs::metadata(path).and_then(|metadata| match metadata.len() {
         0 => Err(std::io::ErrorKind::UnexpectedEof.into()),
         length if length > LONGEST_FILE => Err(std::io::ErrorKind::FileTooLarge.into()),

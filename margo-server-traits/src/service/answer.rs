@@ -16,27 +16,33 @@ pub(super) fn content(
     cache_control: Option<&'static str>,
     content: Bytes,
 ) -> Response<ResponseBody> {
-    let mut response = tagged(StatusCode::OK, digest, cache_control);
+    let mut response = tagged(StatusCode::OK, tag(digest), cache_control);
     let media_type = HeaderValue::from_static(media_type);
     response.headers_mut().insert(CONTENT_TYPE, media_type);
     *response.body_mut() = ResponseBody::new(content);
     response
 }
 
-/// 304: the client has the content with this digest. The headers are those of the 200 (RFC 9110 section 15.4.5).
+/// 304: the client has the content with this entity tag. The headers are those of the 200 (RFC 9110 section 15.4.5).
 pub(super) fn not_modified(
-    digest: Digest,
+    tag: HeaderValue,
     cache_control: Option<&'static str>,
 ) -> Response<ResponseBody> {
-    tagged(StatusCode::NOT_MODIFIED, digest, cache_control)
+    tagged(StatusCode::NOT_MODIFIED, tag, cache_control)
 }
 
-/// 201 or 200, without content.
-pub(super) fn stored(stored: Stored) -> Response<ResponseBody> {
-    empty(match stored {
-        Stored::Created => StatusCode::CREATED,
-        Stored::Updated => StatusCode::OK,
-    })
+/// The entity tag of what has this digest.
+pub(super) fn tag(digest: Digest) -> HeaderValue {
+    HeaderValue::try_from(digest.to_etag()).expect("a quoted digest is visible ASCII")
+}
+
+/// The status of what is new, or that of what is not: 201 and 200 as a rule. Without content.
+pub(super) fn stored(stored: Stored, [created, updated]: [u16; 2]) -> Response<ResponseBody> {
+    let (status, usual) = match stored {
+        Stored::Created => (created, StatusCode::CREATED),
+        Stored::Updated => (updated, StatusCode::OK),
+    };
+    empty(StatusCode::from_u16(status).unwrap_or(usual))
 }
 
 /// A response without content.
@@ -63,14 +69,12 @@ pub(super) fn for_method(
 
 fn tagged(
     status: StatusCode,
-    digest: Digest,
+    tag: HeaderValue,
     cache_control: Option<&'static str>,
 ) -> Response<ResponseBody> {
     let mut response = empty(status);
     let headers = response.headers_mut();
-    if let Ok(tag) = HeaderValue::try_from(digest.to_etag()) {
-        headers.insert(ETAG, tag);
-    }
+    headers.insert(ETAG, tag);
     if let Some(cache_control) = cache_control {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static(cache_control));
     }

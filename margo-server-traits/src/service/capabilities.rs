@@ -1,4 +1,4 @@
-//! `PUT /api/v1/capabilities/{deviceId}`: what a device is (rc3.md section 4).
+//! `PUT /api/v1/capabilities/{deviceId}`: what a device is (rc3.md section 4; rc1-and-pre-draft.md section 8).
 
 use http::Response;
 use http_body::Body;
@@ -17,16 +17,20 @@ use crate::Received;
 ///
 /// A body about another device than the path is refused, since one of the two is wrong for certain (rc3.md ambiguity 35).
 /// A device behind a gateway needs the gateway to be known, not what is between them (rc3.md ambiguity 37, W54).
+///
+/// Paths of the signed generation may name no device; the body says which it is then. The reference agent of 2025 gives
+/// its device the id of the client.
 pub(super) async fn put<B>(
     call: &Call<'_>,
-    device: &DeviceId,
+    device: Option<&DeviceId>,
     body: B,
 ) -> Result<Response<ResponseBody>, Refusal>
 where
     B: Body<Data: Send, Error: Into<BoxError>>,
 {
     let mut document = receive::document::<DeviceCapabilities, _>(call, body).await?;
-    let mismatch = validate_capabilities_of(device, document.value());
+    let device = device.unwrap_or(&document.value().properties.id).clone();
+    let mismatch = validate_capabilities_of(&device, document.value());
     if !mismatch.is_valid() {
         return Err(Refusal::semantic(mismatch.errors()));
     }
@@ -38,8 +42,12 @@ where
     unknown.extend_from_slice(others.findings());
     let received = Received::new(document, Report::new(unknown));
     let capabilities = &call.fleet.capabilities;
-    match capabilities.put(call.caller, device, received).await? {
-        Some(stored) => Ok(answer::stored(stored)),
+    match capabilities.put(call.caller, &device, received).await? {
+        Some(stored) => {
+            let rules = call.endpoint.generation.rules();
+            let statuses = [rules.capabilities_created, rules.capabilities_updated];
+            Ok(answer::stored(stored, statuses))
+        }
         None => Err(Refusal::new(
             Problem::new(ProblemType::GatewayNotFound).with_detail(format!(
                 "the gateway {} is not known; report its capabilities first",
@@ -73,7 +81,7 @@ fn map_to_custom(
         replace(types, DeploymentType::is_known, &DeploymentType::Custom);
     }
     let bytes = write(&capabilities, SpecVersion::Rc3).map_err(Refusal::internal)?;
-    let mapped = receive::reader(bytes.len()).read(&bytes);
+    let mapped = receive::reader(SpecVersion::Rc3, bytes.len()).read(&bytes);
     Ok((mapped.map_err(Refusal::internal)?, unknown))
 }
 

@@ -2,6 +2,8 @@
 
 use http::Response;
 use margo_types::Digest;
+#[cfg(feature = "server")]
+use margo_types::SpecVersion;
 
 use super::call::Call;
 use super::refusal::Refusal;
@@ -16,8 +18,10 @@ pub(super) async fn get(call: &Call<'_>) -> Result<Response<ResponseBody>, Refus
     let condition = call.condition();
     if condition.is_some() {
         let current = desired_state.manifest_digest(call.caller).await?;
-        if condition.is_met_by(&current) {
-            return Ok(answer::not_modified(current, call.endpoint.cache_control()));
+        if let Some(tag) = condition.met_by(&current) {
+            let mut response = answer::not_modified(tag, call.endpoint.cache_control());
+            mark_unchanged(call, current, &mut response);
+            return Ok(response);
         }
         for tag in condition.tags() {
             desired_state.holds(call.caller, &tag).await?;
@@ -27,4 +31,14 @@ pub(super) async fn get(call: &Call<'_>) -> Result<Response<ResponseBody>, Refus
     // Somebody may have published in between, so the tag is that of these very bytes (W22).
     let digest = Digest::of(&manifest);
     Ok(call.content(media_type, digest, manifest))
+}
+
+/// Lets our own server know that the same poll will get the same answer. What is signed is another request every time.
+fn mark_unchanged(call: &Call<'_>, current: Digest, response: &mut Response<ResponseBody>) {
+    #[cfg(feature = "server")]
+    if call.endpoint.generation == SpecVersion::Rc3 {
+        response.extensions_mut().insert(super::Unchanged(current));
+    }
+    #[cfg(not(feature = "server"))]
+    let _ = (call, current, response);
 }

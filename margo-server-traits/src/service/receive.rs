@@ -1,9 +1,11 @@
 //! The documents that clients send.
 
+use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http_body::Body;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use margo_types::accept::Accept;
+use margo_types::endpoint::Endpoint;
 use margo_types::problem::{Problem, ProblemType};
 use margo_types::{
     Document, Exact, Format, Limits, ReadError, Reader, Report, SpecVersion, media_type,
@@ -22,7 +24,7 @@ where
     T: Document,
     B: Body<Data: Send, Error: Into<BoxError>>,
 {
-    check_type(call)?;
+    check_type(call.headers, call.endpoint)?;
     let max_bytes = call.options.max_body_bytes;
     let bytes = bytes(body, max_bytes).await?;
     if bytes.is_empty() {
@@ -31,18 +33,43 @@ where
             media_type::JSON
         )));
     }
-    match reader(max_bytes).read(&bytes) {
+    match read(call.endpoint.generation, max_bytes, &bytes) {
         Ok(document) if document.format() == Format::Json => Ok(document),
         Ok(_) => Err(invalid("the body is YAML; send JSON")),
         Err(unreadable) => Err(refusal(&unreadable, &bytes)),
     }
 }
 
-/// A reader of documents that are at most so long.
-pub(super) fn reader(max_bytes: usize) -> Reader {
+/// A document that came to an endpoint of this generation.
+///
+/// In the signed generation some agents send what older texts have, which is taken as it is meant. Late texts have no
+/// envelope, which makes a document look newer than it is.
+fn read<T: Document>(
+    generation: SpecVersion,
+    max_bytes: usize,
+    bytes: &[u8],
+) -> Result<Exact<T>, ReadError> {
+    let reader = reader(generation, max_bytes);
+    if generation == SpecVersion::Rc1 {
+        match Reader::new().limits(limits(max_bytes)).read(bytes) {
+            Ok(document) if document.generation() != SpecVersion::Rc3 => return Ok(document),
+            _ => {}
+        }
+    }
+    reader.read(bytes)
+}
+
+/// A reader of documents of a generation that are at most so long.
+pub(super) fn reader(generation: SpecVersion, max_bytes: usize) -> Reader {
+    Reader::new()
+        .generation(generation)
+        .limits(limits(max_bytes))
+}
+
+fn limits(max_bytes: usize) -> Limits {
     let mut limits = Limits::default();
     limits.max_bytes = max_bytes;
-    Reader::new().generation(SpecVersion::Rc3).limits(limits)
+    limits
 }
 
 /// What is to be recorded about a document that is accepted.
@@ -63,15 +90,15 @@ pub(super) fn findings(options: &ServiceOptions, report: Report) -> Result<Repor
 }
 
 /// A request without a type is taken for JSON: its body will tell.
-fn check_type(call: &Call<'_>) -> Result<(), Refusal> {
-    let expected = call.endpoint.request_type.unwrap_or(media_type::JSON);
-    if let Some(sent) = joined(call.headers, &CONTENT_TYPE)
+pub(super) fn check_type(headers: &HeaderMap, endpoint: &'static Endpoint) -> Result<(), Refusal> {
+    let expected = endpoint.request_type.unwrap_or(media_type::JSON);
+    if let Some(sent) = joined(headers, &CONTENT_TYPE)
         // Of JSON there is only one charset, so parameters say nothing.
         && !Accept::parse(expected).allows(sent.split(';').next().unwrap_or_default())
     {
         return Err(Refusal::unsupported_type(expected));
     }
-    match joined(call.headers, &CONTENT_ENCODING) {
+    match joined(headers, &CONTENT_ENCODING) {
         Some(encoding) if !encoding.eq_ignore_ascii_case("identity") => {
             Err(Refusal::unsupported_encoding())
         }
@@ -79,7 +106,8 @@ fn check_type(call: &Call<'_>) -> Result<(), Refusal> {
     }
 }
 
-async fn bytes<B>(body: B, max_bytes: usize) -> Result<bytes::Bytes, Refusal>
+/// The whole body of a request, if it is not longer than this.
+pub(super) async fn bytes<B>(body: B, max_bytes: usize) -> Result<bytes::Bytes, Refusal>
 where
     B: Body<Data: Send, Error: Into<BoxError>>,
 {

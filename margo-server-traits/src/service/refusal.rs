@@ -1,4 +1,4 @@
-//! Requests that are not answered with success (rc3.md section 6; W6, W8 to W11).
+//! Requests that are not answered with success (rc3.md section 6; W6, W8 to W11; rc1-and-pre-draft.md section 11).
 //!
 //! A condition that the specification has a problem type for gets that type, any other `about:blank`. What a client
 //! sent comes back in excerpts only.
@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use http::header::{
     ACCEPT, ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER,
+    WWW_AUTHENTICATE,
 };
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Response, StatusCode, Version};
@@ -27,6 +28,8 @@ pub(super) struct Refusal {
     header: Option<(HeaderName, HeaderValue)>,
     /// Whether the body of the request was not read to its end, so that nothing can follow it.
     closes: bool,
+    /// The generation of whoever is told.
+    generation: SpecVersion,
 }
 
 impl Refusal {
@@ -36,7 +39,16 @@ impl Refusal {
             problem: Box::new(problem),
             header: None,
             closes: false,
+            generation: SpecVersion::Rc3,
         }
+    }
+
+    /// 401: the signature of a request proves nothing (rc1-and-pre-draft.md section 4).
+    pub(super) fn unauthenticated(detail: impl Into<String>) -> Self {
+        let problem = Problem::new(ProblemType::SignatureVerificationFailed);
+        // A 401 has to have it (RFC 9110 section 15.5.2), although no scheme of this kind is registered.
+        Self::new(problem.with_detail(detail))
+            .with_header(WWW_AUTHENTICATE, HeaderValue::from_static("Signature"))
     }
 
     /// 403: nothing proves who calls.
@@ -144,9 +156,15 @@ impl Refusal {
         }
     }
 
+    /// The same refusal, as a client of this generation is told.
+    pub(super) fn in_generation(self, generation: SpecVersion) -> Self {
+        Self { generation, ..self }
+    }
+
     /// The response: a problem document, with the headers that go with it.
     pub(super) fn into_response(self, request: &Parts, retry_after: u32) -> Response<ResponseBody> {
-        let mut problem = self.problem.with_instance(instance(request.uri.path()));
+        let problem = of_generation(*self.problem, self.generation);
+        let mut problem = problem.with_instance(instance(request.uri.path()));
         problem.detail = problem.detail.map(|detail| excerpt(&detail));
         if problem.retryable == Some(true) && problem.retry_after_seconds.is_none() {
             problem = problem.with_retry_after_seconds(retry_after.into());
@@ -164,7 +182,7 @@ impl Refusal {
         if self.closes && request.version <= Version::HTTP_11 {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        let body = write(&problem, SpecVersion::Rc3).unwrap_or_default();
+        let body = write(&problem, self.generation).unwrap_or_default();
         *response.body_mut() = ResponseBody::from(body);
         response
     }
@@ -210,7 +228,11 @@ impl From<NoMatch> for Refusal {
                 source,
             } => {
                 let detail = source.to_string();
+                let lists = |status| endpoint.errors.iter().any(|error| error.status == status);
                 match endpoint.operation {
+                    Operation::Bundle if lists(400) => Self::new(
+                        Problem::new(ProblemType::InvalidRequest).with_detail(excerpt(&detail)),
+                    ),
                     Operation::Deployment => found_nothing(ProblemType::DeploymentNotFound, detail),
                     Operation::Bundle => found_nothing(ProblemType::InvalidBundle, detail),
                     Operation::RemoveDevice => found_nothing(ProblemType::DeviceNotFound, detail),
@@ -225,6 +247,33 @@ impl From<NoMatch> for Refusal {
             _ => Self::no_such_path(),
         }
     }
+}
+
+/// An error with its sources.
+pub(super) fn in_full(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        // Writing to a string does not fail.
+        let _ = write!(text, ": {error}");
+        source = error.source();
+    }
+    text
+}
+
+/// A problem as a generation has it. What that has no type for is `about:blank`, except that every generation has one for
+/// clients that are refused.
+fn of_generation(mut problem: Problem, generation: SpecVersion) -> Problem {
+    let problem_type = &problem.problem_type;
+    if problem_type.slug().is_some() && problem_type.in_generation(generation).is_none() {
+        let known = match problem_type {
+            ProblemType::NotAuthorized => Problem::new(ProblemType::CertificateNotTrusted),
+            _ => Problem::about_blank(problem.status),
+        };
+        problem.problem_type = known.problem_type;
+        problem.title = known.title;
+    }
+    problem
 }
 
 fn not_authorized(detail: impl Into<String>) -> Refusal {

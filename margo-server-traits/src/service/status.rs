@@ -1,4 +1,5 @@
-//! `POST /api/v1/deployments/{deploymentId}/status`: how a deployment fares (rc3.md section 5).
+//! `POST /api/v1/deployments/{deploymentId}/status`: how a deployment fares (rc3.md section 5; rc1-and-pre-draft.md section
+//! 9).
 
 use http::Response;
 use http_body::Body;
@@ -32,7 +33,11 @@ where
     let findings = receive::findings(call.options, document.validate())?;
     let received = Received::new(document, findings);
     match call.fleet.status.report(call.caller, received).await? {
-        Some(stored) => Ok(answer::stored(stored)),
+        Some(stored) => {
+            let rules = call.endpoint.generation.rules();
+            let statuses = [rules.status_created, rules.status_updated];
+            Ok(answer::stored(stored, statuses))
+        }
         None => Err(wrong_deployment(
             "this client has no such deployment; fetch the state manifest again",
         )),

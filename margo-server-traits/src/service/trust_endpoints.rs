@@ -71,8 +71,8 @@ impl TrustEndpoints {
         };
         let media_type = negotiate(&parts.headers, matched.endpoint)?;
         let Content { digest, bytes } = content;
-        if Condition::of(&parts.headers).is_met_by(&digest) {
-            return Ok(answer::not_modified(digest, None));
+        if let Some(tag) = Condition::of(&parts.headers).met_by(&digest) {
+            return Ok(answer::not_modified(tag, None));
         }
         Ok(answer::content(media_type, digest, None, bytes))
     }

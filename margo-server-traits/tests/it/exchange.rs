@@ -72,7 +72,8 @@ impl Exchange {
     }
 }
 
-fn fill(state: &mut State) {
+/// What the clients `press-1` and `press-2` should run.
+pub(crate) fn fill(state: &mut State) {
     let [one, two] = ["press-1", "press-2"].map(|id| ClientId::parse(id).unwrap());
     let [deployment, others] = [DEPLOYMENT, OTHERS_DEPLOYMENT].map(deployment);
     state.manifests.insert(one.clone(), MANIFEST.into());

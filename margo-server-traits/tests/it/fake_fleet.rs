@@ -34,6 +34,8 @@ pub(crate) struct State {
 
     /// The names of the methods that were called, in order.
     pub(crate) calls: Vec<&'static str>,
+    /// Who was asked about.
+    pub(crate) callers: Vec<Verified<Caller>>,
     pub(crate) held: Vec<EntityTag>,
     pub(crate) capabilities: Vec<Received<DeviceCapabilities>>,
     pub(crate) statuses: Vec<Received<DeploymentStatus>>,
@@ -82,6 +84,7 @@ impl ClientPolicy for FakeFleet {
     async fn admit(&self, caller: &Verified<Caller>) -> Result<Admission, FleetError> {
         let mut state = self.state();
         state.calls.push("admit");
+        state.callers.push(caller.clone());
         Ok(match state.refused.get(&caller.client_id) {
             Some(reason) => Admission::Refused {
                 reason: reason.clone(),

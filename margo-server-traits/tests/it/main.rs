@@ -16,6 +16,7 @@ mod publish_properties;
 mod refusals;
 #[cfg(feature = "server")]
 mod server;
+mod signed;
 mod status;
 mod store;
 mod store_fleet;

@@ -4,6 +4,7 @@ mod device;
 mod ends;
 mod files;
 mod handshakes;
+mod server_only;
 mod wire;
 
 use std::convert::Infallible;

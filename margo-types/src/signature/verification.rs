@@ -36,6 +36,24 @@ pub fn verify<'h, H>(
 where
     H: Fn(&str) -> Vec<&'h [u8]>,
 {
+    verify_head(request, !body.is_empty(), key, policy, now)?.with_body(body)
+}
+
+/// Does what [`verify`] does as far as it can be done before the body has arrived, so that a server reads nothing that
+/// strangers send. `has_body` says whether a body is to come.
+///
+/// # Errors
+/// As for [`verify`].
+pub fn verify_head<'h, H>(
+    request: &RequestParts<'_, H>,
+    has_body: bool,
+    key: &VerifyingKey,
+    policy: &Policy,
+    now: Timestamp,
+) -> Result<VerifiedHead, VerifyError>
+where
+    H: Fn(&str) -> Vec<&'h [u8]>,
+{
     let header =
         |name, header| joined(&request.headers, name).ok_or(VerifyError::Unsigned { header });
     let input = header(SIGNATURE_INPUT, "Signature-Input")?;
@@ -49,15 +67,12 @@ where
         signature,
     } = choose(&input, &signatures, policy)?;
     let created = check_time(params, policy, now)?;
-    check_coverage(params, !body.is_empty(), policy)?;
-    let digest = read_digest(joined(&request.headers, CONTENT_DIGEST), !body.is_empty())?;
+    let digest = read_digest(joined(&request.headers, CONTENT_DIGEST), has_body)?;
+    check_coverage(params, has_body, policy)?;
 
     let base = signature_base(request, params)?;
     let algorithm = verify_signature(key, params.alg(), &base, signature, policy)?;
-    if let Some(digest) = digest {
-        digest.verify(body)?;
-    }
-    Ok(VerifiedSignature {
+    let signature = VerifiedSignature {
         label: label.to_owned(),
         params: params.clone(),
         signature: signature.to_vec(),
@@ -65,7 +80,37 @@ where
         replayable_until: timestamp(created.saturating_add(whole_seconds(policy.max_age))),
         created: timestamp(created),
         algorithm,
+    };
+    Ok(VerifiedHead {
+        signature,
+        digest,
+        has_body,
     })
+}
+
+/// The signature of a request was verified, and the body was not looked at yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "nothing is verified until the body is"]
+pub struct VerifiedHead {
+    signature: VerifiedSignature,
+    digest: Option<ContentDigest>,
+    has_body: bool,
+}
+
+impl VerifiedHead {
+    /// Completes the proof with the whole body, as it was received.
+    ///
+    /// # Errors
+    /// [`VerifyError::Digest`], and [`VerifyError::NoDigest`] when there is a body although none was to come.
+    pub fn with_body(self, body: &[u8]) -> Result<VerifiedSignature, VerifyError> {
+        if !self.has_body && !body.is_empty() {
+            return Err(VerifyError::NoDigest);
+        }
+        if let Some(digest) = self.digest {
+            digest.verify(body)?;
+        }
+        Ok(self.signature)
+    }
 }
 
 /// A signature that was verified, and with it the request. Only [`verify`] makes one.

@@ -2,8 +2,10 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use margo_types::svid::Identity;
+use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -19,8 +21,15 @@ pub(super) struct Device {
 
 impl Device {
     pub(super) async fn connect(address: SocketAddr, identity: &Identity) -> io::Result<Self> {
+        Self::connect_with(address, identity.client_config().unwrap()).await
+    }
+
+    pub(super) async fn connect_with(
+        address: SocketAddr,
+        config: Arc<ClientConfig>,
+    ) -> io::Result<Self> {
         let stream = TcpStream::connect(address).await?;
-        let connector = TlsConnector::from(identity.client_config().unwrap());
+        let connector = TlsConnector::from(config);
         let name = ServerName::try_from("wfm.example").unwrap();
         let stream = timeout(PATIENCE, connector.connect(name, stream)).await??;
         Ok(Self { stream })

@@ -1,9 +1,9 @@
 //! Requests that are refused, each with its reason and status.
 
-use margo_types::auth::FieldError;
+use margo_types::auth::{FieldError, RequestParts};
 use margo_types::problem::ProblemType;
 use margo_types::signature::{
-    Policy, Profile, Signing, Tolerance, VerifiedSignature, VerifyError, VerifyingKey,
+    Policy, Profile, Signing, Tolerance, VerifiedSignature, VerifyError, VerifyingKey, verify_head,
 };
 
 use super::{BODY, Request, ed25519, later, now, p256, p384, rsa};
@@ -439,6 +439,38 @@ fn an_empty_body_may_have_a_digest() {
         .verify(key.public())
         .unwrap_err();
     assert!(matches!(error, VerifyError::Digest(_)), "{error}");
+}
+
+#[test]
+fn a_body_that_comes_later_is_checked_all_the_same() {
+    let key = p256();
+    let head_of = |request: &Request, has_body| {
+        let parts = RequestParts::new(&request.method, &request.target_uri, |name| {
+            request.lines(name)
+        });
+        verify_head(&parts, has_body, key.public(), &Policy::default(), now())
+    };
+    let post = Request::post().signed(&key);
+    let head = || head_of(&post, true).unwrap();
+    let proof = head().with_body(BODY).unwrap();
+    assert_eq!(Ok(proof), post.verify(key.public()));
+    for other in [&BODY[1..], b""] {
+        let error = head().with_body(other).unwrap_err();
+        assert!(matches!(error, VerifyError::Digest(_)), "{error}");
+    }
+
+    // Whoever announces no body needs no digest, and can send none.
+    let get = Request::get().signed(&key);
+    let head = || head_of(&get, false).unwrap();
+    assert!(head().with_body(b"").is_ok());
+    assert_eq!(head().with_body(BODY), Err(VerifyError::NoDigest));
+    let error = head_of(&get, true).unwrap_err();
+    assert_eq!(
+        error,
+        VerifyError::NotCovered {
+            component: "content-digest"
+        }
+    );
 }
 
 /// Refused as unauthenticated, for this reason.

@@ -1,0 +1,168 @@
+//! A device that signs, and what it sends.
+
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use http::Request;
+use http_body_util::Full;
+use jiff::{SignedDuration, Timestamp};
+use margo_conformance::authority::rcgen::{
+    CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519, SignatureAlgorithm,
+};
+use margo_types::auth::RequestParts;
+use margo_types::onboarding::Certificate;
+use margo_types::signature::{Profile, Signing, SigningKey};
+use serde_json::Value;
+
+/// A key and its certificate.
+pub(super) struct Device {
+    pub(super) key: SigningKey,
+    pub(super) certificate: Certificate,
+}
+
+impl Device {
+    pub(super) fn new() -> Self {
+        Self::of(&PKCS_ECDSA_P256_SHA256, -HOUR, HOUR)
+    }
+
+    pub(super) fn with_ed25519() -> Self {
+        Self::of(&PKCS_ED25519, -HOUR, HOUR)
+    }
+
+    /// One whose certificate is valid from and until so long after now.
+    pub(super) fn valid_between(from: SignedDuration, until: SignedDuration) -> Self {
+        Self::of(&PKCS_ECDSA_P256_SHA256, from, until)
+    }
+
+    fn of(
+        algorithm: &'static SignatureAlgorithm,
+        from: SignedDuration,
+        until: SignedDuration,
+    ) -> Self {
+        let key = KeyPair::generate_for(algorithm).unwrap();
+        let mut params = CertificateParams::default();
+        params.not_before = SystemTime::from(in_time(from)).into();
+        params.not_after = SystemTime::from(in_time(until)).into();
+        let certificate = params.self_signed(&key).unwrap();
+        Self {
+            key: SigningKey::from_pem(key.serialize_pem().as_bytes()).unwrap(),
+            certificate: Certificate::from_der(certificate.der()).unwrap(),
+        }
+    }
+}
+
+/// A request on its way.
+#[derive(Clone)]
+pub(super) struct Sent {
+    method: &'static str,
+    /// What it is sent to, as the client writes it.
+    base: &'static str,
+    path: String,
+    headers: Vec<(&'static str, String)>,
+    body: Bytes,
+}
+
+impl Sent {
+    pub(super) fn new(method: &'static str, path: &str) -> Self {
+        Self {
+            method,
+            base: "https://wfm.example:8443",
+            path: path.to_owned(),
+            headers: vec![("host", "wfm.example:8443".to_owned())],
+            body: Bytes::new(),
+        }
+    }
+
+    pub(super) fn get(path: &str) -> Self {
+        Self::new("GET", path)
+    }
+
+    pub(super) fn json(self, body: &Value) -> Self {
+        self.with("content-type", "application/json")
+            .body(body.to_string())
+    }
+
+    pub(super) fn body(self, body: impl Into<Bytes>) -> Self {
+        let body = body.into();
+        Self { body, ..self }
+    }
+
+    /// Sent to another base URL than `https://wfm.example:8443`; what goes over the wire stays.
+    pub(super) fn to(self, base: &'static str) -> Self {
+        Self { base, ..self }
+    }
+
+    pub(super) fn method(self, method: &'static str) -> Self {
+        Self { method, ..self }
+    }
+
+    pub(super) fn path(self, path: &str) -> Self {
+        let path = path.to_owned();
+        Self { path, ..self }
+    }
+
+    /// Replaces a header.
+    pub(super) fn with(self, name: &'static str, value: &str) -> Self {
+        self.without(name).and(name, value)
+    }
+
+    /// Adds a line to a header.
+    pub(super) fn and(mut self, name: &'static str, value: &str) -> Self {
+        self.headers.push((name, value.to_owned()));
+        self
+    }
+
+    pub(super) fn without(mut self, name: &str) -> Self {
+        self.headers.retain(|(known, _)| *known != name);
+        self
+    }
+
+    pub(super) fn header(&self, name: &str) -> &str {
+        let mut lines = self.headers.iter().filter(|(known, _)| *known == name);
+        lines.next().map_or("", |(_, value)| value)
+    }
+
+    pub(super) fn signed(self, device: &Device) -> Self {
+        self.signed_at(device, Timestamp::now())
+    }
+
+    pub(super) fn signed_at(self, device: &Device, created: Timestamp) -> Self {
+        self.signed_by(&Signing::new(&device.key, created))
+    }
+
+    /// Signed in another way than ours.
+    pub(super) fn signed_as(self, device: &Device, profile: Profile) -> Self {
+        self.signed_by(&Signing::new(&device.key, Timestamp::now()).profile(profile))
+    }
+
+    fn signed_by(self, signing: &Signing<'_>) -> Self {
+        let target = format!("{}{}", self.base, self.path);
+        let headers = {
+            let lines = |name: &str| {
+                let lines = self.headers.iter().filter(|(known, _)| *known == name);
+                lines.map(|(_, value)| value.as_bytes()).collect()
+            };
+            let parts = RequestParts::new(self.method, &target, lines);
+            signing.sign(&parts, &self.body).unwrap()
+        };
+        let mut sent = self;
+        for (name, value) in headers.iter() {
+            sent = sent.with(name, value);
+        }
+        sent
+    }
+
+    pub(super) fn into_request(self) -> Request<Full<Bytes>> {
+        let mut request = Request::builder().method(self.method).uri(&self.path);
+        for (name, value) in &self.headers {
+            request = request.header(*name, value);
+        }
+        request.body(Full::new(self.body)).unwrap()
+    }
+}
+
+pub(super) fn in_time(duration: SignedDuration) -> Timestamp {
+    Timestamp::now() + duration
+}
+
+pub(super) const HOUR: SignedDuration = SignedDuration::from_hours(1);
