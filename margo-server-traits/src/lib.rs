@@ -6,6 +6,7 @@ mod enrolment;
 mod fleet;
 pub mod proxy;
 pub mod publish;
+mod registrar;
 #[cfg(feature = "server")]
 pub mod server;
 mod service;
@@ -19,5 +20,8 @@ pub use fleet::{
     Admission, Capabilities, ClientPolicy, DesiredState, Fleet, FleetError, Received, StatusSink,
     Stored,
 };
+pub use registrar::{Credential, Registrar, RegistrarError};
 pub use service::{FleetService, ResponseBody, ServiceOptions, TrustEndpoints};
-pub use store_fleet::StoreFleet;
+pub use store_fleet::{
+    AcceptedIssuers, AskOperator, EnrolmentDecision, EnrolmentPolicy, InvalidIssuers, StoreFleet,
+};

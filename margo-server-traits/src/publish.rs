@@ -8,14 +8,21 @@
 //! - A deployment that did not change keeps its bytes and so its digest, also when a newer program would write it otherwise.
 //! - Publishing is compare-and-set. However many programs publish at once over one store, a version has one content.
 //! - Nothing invalid goes out: documents are checked against every rule and read back as a device would read them.
+//! - Documents and manifest are written in the generation of the client, as its record has it. What that generation cannot
+//!   express is refused with the field and the client, and nothing is published. A client whose generation
+//!   [changes](Publisher::change_generation) gets everything anew, under a higher version.
 //! - A client that nothing was ever assigned to gets version 1 without deployments (`bundle` is null, W15). It is published
 //!   when it is first asked for, like any other version, so that whatever is assigned before is version 1 instead.
+//!
+//! Whoever publishes for a client waits for those who already do so through the same [`Publisher`] or a clone of it. So make one
+//! in a process, and clone it.
 //!
 //! What was published stays retrievable until [`Store::prune`] drops it; call that now and then with the time before which
 //! nobody can still be fetching, such as a week ago.
 
 pub(crate) mod compile;
 mod placement;
+mod turns;
 
 use std::collections::BTreeMap;
 use std::panic;
@@ -27,22 +34,29 @@ use margo_types::capabilities::DeviceCapabilities;
 use margo_types::deployment::ApplicationDeployment;
 use margo_types::id::{ClientId, DeploymentId, DeviceId};
 use margo_types::manifest::ManifestVersion;
-use margo_types::{ReadError, Report, WriteError};
+use margo_types::{ReadError, Report, SpecVersion, Unrepresentable, WriteError};
 
-use self::compile::Documents;
+use self::compile::{Audience, Documents};
 pub use self::placement::{Placement, placement};
-use crate::store::{Head, Publication, Store, StoreError};
+use self::turns::Turns;
+use crate::store::{ClientRecord, Head, Publication, Store, StoreError};
 
 /// Publishes desired states in a store.
+///
+/// Clones take turns for each client; what other processes do at the same time is noticed and done over.
 #[derive(Clone, Debug)]
 pub struct Publisher {
     store: Arc<dyn Store>,
+    turns: Turns,
 }
 
 impl Publisher {
     /// Publishes in this store.
     pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { store }
+        Self {
+            store,
+            turns: Turns::default(),
+        }
     }
 
     /// Makes these the deployments of a client, all of them, and returns the newest publication.
@@ -54,10 +68,9 @@ impl Publisher {
         client: &ClientId,
         deployments: &[ApplicationDeployment],
     ) -> Result<Head, PublishError> {
-        let deployments: Arc<[_]> = deployments.into();
         self.replace(client, |current| {
-            let deployments = Arc::clone(&deployments);
-            Ok(move || compile::documents(&deployments, &current.documents))
+            let deployments = deployments.to_vec();
+            Ok(move || current.with(&deployments))
         })
         .await
     }
@@ -76,28 +89,52 @@ impl Publisher {
         self.replace(client, |current| {
             let mut deployments = current.deployments()?;
             change(&mut deployments)?;
-            if let Some((key, deployment)) = deployments.iter().find(|(key, it)| **key != it.id) {
-                return Err(PublishError::Misfiled {
-                    key: *key,
-                    id: deployment.id,
-                }
-                .into());
-            }
-            let deployments: Vec<_> = deployments.into_values().collect();
-            Ok(move || compile::documents(&deployments, &current.documents))
+            let deployments = filed(deployments)?;
+            Ok(move || current.with(&deployments))
         })
         .await
     }
 
-    /// The newest publication of a client; its first one, without deployments, when there is none yet.
-    pub async fn head(&self, client: &ClientId) -> Result<Head, PublishError> {
-        match self.store.head(client).await? {
-            Some(head) => Ok(head),
-            None => {
-                self.replace(client, |current| Ok(move || Ok(current.documents)))
-                    .await
+    /// Makes this the generation of a client, and publishes its deployments anew in it, as `adapt` leaves them.
+    ///
+    /// `adapt` may take out of the deployments what only the former generation can express. Generation and publication change
+    /// in one step. A client without a record gets one that does not accept it.
+    ///
+    /// # Errors
+    /// As for [`change`](Self::change); the generation stays, too, then.
+    pub async fn change_generation<E, F>(
+        &self,
+        client: &ClientId,
+        generation: SpecVersion,
+        mut adapt: F,
+    ) -> Result<Head, E>
+    where
+        E: From<PublishError>,
+        F: FnMut(&mut BTreeMap<DeploymentId, ApplicationDeployment>) -> Result<(), E>,
+    {
+        self.note_generation(client, generation).await?;
+        self.replace(client, |mut current| {
+            let mut deployments = current.deployments()?;
+            if !current.is_written_in(generation) {
+                adapt(&mut deployments)?;
             }
+            current.audience.generation = generation;
+            let deployments = filed(deployments)?;
+            Ok(move || current.with(&deployments))
+        })
+        .await
+    }
+
+    /// The newest publication of a client, in the generation it speaks; its first one, without deployments, when there is none
+    /// yet.
+    pub async fn head(&self, client: &ClientId) -> Result<Head, PublishError> {
+        if let Some(head) = self.store.head(client).await?
+            && head.generation == self.generation(client).await?
+        {
+            return Ok(head);
         }
+        self.replace(client, |current| Ok(move || current.unchanged()))
+            .await
     }
 
     /// Publishes the deployments of a client again, unchanged, under this version, unless there is one as high already.
@@ -108,6 +145,7 @@ impl Publisher {
         client: &ClientId,
         to: ManifestVersion,
     ) -> Result<Head, PublishError> {
+        let _turn = self.turns.take(client).await;
         for _ in 0..ATTEMPTS {
             let current = self.current(client).await?;
             match current.head {
@@ -115,7 +153,7 @@ impl Publisher {
                 _ => {}
             }
             let expected = current.head;
-            let publication = blocking(move || publication(current.documents, to)).await?;
+            let publication = blocking(move || current.unchanged()?.publication(to)).await?;
             if let Some(head) = self.try_publish(client, expected, &publication).await? {
                 return Ok(head);
             }
@@ -141,7 +179,7 @@ impl Publisher {
         Ok(placement(deployment, &devices))
     }
 
-    /// Publishes the documents that `next` makes of the current ones.
+    /// Publishes what `next` makes of what is published.
     async fn replace<E, M>(
         &self,
         client: &ClientId,
@@ -149,21 +187,25 @@ impl Publisher {
     ) -> Result<Head, E>
     where
         E: From<PublishError>,
-        M: FnOnce() -> Result<Documents, PublishError> + Send + 'static,
+        M: FnOnce() -> Result<Draft, PublishError> + Send + 'static,
     {
+        let _turn = self.turns.take(client).await;
         for _ in 0..ATTEMPTS {
             let current = self.current(client).await?;
             let (head, before) = (current.head, current.documents.clone());
             let make = next(current)?;
             let publication = blocking(move || {
-                let documents = make()?;
+                let draft = make()?;
+                let is_same = |head: Head| {
+                    draft.documents == before && draft.audience.generation == head.generation
+                };
                 match head {
-                    Some(_) if documents == before => Ok(None),
+                    Some(head) if is_same(head) => Ok(None),
                     Some(head) => {
                         let version = head.version.next().ok_or(PublishError::Exhausted)?;
-                        publication(documents, version).map(Some)
+                        draft.publication(version).map(Some)
                     }
-                    None => publication(documents, ManifestVersion::FIRST).map(Some),
+                    None => draft.publication(ManifestVersion::FIRST).map(Some),
                 }
             })
             .await?;
@@ -190,7 +232,8 @@ impl Publisher {
         let expected = expected.map(|head| head.version);
         match self.store.publish(client, expected, publication).await {
             Ok(()) => {
-                tracing::info!(%client, version = %publication.version, "published");
+                let (version, generation) = (publication.version, publication.generation);
+                tracing::info!(%client, %version, %generation, "published");
                 Ok(Some(publication.head()))
             }
             Err(StoreError::Conflict { .. }) => Ok(None),
@@ -198,20 +241,54 @@ impl Publisher {
         }
     }
 
-    /// What is published now. Head and documents are of one publication.
+    /// What is published now. Head, documents and generation belong together.
     async fn current(&self, client: &ClientId) -> Result<Current, PublishError> {
         let mut head = self.store.head(client).await?;
         loop {
             let assigned = self.store.assigned(client).await?;
+            let generation = self.generation(client).await?;
             let after = self.store.head(client).await?;
             if after == head {
                 return Ok(Current {
                     head,
                     documents: assigned.into_iter().collect(),
+                    audience: Audience {
+                        client: client.clone(),
+                        generation,
+                    },
                 });
             }
             head = after;
         }
+    }
+
+    async fn generation(&self, client: &ClientId) -> Result<SpecVersion, PublishError> {
+        let record = self.store.client(client).await?;
+        Ok(record.map_or(SpecVersion::NEWEST, |record| record.generation))
+    }
+
+    /// Sees to it that a client has a record, with this generation unless it is for publishing to put it there.
+    async fn note_generation(
+        &self,
+        client: &ClientId,
+        generation: SpecVersion,
+    ) -> Result<(), PublishError> {
+        for _ in 0..ATTEMPTS {
+            let newest = self.store.head(client).await?;
+            let before = self.store.client(client).await?;
+            let written = newest.map_or(generation, |head| head.generation);
+            let after = match &before {
+                Some(_) if written != generation => return Ok(()),
+                Some(record) => record.clone().speaking(generation),
+                None => ClientRecord::new(client.clone(), false).speaking(written),
+            };
+            if before.as_ref() == Some(&after)
+                || self.store.replace_client(before.as_ref(), &after).await?
+            {
+                return Ok(());
+            }
+        }
+        Err(PublishError::Outrun)
     }
 }
 
@@ -219,9 +296,14 @@ impl Publisher {
 struct Current {
     head: Option<Head>,
     documents: Documents,
+    audience: Audience,
 }
 
 impl Current {
+    fn is_written_in(&self, generation: SpecVersion) -> bool {
+        self.head.is_none_or(|head| head.generation == generation)
+    }
+
     fn deployments(&self) -> Result<BTreeMap<DeploymentId, ApplicationDeployment>, PublishError> {
         let read = |(id, bytes): (&DeploymentId, &bytes::Bytes)| {
             let read = margo_types::read::<ApplicationDeployment>(bytes);
@@ -232,6 +314,38 @@ impl Current {
             Ok((*id, read.into_value()))
         };
         self.documents.iter().map(read).collect()
+    }
+
+    /// These deployments instead.
+    fn with(self, deployments: &[ApplicationDeployment]) -> Result<Draft, PublishError> {
+        Ok(Draft {
+            documents: compile::documents(deployments, &self.documents, &self.audience)?,
+            audience: self.audience,
+        })
+    }
+
+    /// The same deployments, in the generation of the client.
+    fn unchanged(self) -> Result<Draft, PublishError> {
+        if self.is_written_in(self.audience.generation) {
+            return Ok(Draft {
+                documents: self.documents,
+                audience: self.audience,
+            });
+        }
+        let deployments: Vec<_> = self.deployments()?.into_values().collect();
+        self.with(&deployments)
+    }
+}
+
+/// What is to be published for a client.
+struct Draft {
+    documents: Documents,
+    audience: Audience,
+}
+
+impl Draft {
+    fn publication(self, version: ManifestVersion) -> Result<Publication, PublishError> {
+        compile::publication(self.documents, version, &self.audience, Timestamp::now())
     }
 }
 
@@ -266,6 +380,16 @@ pub enum PublishError {
         /// Why.
         source: WriteError,
     },
+    /// The generation of the client has no way to say what a deployment says; the source names the field.
+    #[error("deployment {deployment} cannot go to client {client}; change it, or deploy it to another client")]
+    Unrepresentable {
+        /// Which deployment.
+        deployment: DeploymentId,
+        /// Which client.
+        client: ClientId,
+        /// Which field, and why.
+        source: Unrepresentable,
+    },
     /// Devices could not read the document of a deployment, because it is too large, say.
     #[error("deployment {deployment} could not be read by devices")]
     Unreadable {
@@ -299,11 +423,17 @@ pub enum PublishError {
     Store(#[from] StoreError),
 }
 
-fn publication(
-    documents: Documents,
-    version: ManifestVersion,
-) -> Result<Publication, PublishError> {
-    compile::publication(documents, version, Timestamp::now())
+/// The deployments, each found under its own id.
+fn filed(
+    deployments: BTreeMap<DeploymentId, ApplicationDeployment>,
+) -> Result<Vec<ApplicationDeployment>, PublishError> {
+    let filed = deployments.into_iter().map(|(key, deployment)| {
+        let id = deployment.id;
+        (key == id)
+            .then_some(deployment)
+            .ok_or(PublishError::Misfiled { key, id })
+    });
+    filed.collect()
 }
 
 /// Runs what takes long off the threads that serve.

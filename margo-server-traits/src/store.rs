@@ -8,6 +8,7 @@
 
 #[cfg(feature = "contract")]
 pub mod contract;
+mod enrolment;
 mod memory;
 mod records;
 #[cfg(feature = "sqlite")]
@@ -15,6 +16,7 @@ mod sqlite;
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -22,7 +24,11 @@ use jiff::Timestamp;
 use margo_types::Digest;
 use margo_types::id::{ClientId, DeploymentId, DeviceId};
 use margo_types::manifest::ManifestVersion;
+use margo_types::signature::ClientCertificate;
 
+pub use self::enrolment::{
+    CertificateNames, EnrolmentChange, EnrolmentPut, EnrolmentRecord, EnrolmentState,
+};
 pub use self::memory::MemoryStore;
 pub use self::records::{
     ClientRecord, ContentKey, DevicePut, DeviceRecord, Head, Publication, PublishedDocument,
@@ -43,12 +49,38 @@ pub const REPORTERS: usize = 16;
 #[async_trait]
 pub trait Store: fmt::Debug + Send + Sync {
     // --- clients ---
-    /// Adds or changes a client.
+    /// Adds or changes a client, whatever it was before.
     async fn put_client(&self, client: &ClientRecord) -> Result<(), StoreError>;
+    /// Adds or changes a client if it is still as it was read; false, and nothing is changed, when it is not.
+    async fn replace_client(
+        &self,
+        before: Option<&ClientRecord>,
+        client: &ClientRecord,
+    ) -> Result<bool, StoreError>;
     /// A client.
     async fn client(&self, id: &ClientId) -> Result<Option<ClientRecord>, StoreError>;
     /// All clients, by id.
     async fn clients(&self) -> Result<Vec<ClientRecord>, StoreError>;
+
+    // --- enrolments ---
+    /// Changes an enrolment, and its client with it, if both are still as they were read. All of this is one step.
+    async fn change_enrolment(&self, change: &EnrolmentChange) -> Result<EnrolmentPut, StoreError>;
+    /// The enrolments of a client, by time; of all clients and of nobody when `None`.
+    async fn enrolments(
+        &self,
+        client: Option<&ClientId>,
+    ) -> Result<Vec<EnrolmentRecord>, StoreError>;
+    /// The enrolments that have one of these as their fingerprint, key or names, by time.
+    async fn enrolments_by(
+        &self,
+        digests: &[Digest],
+    ) -> Result<Vec<EnrolmentRecord>, StoreError>;
+    /// The accepted certificates of a client, the newest first; also those that are no longer valid.
+    ///
+    /// Every signed request asks for it, so a store should have it in memory.
+    async fn credentials(&self, client: &ClientId) -> Result<Arc<[ClientCertificate]>, StoreError> {
+        credentials(&self.enrolments(Some(client)).await?)
+    }
 
     // --- devices ---
     /// Replaces everything known about a device, unless its gateway is not known, or it is new and the client has `limit`
@@ -102,6 +134,8 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// Publishes, if the newest version is still `expected` and the new one is above it. All of it becomes visible at once,
     /// or none.
     ///
+    /// When it is in another generation than the newest one, that becomes the generation of the client, in the same step.
+    ///
     /// # Errors
     /// [`StoreError::Conflict`] when somebody else has published in the meantime.
     async fn publish(
@@ -135,6 +169,21 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// A deployment that was taken out before this time is forgotten with all reports on it as soon as it was reported
     /// removed. Until then its last document stays.
     async fn prune(&self, superseded_before: Timestamp) -> Result<u64, StoreError>;
+}
+
+/// The certificates that a client may sign with, of its enrolments by time.
+fn credentials(enrolments: &[EnrolmentRecord]) -> Result<Arc<[ClientCertificate]>, StoreError> {
+    let accepted = enrolments.iter().rev().filter(|it| it.is_accepted());
+    let read = accepted.filter_map(|enrolment| {
+        let damaged = |why| {
+            let fingerprint = enrolment.fingerprint;
+            StoreError::Damaged(format!(
+                "the certificate {fingerprint} is not what was enrolled ({why}); restore a backup"
+            ))
+        };
+        Some(enrolment.read()?.map_err(damaged))
+    });
+    read.collect()
 }
 
 /// Why a store cannot do what it was asked.

@@ -1,5 +1,7 @@
 //! A fleet manager over a [`Store`].
 
+mod enrolment;
+mod policy;
 mod recovery;
 
 use std::error::Error;
@@ -12,13 +14,17 @@ use margo_types::capabilities::DeviceCapabilities;
 use margo_types::deployment::ApplicationDeployment;
 use margo_types::etag::EntityTag;
 use margo_types::id::{DeploymentId, DeviceId};
+use margo_types::onboarding::Certificate;
 use margo_types::status::DeploymentStatus;
 use margo_types::{Digest, Report, SpecVersion, validate_status_against};
 
+pub use self::policy::{
+    AcceptedIssuers, AskOperator, EnrolmentDecision, EnrolmentPolicy, InvalidIssuers,
+};
 use self::recovery::Recovery;
 use crate::publish::{PublishError, Publisher};
 use crate::store::{
-    ContentKey, DevicePut, DeviceRecord, PublishedDocument, StatusRecord, Store, StoreError,
+    ContentKey, DevicePut, DeviceRecord, Head, PublishedDocument, StatusRecord, Store, StoreError,
 };
 use crate::{
     Admission, Caller, Capabilities, ClientPolicy, DesiredState, FleetError, Received, StatusSink,
@@ -64,6 +70,16 @@ pub struct StoreFleet {
     recovery: Recovery,
     accepts_namespace: bool,
     max_devices: usize,
+    enrolment: EnrolmentSettings,
+}
+
+/// What happens to certificates without an operator.
+#[derive(Debug)]
+struct EnrolmentSettings {
+    policy: Arc<dyn EnrolmentPolicy>,
+    max_pending: usize,
+    renews_by_subject: bool,
+    root_certificate: Option<Certificate>,
 }
 
 impl StoreFleet {
@@ -76,6 +92,12 @@ impl StoreFleet {
             publisher,
             accepts_namespace: false,
             max_devices: MAX_DEVICES,
+            enrolment: EnrolmentSettings {
+                policy: Arc::new(AskOperator),
+                max_pending: MAX_PENDING,
+                renews_by_subject: false,
+                root_certificate: None,
+            },
         }
     }
 
@@ -98,7 +120,38 @@ impl StoreFleet {
         self
     }
 
-    /// The publisher over the same store.
+    /// Decides about certificates before the operator does; [`AskOperator`] if this is not called.
+    #[must_use]
+    pub fn enrolment_policy(mut self, policy: impl EnrolmentPolicy + 'static) -> Self {
+        self.enrolment.policy = Arc::new(policy);
+        self
+    }
+
+    /// How many certificates may wait for the operator: 256 if this is not called. One more is answered by 503.
+    #[must_use]
+    pub const fn max_pending(mut self, limit: usize) -> Self {
+        self.enrolment.max_pending = limit;
+        self
+    }
+
+    /// Takes a certificate that the policy accepts for a renewal when an accepted one has the same issuer and subject.
+    ///
+    /// Only right where the issuers give each device a subject of its own: two devices with the same one would become one
+    /// client. Without this the operator is asked.
+    #[must_use]
+    pub const fn renew_by_subject(mut self) -> Self {
+        self.enrolment.renews_by_subject = true;
+        self
+    }
+
+    /// Gives this root certificate out to clients that ask for it.
+    #[must_use]
+    pub fn root_certificate(mut self, certificate: Certificate) -> Self {
+        self.enrolment.root_certificate = Some(certificate);
+        self
+    }
+
+    /// The publisher over the same store. Clone it instead of making another one, so that all take turns.
     pub const fn publisher(&self) -> &Publisher {
         &self.publisher
     }
@@ -109,6 +162,11 @@ impl ClientPolicy for StoreFleet {
     async fn admit(&self, caller: &Verified<Caller>) -> Result<Admission, FleetError> {
         let record = self.store.client(&caller.client_id).await?;
         let reason = match record {
+            Some(record) if record.accepted && record.generation != caller.generation => {
+                return Ok(Admission::Refused {
+                    reason: other_generation(record.generation, caller.generation),
+                });
+            }
             Some(record) if record.accepted => return Ok(Admission::Admitted),
             None if self.accepts_namespace => return Ok(Admission::Admitted),
             Some(_) => "this client is refused; ask the operator of the fleet manager",
@@ -158,12 +216,15 @@ impl Capabilities for StoreFleet {
 #[async_trait]
 impl DesiredState for StoreFleet {
     async fn manifest_digest(&self, caller: &Verified<Caller>) -> Result<Digest, FleetError> {
-        Ok(self.publisher.head(&caller.client_id).await?.digest)
+        match self.store.head(&caller.client_id).await? {
+            Some(head) if head.generation == caller.generation => Ok(head.digest),
+            _ => Ok(self.publish_for(caller).await?.digest),
+        }
     }
 
     async fn manifest(&self, caller: &Verified<Caller>) -> Result<Bytes, FleetError> {
         let client = &caller.client_id;
-        self.publisher.head(client).await?;
+        self.publish_for(caller).await?;
         let manifest = self.store.manifest(client).await?;
         let manifest = manifest.ok_or_else(|| {
             StoreError::Damaged(format!(
@@ -211,6 +272,26 @@ impl DesiredState for StoreFleet {
         };
         Ok(self.recovery.holds(&caller.client_id, &digest).await?)
     }
+}
+
+impl StoreFleet {
+    /// What is published for a client, in the generation in which it asks.
+    ///
+    /// Somebody of another generation than the client does not change that; otherwise two would change it to and fro.
+    async fn publish_for(&self, caller: &Caller) -> Result<Head, FleetError> {
+        let head = self.publisher.head(&caller.client_id).await?;
+        if head.generation == caller.generation {
+            return Ok(head);
+        }
+        let reason = other_generation(head.generation, caller.generation);
+        Err(FleetError::Refused(reason))
+    }
+}
+
+fn other_generation(known: SpecVersion, found: SpecVersion) -> String {
+    format!(
+        "this client is known to speak {known}, not {found}; ask the operator of the fleet manager to change that"
+    )
 }
 
 #[async_trait]
@@ -307,6 +388,9 @@ fn with_sources(error: &dyn Error) -> String {
     }
     text
 }
+
+/// Far more than an operator looks through, and 12 MiB at most.
+const MAX_PENDING: usize = 256;
 
 /// More than any gateway has behind it.
 const MAX_DEVICES: usize = 1000;

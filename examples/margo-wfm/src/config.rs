@@ -1,6 +1,7 @@
 //! The configuration file.
 
 mod read;
+mod signed;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -8,6 +9,8 @@ use std::path::PathBuf;
 use margo_package::oci::Registries;
 use serde::Deserialize;
 use url::Url;
+
+pub use self::signed::SignedConfig;
 
 /// Everything that a fleet manager is told before it starts.
 ///
@@ -23,6 +26,12 @@ use url::Url;
 ///
 /// [state]
 /// directory = "state"
+///
+/// [signed]
+/// listen = "0.0.0.0:9443"
+/// public_urls = ["https://fleet.example:9443"]
+/// certificate = "identity/tls.pem"
+/// key = "identity/tls-key.pem"
 ///
 /// [registries."registry.example:5000"]
 /// username = "fleet"
@@ -46,6 +55,9 @@ pub struct Config {
     pub identity: IdentityConfig,
     /// Where it keeps things.
     pub state: StateConfig,
+    /// How clients of the signed generation (rc.1) are served; not at all when left out.
+    #[serde(default)]
+    pub signed: Option<SignedConfig>,
     /// How registries are reached, by `host` or `host:port`; others over HTTPS and anonymously.
     #[serde(default)]
     pub registries: Registries,
@@ -103,6 +115,7 @@ impl Config {
             accept: AcceptPolicy::default(),
             identity,
             state,
+            signed: None,
             registries: Registries::default(),
             directory: PathBuf::new(),
         }

@@ -9,6 +9,7 @@ use margo_package::instantiate::{InstantiateError, InvalidAnswersFile};
 use margo_package::oci::{Failure as OciFailure, InvalidReference, OciError, RegistriesError};
 use margo_package::package::PackageError;
 use margo_package::publish::PublishError;
+use margo_server_traits::RegistrarError;
 use margo_server_traits::store::StoreError;
 use margo_types::eligibility::NotPlaceable;
 use serde::{Deserialize, Serialize};
@@ -176,6 +177,17 @@ impl From<PackageError> for Failure {
         let kind = match error {
             PackageError::Io { .. } => Kind::Environment,
             _ => Kind::Invalid,
+        };
+        Self::of(kind, &error)
+    }
+}
+
+impl From<RegistrarError> for Failure {
+    fn from(error: RegistrarError) -> Self {
+        let kind = match error {
+            RegistrarError::Certificate(_) => Kind::Invalid,
+            RegistrarError::Store(_) => Kind::Environment,
+            _ => Kind::Refused,
         };
         Self::of(kind, &error)
     }

@@ -3,9 +3,11 @@
 //! In production SVIDs come from an issuer such as SPIRE, and the key of the authority is nowhere near a fleet manager.
 
 use std::fs;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use margo_conformance::authority::rcgen::{CertificateParams, SanType};
 use margo_conformance::authority::{Authority, Lifetime};
 use margo_types::SpecVersion;
 use margo_types::id::{ClientId, SpiffeId, TrustDomain};
@@ -78,6 +80,7 @@ impl DevelopmentDomain {
         let id = SpiffeId::wfm(trust_domain, wfm_id)
             .map_err(|error| Failure::of(Kind::Usage, &error))?;
         domain.write_svid(&domain.directory, "wfm", &id)?;
+        domain.write_tls()?;
         for client in clients {
             domain.issue(client)?;
         }
@@ -172,6 +175,20 @@ impl DevelopmentDomain {
         files::write(&self.directory.join(name), bytes)
     }
 
+    /// What the fleet manager shows to clients that sign: valid for this machine.
+    fn write_tls(&self) -> Result<(), Failure> {
+        let names = ["localhost".to_owned()];
+        let own = CertificateParams::new(names).map_err(|error| Failure::of(Kind::Environment, &error))?;
+        let issued = self.authority.issue_with(|params| {
+            params.subject_alt_names = own.subject_alt_names;
+            let loopback = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+            params.subject_alt_names.extend(loopback.map(SanType::IpAddress));
+            params.not_after = (SystemTime::now() + LIFETIME).into();
+        });
+        self.write(TLS_KEY, issued.key_pem.as_bytes())?;
+        self.write(TLS, issued.chain_pem.as_bytes())
+    }
+
     fn write_svid(&self, directory: &Path, name: &str, id: &SpiffeId) -> Result<(), Failure> {
         let issued = self.authority.issue(id, Lifetime::lasting(LIFETIME));
         let key = directory.join(format!("{name}-key.pem"));
@@ -188,6 +205,8 @@ fn readme(trust_domain: &TrustDomain) -> String {
          - `{CA}`, `{CA_KEY}`: the authority. Whoever has the key can be any device and the fleet manager.\n\
          - `{BUNDLE}`: the trust bundle, for everybody.\n\
          - `wfm.pem`, `wfm-key.pem`: the fleet manager.\n\
+         - `{TLS}`, `{TLS_KEY}`: its certificate for clients that sign their requests, on this machine alone; its root is \
+         `{CA}`.\n\
          - `{CLIENTS}/ID/`: what belongs on the device with the client id ID: `svid.pem`, `svid-key.pem`, `{BUNDLE}`.\n\n\
          `margo-wfm identity issue ID` adds a client.\n"
     )
@@ -197,6 +216,8 @@ const WARNING: &str = "FOR DEVELOPMENT ONLY: the key of the authority lies in th
      Never use it in production.";
 const CA: &str = "development-ca.pem";
 const CA_KEY: &str = "development-ca-key.pem";
+const TLS: &str = "tls.pem";
+const TLS_KEY: &str = "tls-key.pem";
 const BUNDLE: &str = "bundle.json";
 const MARKER: &str = "development-only.json";
 const README: &str = "README.md";

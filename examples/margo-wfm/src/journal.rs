@@ -125,6 +125,11 @@ impl Record {
             .is_some_and(|change| change.action == Action::Removed)
     }
 
+    /// What was decided last before this time.
+    pub(crate) fn at(&self, time: Timestamp) -> Option<&Change> {
+        self.changes.iter().rev().find(|change| change.at <= time)
+    }
+
     /// What a device had to do that adopted this manifest.
     pub(crate) fn as_of(&self, manifest: ManifestVersion) -> Option<&Change> {
         self.changes

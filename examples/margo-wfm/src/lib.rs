@@ -30,6 +30,7 @@ pub mod operations;
 mod origin;
 mod placement;
 mod policy;
+mod signed;
 
 mod wfm;
 

@@ -5,8 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use margo_package::oci;
+use margo_server_traits::Registrar;
 use margo_server_traits::publish::{PublishError, Publisher};
-use margo_server_traits::store::{SqliteStore, Store};
+use margo_server_traits::store::{SqliteStore, Store as _};
 use margo_types::deployment::ApplicationDeployment;
 use margo_types::id::{ClientId, DeploymentId};
 use margo_types::{Digest, SpecVersion};
@@ -26,6 +27,7 @@ use crate::placement::{KnownDevice, KnownFleet};
 pub struct Manager {
     store: Arc<SqliteStore>,
     publisher: Publisher,
+    registrar: Registrar,
     library: Library,
     journal: Journal,
     registries: oci::Client,
@@ -37,11 +39,13 @@ impl Manager {
     pub(crate) async fn open(
         config: &Config,
         store: Arc<SqliteStore>,
+        publisher: Publisher,
         registries: oci::Client,
     ) -> Result<Self, Failure> {
         let directory = &config.state.directory;
         let manager = Self {
-            publisher: Publisher::new(Arc::clone(&store) as Arc<dyn Store>),
+            registrar: Registrar::new(store.clone()),
+            publisher,
             store,
             library: Library::open(directory.join(PACKAGES))?,
             journal: Journal::open(directory.join(DEPLOYMENTS))?,
@@ -62,6 +66,10 @@ impl Manager {
 
     pub(crate) fn store(&self) -> &SqliteStore {
         &self.store
+    }
+
+    pub(crate) const fn registrar(&self) -> &Registrar {
+        &self.registrar
     }
 
     pub(crate) const fn library(&self) -> &Library {
@@ -135,6 +143,23 @@ impl Manager {
         Ok(changed)
     }
 
+    /// Makes a client one of another generation.
+    pub(crate) async fn change_generation(
+        &self,
+        client: &ClientId,
+        generation: SpecVersion,
+    ) -> Result<(), Failure> {
+        let _changing = self.changing.lock().await;
+        let adapt = |deployments: &mut BTreeMap<DeploymentId, ApplicationDeployment>| {
+            for deployment in deployments.values_mut() {
+                Origin::of(deployment)?.write_to(deployment, generation);
+            }
+            Ok::<_, Failure>(())
+        };
+        let changed = self.publisher.change_generation(client, generation, adapt);
+        changed.await.map(drop)
+    }
+
     /// Makes a directory that can be used as state directory.
     pub(crate) async fn backup(&self, directory: &Path) -> Result<(), Failure> {
         let _unchanged = self.changing.lock().await;
@@ -183,6 +208,7 @@ impl From<PublishError> for Failure {
     fn from(error: PublishError) -> Self {
         let kind = match error {
             PublishError::Invalid { .. } => Kind::Invalid,
+            PublishError::Unrepresentable { .. } => Kind::Refused,
             _ => Kind::Environment,
         };
         Self::of(kind, &error)
@@ -208,7 +234,10 @@ fn record(
         );
         return Err(Failure::new(Kind::Environment, message));
     };
-    let bytes = margo_types::write(deployment, SpecVersion::NEWEST)
+    // The same content for clients of every generation.
+    let mut content = deployment.clone();
+    origin.write_to(&mut content, SpecVersion::NEWEST);
+    let bytes = margo_types::write(&content, SpecVersion::NEWEST)
         .map_err(|error| Failure::of(Kind::Environment, &error))?;
     let change = Change {
         at: jiff::Timestamp::now(),

@@ -18,6 +18,7 @@ mod change;
 mod clients;
 mod deploy;
 mod devices;
+mod enrolments;
 mod history;
 mod packages;
 mod settings;
@@ -30,9 +31,13 @@ use serde::de::DeserializeOwned;
 
 pub use self::backup::{Backup, BackupMade};
 pub use self::change::{Changed, Reconfigure, Remove, Update};
-pub use self::clients::{Client, DecideClient, ListClients};
+pub use self::clients::{ChangeGeneration, Client, DecideClient, ListClients};
 pub use self::deploy::{Deploy, Deployed, Destination};
 pub use self::devices::{Device, ListDevices};
+pub use self::enrolments::{
+    ApproveCertificate, CredentialText, EnrolledCertificate, ForgetCertificates, ListEnrolments,
+    RegisterCertificate, RejectCertificate, RetireCertificate,
+};
 pub use self::history::{Entry, History};
 pub use self::packages::{ImportPackage, ImportedPackage, ListPackages, Package};
 pub use self::settings::{AnswersText, Settings};

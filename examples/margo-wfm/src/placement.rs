@@ -2,6 +2,7 @@
 
 use margo_server_traits::publish;
 use margo_server_traits::store::{ClientRecord, DeviceRecord};
+use margo_types::SpecVersion;
 use margo_types::application::{ApplicationDescription, DeploymentProfile};
 use margo_types::capabilities::DeviceCapabilities;
 use margo_types::deployment::ApplicationDeployment;
@@ -174,7 +175,13 @@ impl KnownFleet {
         self.clients.iter().any(|record| record.id == *client)
     }
 
-    fn serves(&self, client: &ClientId) -> bool {
+    /// The generation that a client speaks; the newest for one that is not known.
+    pub(crate) fn generation(&self, client: &ClientId) -> SpecVersion {
+        let record = self.clients.iter().find(|record| record.id == *client);
+        record.map_or(SpecVersion::NEWEST, |record| record.generation)
+    }
+
+    pub(crate) fn serves(&self, client: &ClientId) -> bool {
         self.clients
             .iter()
             .any(|record| record.id == *client && record.accepted)

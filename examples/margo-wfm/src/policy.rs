@@ -35,36 +35,56 @@ fn now() -> Timestamp {
 #[async_trait]
 impl ClientPolicy for Policy {
     async fn admit(&self, caller: &Verified<Caller>) -> Result<Admission, FleetError> {
-        let id = &caller.client_id;
-        let known = self.store.client(id).await?;
+        let known = self.store.client(&caller.client_id).await?;
         match known {
-            Some(record) if record.accepted => return Ok(Admission::Admitted),
-            Some(record) if !record.note.starts_with(WAITING) => {
-                return Ok(Admission::Refused {
-                    reason: match record.note.as_str() {
-                        "" => "the operator of this fleet manager refused this client".to_owned(),
-                        note => note.to_owned(),
-                    },
-                });
-            }
-            Some(_) if self.accept == AcceptPolicy::Listed => {}
-            _ => {
-                let mut record = waiting(id);
-                if self.accept == AcceptPolicy::All {
-                    record.accepted = true;
-                    record.note = format!("accepted by its first request at {}", now());
-                }
-                tracing::info!(client = %id, accepted = record.accepted, "a new client");
-                self.store.put_client(&record).await?;
-                if record.accepted {
-                    return Ok(Admission::Admitted);
-                }
-            }
+            Some(record) if record.generation != caller.generation => Ok(Admission::Refused {
+                reason: format!(
+                    "this client is known to speak {}, not {}; `margo-wfm client generation` changes that",
+                    record.generation, caller.generation
+                ),
+            }),
+            Some(record) if record.accepted => Ok(Admission::Admitted),
+            Some(record) if !record.note.starts_with(WAITING) => Ok(Admission::Refused {
+                reason: match record.note.as_str() {
+                    "" => "the operator of this fleet manager refused this client".to_owned(),
+                    note => note.to_owned(),
+                },
+            }),
+            Some(_) if self.accept == AcceptPolicy::Listed => Ok(waits(&caller.client_id)),
+            undecided => self.decide(caller, undecided).await,
         }
-        Ok(Admission::Refused {
-            reason: format!(
-                "the operator has not accepted this client yet; `margo-wfm client accept {id}` does"
-            ),
+    }
+}
+
+impl Policy {
+    /// Notes a client that nobody has decided about.
+    async fn decide(
+        &self,
+        caller: &Caller,
+        before: Option<ClientRecord>,
+    ) -> Result<Admission, FleetError> {
+        let id = &caller.client_id;
+        let mut record = waiting(id).speaking(caller.generation);
+        if self.accept == AcceptPolicy::All {
+            record.accepted = true;
+            record.note = format!("accepted by its first request at {}", now());
+        }
+        // Should somebody decide in this moment, the next request is told so.
+        if self.store.replace_client(before.as_ref(), &record).await? {
+            tracing::info!(client = %id, accepted = record.accepted, "a new client");
+        }
+        Ok(if record.accepted {
+            Admission::Admitted
+        } else {
+            waits(id)
         })
+    }
+}
+
+fn waits(id: &ClientId) -> Admission {
+    Admission::Refused {
+        reason: format!(
+            "the operator has not accepted this client yet; `margo-wfm client accept {id}` does"
+        ),
     }
 }

@@ -23,6 +23,7 @@ use crate::failure::{Failure, Kind};
 use crate::files;
 use crate::manager::Manager;
 use crate::policy::Policy;
+use crate::signed::SignedListener;
 
 /// A fleet manager that has everything it needs and is about to serve.
 pub struct Wfm {
@@ -31,6 +32,7 @@ pub struct Wfm {
     admin_socket: PathBuf,
     listener: TcpListener,
     server: Server<FleetService>,
+    signed: Option<SignedListener>,
     admin: AdminServer,
     manager: Arc<Manager>,
     store: Arc<SqliteStore>,
@@ -45,16 +47,14 @@ impl Wfm {
     pub async fn open(config: &Config) -> Result<Self, Failure> {
         let identity = identity(config)?;
         let registries = config.registries.client(&config.directory)?;
-        let listener = TcpListener::bind(config.listen).await.map_err(|error| {
-            let message = format!(
-                "cannot listen on {}; stop what does, or set listen to another address",
-                config.listen
-            );
-            Failure::caused(Kind::Environment, message, &error)
-        })?;
+        let listener = listen(config.listen, "listen").await?;
         let address = listener
             .local_addr()
             .map_err(|error| Failure::of(Kind::Environment, &error))?;
+        let mut signed = match &config.signed {
+            Some(config) => Some(SignedListener::bind(config).await?),
+            None => None,
+        };
         let public_url = match &config.public_url {
             Some(url) => url.clone(),
             None => Url::parse(&format!("https://{address}/"))
@@ -65,24 +65,30 @@ impl Wfm {
         let store = Arc::new(SqliteStore::open(config.state.database()).await?);
         let admin_socket = config.state.admin_socket();
         let admin = AdminServer::bind(&admin_socket).await?;
-        let manager = Manager::open(config, Arc::clone(&store), registries).await?;
+        let mut store_fleet = StoreFleet::new(Arc::clone(&store) as Arc<dyn Store>);
+        if let Some(signed) = &mut signed {
+            store_fleet = signed.configure(store_fleet);
+        }
+        let store_fleet = Arc::new(store_fleet);
+        let publisher = store_fleet.publisher().clone();
+        let manager = Manager::open(config, Arc::clone(&store), publisher, registries).await?;
 
-        let mut fleet = Fleet::of(Arc::new(StoreFleet::new(
-            Arc::clone(&store) as Arc<dyn Store>
-        )));
+        let mut fleet = Fleet::of(Arc::clone(&store_fleet));
         fleet.policy = Arc::new(Policy {
             store: Arc::clone(&store) as Arc<dyn Store>,
             accept: config.accept,
         });
         let own = identity.identity().clone();
-        let service = FleetService::new(own.id().clone(), fleet);
+        let service = FleetService::new(own.id().clone(), fleet.clone());
         let server = Server::new(own, service, ServerOptions::default());
+        let signed = signed.map(|signed| signed.serving(store_fleet, fleet));
         Ok(Self {
             address,
             public_url,
             admin_socket,
             listener,
             server,
+            signed,
             admin,
             manager: Arc::new(manager),
             store,
@@ -98,6 +104,17 @@ impl Wfm {
     /// Under which URL they do.
     pub const fn public_url(&self) -> &Url {
         &self.public_url
+    }
+
+    /// Where clients that sign their requests connect, if they are served.
+    pub fn signed_address(&self) -> Option<SocketAddr> {
+        self.signed.as_ref().map(SignedListener::address)
+    }
+
+    /// Under which URLs they do.
+    pub fn signed_urls(&self) -> Vec<String> {
+        let signed = self.signed.iter();
+        signed.flat_map(SignedListener::public_urls).collect()
     }
 
     /// Who it is.
@@ -138,6 +155,12 @@ impl Wfm {
         let watching = tokio::spawn(self.identity.run(BETWEEN_LOOKS));
         let pruning = tokio::spawn(prune(Arc::clone(&self.store)));
         let devices = self.server.serve(self.listener, until_stopped());
+        let signing = async {
+            match self.signed {
+                Some(signed) => signed.serve(until_stopped()).await,
+                None => Ok(()),
+            }
+        };
         let operators = self.admin.serve(self.manager, until_stopped());
         let stopping = async {
             shutdown.await;
@@ -147,6 +170,7 @@ impl Wfm {
         };
         let served = tokio::try_join!(
             async { devices.await.map_err(|error| ended(&error)) },
+            async { signing.await.map_err(|error| ended(&error)) },
             async { operators.await.map_err(|error| ended(&error)) },
             stopping,
         );
@@ -166,6 +190,15 @@ impl fmt::Debug for Wfm {
             .field("admin_socket", &self.admin_socket)
             .finish_non_exhaustive()
     }
+}
+
+/// Takes an address that this key of the configuration names.
+pub(crate) async fn listen(address: SocketAddr, key: &str) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let message =
+            format!("cannot listen on {address}; stop what does, or set {key} to another address");
+        Failure::caused(Kind::Environment, message, &error)
+    })
 }
 
 /// The identity, which devices would accept now.
@@ -203,4 +236,4 @@ async fn prune(store: Arc<SqliteStore>) {
 const KEPT: Duration = Duration::from_hours(7 * 24);
 const BETWEEN_PRUNES: Duration = Duration::from_hours(1);
 /// Renewed SVIDs come hours before the old ones expire.
-const BETWEEN_LOOKS: Duration = Duration::from_secs(10);
+pub(crate) const BETWEEN_LOOKS: Duration = Duration::from_secs(10);

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
 use margo_server_traits::store::{
-    ClientRecord, ContentKey, DevicePut, DeviceRecord, Head, Publication, PublishedDocument,
-    StatusRecord, Store, StoreError,
+    ClientRecord, ContentKey, DevicePut, DeviceRecord, EnrolmentChange, EnrolmentPut,
+    EnrolmentRecord, Head, Publication, PublishedDocument, StatusRecord, Store, StoreError,
 };
 use margo_types::Digest;
 use margo_types::id::{ClientId, DeploymentId, DeviceId};
@@ -89,6 +89,29 @@ impl Store for WatchedStore {
 
     async fn clients(&self) -> Result<Vec<ClientRecord>, StoreError> {
         self.inner.clients().await
+    }
+
+    async fn replace_client(
+        &self,
+        before: Option<&ClientRecord>,
+        client: &ClientRecord,
+    ) -> Result<bool, StoreError> {
+        self.inner.replace_client(before, client).await
+    }
+
+    async fn change_enrolment(&self, change: &EnrolmentChange) -> Result<EnrolmentPut, StoreError> {
+        self.inner.change_enrolment(change).await
+    }
+
+    async fn enrolments(
+        &self,
+        client: Option<&ClientId>,
+    ) -> Result<Vec<EnrolmentRecord>, StoreError> {
+        self.inner.enrolments(client).await
+    }
+
+    async fn enrolments_by(&self, digests: &[Digest]) -> Result<Vec<EnrolmentRecord>, StoreError> {
+        self.inner.enrolments_by(digests).await
     }
 
     async fn put_device(

@@ -7,9 +7,9 @@ use jiff::Timestamp;
 use margo_package::bundle;
 use margo_types::deployment::ApplicationDeployment;
 use margo_types::endpoint::{PathCaller, Route};
-use margo_types::id::DeploymentId;
+use margo_types::id::{ClientId, DeploymentId};
 use margo_types::manifest::{BundleReference, DeploymentReference, ManifestVersion, StateManifest};
-use margo_types::{Digest, SpecVersion, write};
+use margo_types::{CallerIdentity, Digest, SpecVersion, WriteError, write};
 
 use super::PublishError;
 use crate::store::Publication;
@@ -17,14 +17,22 @@ use crate::store::Publication;
 /// The documents of a client's deployments.
 pub(crate) type Documents = BTreeMap<DeploymentId, Bytes>;
 
+/// Whom something is published for.
+#[derive(Clone, Debug)]
+pub(crate) struct Audience {
+    pub(crate) client: ClientId,
+    pub(crate) generation: SpecVersion,
+}
+
 /// The documents of these deployments; that of an unchanged deployment is the one before.
 pub(super) fn documents(
     deployments: &[ApplicationDeployment],
     before: &Documents,
+    audience: &Audience,
 ) -> Result<Documents, PublishError> {
     let mut documents = Documents::new();
     for deployment in deployments {
-        let bytes = document(deployment, before.get(&deployment.id))?;
+        let bytes = document(deployment, before.get(&deployment.id), audience)?;
         if documents.insert(deployment.id, bytes).is_some() {
             return Err(PublishError::Repeated(deployment.id));
         }
@@ -36,6 +44,7 @@ pub(super) fn documents(
 pub(crate) fn publication(
     documents: Documents,
     version: ManifestVersion,
+    audience: &Audience,
     published_at: Timestamp,
 ) -> Result<Publication, PublishError> {
     let bundle = bundle_of(&documents)?;
@@ -43,9 +52,10 @@ pub(crate) fn publication(
         .into_iter()
         .map(|(id, bytes)| (id, Digest::of(&bytes), bytes))
         .collect();
-    let manifest = manifest(version, bundle.as_ref(), &deployments)?;
+    let manifest = manifest(version, bundle.as_ref(), &deployments, audience)?;
     Ok(Publication {
         version,
+        generation: audience.generation,
         digest: Digest::of(&manifest),
         manifest,
         bundle,
@@ -57,21 +67,29 @@ pub(crate) fn publication(
 fn document(
     deployment: &ApplicationDeployment,
     before: Option<&Bytes>,
+    audience: &Audience,
 ) -> Result<Bytes, PublishError> {
-    let id = deployment.id;
-    let report = margo_types::validate(deployment, GENERATION);
+    let (id, generation) = (deployment.id, audience.generation);
+    let report = margo_types::validate(deployment, generation);
     if !report.is_valid() {
         return Err(PublishError::Invalid {
             deployment: id,
             report,
         });
     }
-    let bytes = write(deployment, GENERATION).map_err(|source| PublishError::Unwritable {
-        deployment: id,
-        source,
+    let bytes = write(deployment, generation).map_err(|error| match error {
+        WriteError::Unrepresentable(source) => PublishError::Unrepresentable {
+            deployment: id,
+            client: audience.client.clone(),
+            source,
+        },
+        source => PublishError::Unwritable {
+            deployment: id,
+            source,
+        },
     })?;
     if let Some(before) = before
-        && (*before == bytes || says(before, deployment))
+        && (*before == bytes || says(before, deployment, generation))
     {
         return Ok(before.clone());
     }
@@ -91,10 +109,11 @@ fn document(
     }
 }
 
-/// Whether this document says what the deployment says, perhaps in the words of an older program.
-fn says(document: &[u8], deployment: &ApplicationDeployment) -> bool {
-    margo_types::read::<ApplicationDeployment>(document)
-        .is_ok_and(|document| document.value() == deployment)
+/// Whether this document says in a generation what the deployment says, perhaps in the words of an older program.
+fn says(document: &[u8], deployment: &ApplicationDeployment, generation: SpecVersion) -> bool {
+    margo_types::read::<ApplicationDeployment>(document).is_ok_and(|document| {
+        document.generation() == generation && document.value() == deployment
+    })
 }
 
 /// `None` without deployments: empty archives are never served (W15).
@@ -111,16 +130,17 @@ fn manifest(
     version: ManifestVersion,
     bundle: Option<&(Digest, Bytes)>,
     deployments: &[(DeploymentId, Digest, Bytes)],
+    audience: &Audience,
 ) -> Result<Bytes, PublishError> {
     let bundle = match bundle {
         Some((digest, bytes)) => {
-            let url = url(&Route::Bundle { digest: *digest })?;
+            let url = audience.url(&Route::Bundle { digest: *digest })?;
             Some(BundleReference::new(*digest, bytes.len() as u64, url))
         }
         None => None,
     };
     let references = deployments.iter().map(|(id, digest, bytes)| {
-        let url = url(&Route::Deployment {
+        let url = audience.url(&Route::Deployment {
             deployment_id: *id,
             digest: *digest,
         })?;
@@ -133,19 +153,23 @@ fn manifest(
     });
     let references: Result<_, PublishError> = references.collect();
     let manifest = StateManifest::new(version, bundle, references?);
-    let bytes = write(&manifest, GENERATION);
+    let bytes = write(&manifest, audience.generation);
     Ok(bytes
         .map_err(|why| PublishError::Manifest(why.into()))?
         .into())
 }
 
-fn url(route: &Route) -> Result<String, PublishError> {
-    let path = route.path(GENERATION, &PathCaller::Unnamed);
-    path.map_err(|why| PublishError::Manifest(why.into()))
+impl Audience {
+    /// The URL of a content; it names the client where requests are signed (rc1-and-pre-draft.md section 7.1).
+    fn url(&self, route: &Route) -> Result<String, PublishError> {
+        let caller = match self.generation.rules().caller {
+            CallerIdentity::SignedRequest => PathCaller::Client(self.client.clone()),
+            _ => PathCaller::Unnamed,
+        };
+        let path = route.path(self.generation, &caller);
+        path.map_err(|why| PublishError::Manifest(why.into()))
+    }
 }
-
-/// Clients of this generation are the only ones so far, and their paths do not name them.
-const GENERATION: SpecVersion = SpecVersion::Rc3;
 
 #[cfg(test)]
 mod tests {
@@ -163,10 +187,18 @@ mod tests {
             .unwrap()
             .into_value();
         let before = Documents::from([(deployment.id, older.clone())]);
-        let kept = documents(&[deployment.clone()], &before).unwrap();
+        let mut audience = Audience {
+            client: ClientId::parse("press-1").unwrap(),
+            generation: SpecVersion::Rc3,
+        };
+        let kept = documents(&[deployment.clone()], &before, &audience).unwrap();
         assert_eq!(kept, before);
+        audience.generation = SpecVersion::Rc1;
+        let converted = documents(&[deployment.clone()], &before, &audience).unwrap();
+        assert_ne!(converted, before, "it is in the words of another generation");
+        audience.generation = SpecVersion::Rc3;
         deployment.metadata.name = "hello-2".to_owned();
-        let changed = documents(&[deployment], &before).unwrap();
+        let changed = documents(&[deployment], &before, &audience).unwrap();
         assert_ne!(changed, before);
     }
 }

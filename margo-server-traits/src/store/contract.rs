@@ -18,27 +18,35 @@
 
 #![allow(clippy::missing_panics_doc, reason = "said above for all of them")]
 
+mod enrolments;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
-use margo_types::Digest;
 use margo_types::id::{ClientId, DeploymentId, DeviceId};
 use margo_types::manifest::ManifestVersion;
 use margo_types::status::DeploymentState;
+use margo_types::{Digest, SpecVersion};
 
+pub use self::enrolments::{enrolments, pending_enrolments, racing_enrolments};
 use super::{
     ClientRecord, ContentKey, DevicePut, DeviceRecord, HISTORY, Publication, REPORTERS,
     StatusRecord, Store, StoreError,
 };
-use crate::publish::compile;
+use crate::publish::compile::{self, Audience};
 
 /// Everything but durability.
 pub async fn all(store: Arc<dyn Store>) {
     clients(&*store).await;
+    replaced_clients(&*store).await;
+    enrolments(&*store).await;
+    pending_enrolments(&*store).await;
+    racing_enrolments(&store).await;
     devices(&*store).await;
     racing_gateways(&store).await;
     publications(&*store).await;
+    generations(&*store).await;
     conflicts(&*store).await;
     high_versions(&*store).await;
     racing_publishers(&store).await;
@@ -54,14 +62,35 @@ pub async fn clients(store: &dyn Store) {
     assert_eq!(store.client(&id).await.unwrap(), None);
     let mut record = ClientRecord::new(id.clone(), true);
     record.note = String::from("line 4, \"left\" of the \u{e4}isle");
-    for accepted in [true, false] {
+    for (accepted, generation) in [(true, SpecVersion::Rc3), (false, SpecVersion::Rc1)] {
         record.accepted = accepted;
+        record.generation = generation;
         store.put_client(&record).await.unwrap();
         assert_eq!(store.client(&id).await.unwrap().as_ref(), Some(&record));
     }
     let all = store.clients().await.unwrap();
     assert!(all.contains(&record));
     assert!(all.is_sorted_by_key(|record| record.id.clone()));
+}
+
+/// A client that is not what somebody has read is not replaced by them.
+pub async fn replaced_clients(store: &dyn Store) {
+    let id = client("replaced");
+    let first = ClientRecord::new(id.clone(), false);
+    let second = ClientRecord::new(id.clone(), true);
+    let third = second.clone().speaking(SpecVersion::Rc1);
+    let replace = async |before: Option<&ClientRecord>, after: &ClientRecord| {
+        store.replace_client(before, after).await.unwrap()
+    };
+    assert!(!replace(Some(&first), &second).await, "there is none");
+    assert!(replace(None, &first).await);
+    assert!(!replace(None, &second).await);
+    assert_eq!(store.client(&id).await.unwrap().as_ref(), Some(&first));
+    assert!(replace(Some(&first), &second).await);
+    assert!(!replace(Some(&first), &third).await);
+    assert!(replace(Some(&second), &third).await);
+    assert!(!replace(Some(&second), &first).await, "only the generation differs");
+    assert_eq!(store.client(&id).await.unwrap(), Some(third));
 }
 
 /// Devices are replaced as a whole, and go with everything behind them.
@@ -183,6 +212,39 @@ pub async fn publications(store: &dyn Store) {
     ] {
         assert_eq!(store.content(&owner, &key).await.unwrap(), None, "{key:?}");
     }
+}
+
+/// A publication has a generation, and a client becomes one of that in the same step.
+pub async fn generations(store: &dyn Store) {
+    let owner = client("generations");
+    let mut first = publication(1, &[(1, "one")]);
+    let record = ClientRecord::new(owner.clone(), true).speaking(SpecVersion::Rc1);
+    store.put_client(&record).await.unwrap();
+    let generation = async || store.client(&owner).await.unwrap().map(|it| it.generation);
+    store.publish(&owner, None, &first).await.unwrap();
+    let head = store.head(&owner).await.unwrap().unwrap();
+    assert_eq!(head.generation, SpecVersion::Rc3);
+    assert_eq!(generation().await, Some(SpecVersion::Rc1), "the first one says nothing about the client");
+
+    for (version, published) in [(2, SpecVersion::Rc1), (3, SpecVersion::Rc3), (4, SpecVersion::Rc3)] {
+        let mut next = publication(version, &[(1, "one")]);
+        next.generation = published;
+        store.publish(&owner, Some(first.version), &next).await.unwrap();
+        assert_eq!(store.head(&owner).await.unwrap(), Some(next.head()));
+        assert_eq!(generation().await, Some(published));
+        first = next;
+    }
+    let mut refused = publication(9, &[]);
+    refused.generation = SpecVersion::Rc1;
+    expect_conflict(store, &owner, None, &refused, Some(first.version)).await;
+    assert_eq!(generation().await, Some(SpecVersion::Rc3));
+    // Without a record there is nothing to change.
+    let unknown = client("generations-unknown");
+    let first = publication(1, &[]);
+    store.publish(&unknown, None, &first).await.unwrap();
+    refused.version = ManifestVersion::new(2).unwrap();
+    store.publish(&unknown, Some(first.version), &refused).await.unwrap();
+    assert_eq!(store.client(&unknown).await.unwrap(), None);
 }
 
 /// A publication that does not follow the newest one changes nothing.
@@ -457,8 +519,9 @@ pub async fn removed_deployments(store: &dyn Store) {
 /// Puts something of every kind into an empty store, to be found again with [`is_filled`].
 pub async fn fill(store: &dyn Store) {
     let owner = client("durable");
-    let record = ClientRecord::new(owner.clone(), true);
+    let record = ClientRecord::new(owner.clone(), true).speaking(SpecVersion::Rc1);
     store.put_client(&record).await.unwrap();
+    enrolments::fill(store, &owner).await;
     let bytes = Bytes::from_static(b"{}");
     let reported = DeviceRecord::new(owner.clone(), device("edge"), bytes, past(0));
     store.put_device(&reported, 99).await.unwrap();
@@ -475,7 +538,9 @@ pub async fn fill(store: &dyn Store) {
 /// Finds everything that [`fill`] has put into a store that was opened again since.
 pub async fn is_filled(store: &dyn Store) {
     let owner = client("durable");
-    assert!(store.client(&owner).await.unwrap().unwrap().accepted);
+    let record = ClientRecord::new(owner.clone(), true).speaking(SpecVersion::Rc1);
+    assert_eq!(store.client(&owner).await.unwrap(), Some(record));
+    enrolments::is_filled(store, &owner).await;
     assert!(
         store
             .device(&owner, &device("edge"))
@@ -543,7 +608,11 @@ fn publication(version: u64, documents: &[(u8, &str)]) -> Publication {
     let documents = documents.iter();
     let documents = documents.map(|(id, text)| (deployment(*id), Bytes::from(text.to_string())));
     let version = ManifestVersion::new(version).unwrap();
-    compile::publication(documents.collect(), version, now()).unwrap()
+    let audience = Audience {
+        client: client("anybody"),
+        generation: SpecVersion::Rc3,
+    };
+    compile::publication(documents.collect(), version, &audience, now()).unwrap()
 }
 
 fn published_at(mut publication: Publication, second: i64) -> Publication {

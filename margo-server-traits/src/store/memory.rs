@@ -1,8 +1,8 @@
 //! The store that forgets with the process: for tests and demonstrations.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -10,11 +10,13 @@ use jiff::Timestamp;
 use margo_types::Digest;
 use margo_types::id::{ClientId, DeploymentId, DeviceId};
 use margo_types::manifest::ManifestVersion;
+use margo_types::signature::ClientCertificate;
 use margo_types::status::DeploymentState;
 
 use super::{
-    ClientRecord, ContentKey, DevicePut, DeviceRecord, HISTORY, Head, Publication,
-    PublishedDocument, REPORTERS, StatusRecord, Store, StoreError,
+    ClientRecord, ContentKey, DevicePut, DeviceRecord, EnrolmentChange, EnrolmentPut,
+    EnrolmentRecord, EnrolmentState, HISTORY, Head, Publication, PublishedDocument, REPORTERS,
+    StatusRecord, Store, StoreError, credentials,
 };
 
 /// A store in memory. Nothing survives the process.
@@ -57,6 +59,47 @@ impl Store for MemoryStore {
 
     async fn clients(&self) -> Result<Vec<ClientRecord>, StoreError> {
         Ok(self.state().clients.values().cloned().collect())
+    }
+
+    async fn replace_client(
+        &self,
+        before: Option<&ClientRecord>,
+        client: &ClientRecord,
+    ) -> Result<bool, StoreError> {
+        let mut state = self.state();
+        let is_same = state.clients.get(&client.id) == before;
+        if is_same {
+            state.clients.insert(client.id.clone(), client.clone());
+        }
+        Ok(is_same)
+    }
+
+    async fn change_enrolment(&self, change: &EnrolmentChange) -> Result<EnrolmentPut, StoreError> {
+        self.state().change_enrolment(change)
+    }
+
+    async fn enrolments(
+        &self,
+        client: Option<&ClientId>,
+    ) -> Result<Vec<EnrolmentRecord>, StoreError> {
+        let wanted = |it: &EnrolmentRecord| client.is_none() || it.client.as_ref() == client;
+        Ok(by_time(self.state().enrolments.values(), wanted))
+    }
+
+    async fn enrolments_by(
+        &self,
+        digests: &[Digest],
+    ) -> Result<Vec<EnrolmentRecord>, StoreError> {
+        let wanted = |it: &EnrolmentRecord| {
+            let of_it = [Some(it.fingerprint), it.key, it.names];
+            of_it.iter().flatten().any(|digest| digests.contains(digest))
+        };
+        Ok(by_time(self.state().enrolments.values(), wanted))
+    }
+
+    async fn credentials(&self, client: &ClientId) -> Result<Arc<[ClientCertificate]>, StoreError> {
+        let state = self.state();
+        Ok(state.credentials.get(client).cloned().unwrap_or_default())
     }
 
     async fn put_device(
@@ -187,9 +230,15 @@ impl Store for MemoryStore {
         publication: &Publication,
     ) -> Result<(), StoreError> {
         let mut state = self.state();
-        let found = state.desired.get(client).map(|it| it.head.version);
+        let newest = state.desired.get(client).map(|it| it.head);
+        let found = newest.map(|head| head.version);
         if found != expected || found.is_some_and(|found| publication.version <= found) {
             return Err(StoreError::Conflict { found });
+        }
+        if newest.is_some_and(|newest| newest.generation != publication.generation)
+            && let Some(record) = state.clients.get_mut(client)
+        {
+            record.generation = publication.generation;
         }
         state
             .desired
@@ -263,9 +312,70 @@ impl Store for MemoryStore {
 #[derive(Default)]
 struct State {
     clients: BTreeMap<ClientId, ClientRecord>,
+    enrolments: HashMap<Digest, EnrolmentRecord>,
+    /// What clients sign with, of those that have anything accepted.
+    credentials: HashMap<ClientId, Arc<[ClientCertificate]>>,
     devices: BTreeMap<(ClientId, DeviceId), DeviceRecord>,
     desired: BTreeMap<ClientId, Desired>,
     reports: BTreeMap<(ClientId, DeploymentId), Reports>,
+}
+
+impl State {
+    fn change_enrolment(&mut self, change: &EnrolmentChange) -> Result<EnrolmentPut, StoreError> {
+        let EnrolmentChange {
+            before,
+            after,
+            client,
+            max_pending,
+        } = change;
+        let found = |record: &EnrolmentRecord| self.enrolments.get(&record.fingerprint);
+        let is_taken = |after: &EnrolmentRecord| {
+            let stays = before.as_ref().map(|it| it.fingerprint) == Some(after.fingerprint);
+            !stays && found(after).is_some()
+        };
+        let is_same = before.as_ref().is_none_or(|it| found(it) == Some(it))
+            && !after.as_ref().is_some_and(is_taken)
+            && client
+                .as_ref()
+                .is_none_or(|(before, client)| self.clients.get(&client.id) == before.as_ref());
+        if !is_same {
+            return Ok(EnrolmentPut::Outrun);
+        }
+        let is_pending = |it: &&EnrolmentRecord| it.state == EnrolmentState::Pending;
+        if change.adds_pending()
+            && self.enrolments.values().filter(is_pending).count() >= *max_pending
+        {
+            return Ok(EnrolmentPut::TooMany);
+        }
+        // Whatever can fail, before anything is changed.
+        let mut enrolments = self.enrolments.clone();
+        if let Some(before) = before {
+            enrolments.remove(&before.fingerprint);
+        }
+        if let Some(after) = after {
+            enrolments.insert(after.fingerprint, after.clone());
+        }
+        let credentials = change.owners().map(|owner| {
+            let of_owner = by_time(enrolments.values(), |it| it.client.as_ref() == Some(owner));
+            Ok((owner.clone(), credentials(&of_owner)?))
+        });
+        let credentials: Vec<_> = credentials.collect::<Result<_, StoreError>>()?;
+        self.credentials.extend(credentials);
+        self.enrolments = enrolments;
+        if let Some((_, client)) = client {
+            self.clients.insert(client.id.clone(), client.clone());
+        }
+        Ok(EnrolmentPut::Done)
+    }
+}
+
+fn by_time<'e>(
+    enrolments: impl Iterator<Item = &'e EnrolmentRecord>,
+    is_wanted: impl Fn(&EnrolmentRecord) -> bool,
+) -> Vec<EnrolmentRecord> {
+    let mut wanted: Vec<_> = enrolments.filter(|it| is_wanted(it)).cloned().collect();
+    wanted.sort_by_key(|it| (it.asked_at, it.fingerprint));
+    wanted
 }
 
 /// What was published for a client.

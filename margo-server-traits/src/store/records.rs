@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use margo_types::Digest;
 use margo_types::id::{ClientId, DeploymentId, DeviceId};
 use margo_types::manifest::ManifestVersion;
 use margo_types::status::DeploymentState;
+use margo_types::{Digest, SpecVersion};
 
 /// An accepted client, or one that no longer is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,16 +17,25 @@ pub struct ClientRecord {
     pub accepted: bool,
     /// A note of the operator: where it is, or why it is refused.
     pub note: String,
+    /// The generation it speaks, in which everything is published for it.
+    pub generation: SpecVersion,
 }
 
 impl ClientRecord {
-    /// A client that is served, or not, without a note.
+    /// A client of the newest generation that is served, or not, without a note.
     pub const fn new(id: ClientId, accepted: bool) -> Self {
         Self {
             id,
             accepted,
             note: String::new(),
+            generation: SpecVersion::NEWEST,
         }
+    }
+
+    /// The same client, of this generation.
+    #[must_use]
+    pub fn speaking(self, generation: SpecVersion) -> Self {
+        Self { generation, ..self }
     }
 }
 
@@ -86,12 +95,18 @@ pub struct Head {
     pub version: ManifestVersion,
     /// The digest of its manifest.
     pub digest: Digest,
+    /// The generation that it is written in.
+    pub generation: SpecVersion,
 }
 
 impl Head {
-    /// A version with the digest of its manifest.
-    pub const fn new(version: ManifestVersion, digest: Digest) -> Self {
-        Self { version, digest }
+    /// A version with the digest of its manifest, in this generation.
+    pub const fn new(version: ManifestVersion, digest: Digest, generation: SpecVersion) -> Self {
+        Self {
+            version,
+            digest,
+            generation,
+        }
     }
 }
 
@@ -101,6 +116,8 @@ impl Head {
 pub struct Publication {
     /// Its version.
     pub version: ManifestVersion,
+    /// The generation that it is written in.
+    pub generation: SpecVersion,
     /// The manifest.
     pub manifest: Bytes,
     /// The digest of the manifest.
@@ -116,7 +133,7 @@ pub struct Publication {
 impl Publication {
     /// What [`Store::head`](super::Store::head) gives once this is published.
     pub const fn head(&self) -> Head {
-        Head::new(self.version, self.digest)
+        Head::new(self.version, self.digest, self.generation)
     }
 
     /// The keys and bytes of all contents.

@@ -2,12 +2,14 @@
 
 mod backup;
 mod cache;
+mod enrolment;
 mod file;
 mod publication;
 mod rows;
 
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -15,6 +17,7 @@ use jiff::Timestamp;
 use margo_types::Digest;
 use margo_types::id::{ClientId, DeploymentId, DeviceId};
 use margo_types::manifest::ManifestVersion;
+use margo_types::signature::ClientCertificate;
 use margo_types::status::DeploymentState;
 use sqlx::SqliteTransaction;
 use sqlx::query::Query;
@@ -25,8 +28,9 @@ use self::cache::{Cache, Cached};
 use self::file::{Mode, StoreFile};
 use self::rows::{FromRow, columns, count, failed, list, microseconds};
 use super::{
-    ClientRecord, ContentKey, DevicePut, DeviceRecord, HISTORY, Head, Publication,
-    PublishedDocument, REPORTERS, StatusRecord, Store, StoreError,
+    ClientRecord, ContentKey, DevicePut, DeviceRecord, EnrolmentChange, EnrolmentPut,
+    EnrolmentRecord, HISTORY, Head, Publication, PublishedDocument, REPORTERS, StatusRecord, Store,
+    StoreError, credentials,
 };
 
 /// A store in one SQLite file, for a fleet manager of one process.
@@ -44,6 +48,8 @@ pub struct SqliteStore {
     /// In memory, so that an unchanged poll reads nothing. Nobody else has the file open.
     clients: Cache<ClientRecord>,
     heads: Cache<Head>,
+    /// Of those clients alone that have been asked for, since most keys take longer to prepare than to use.
+    credentials: Cache<Arc<[ClientCertificate]>>,
     /// Held from before a commit until the cache agrees with the file.
     changing: Mutex<()>,
     // The last, so that the file is free only when the connections are gone.
@@ -65,6 +71,7 @@ impl SqliteStore {
             readers,
             clients: Cache::default(),
             heads: Cache::default(),
+            credentials: Cache::default(),
             changing: Mutex::default(),
             file,
         };
@@ -73,9 +80,14 @@ impl SqliteStore {
             .into_iter()
             .map(|record| (record.id.clone(), record));
         store.clients = clients.collect();
-        let query = sqlx::query("SELECT client, version, digest FROM heads");
+        let query = sqlx::query("SELECT client, version, digest, generation FROM heads");
         let heads: Vec<(ClientId, Head)> = store.all(query).await?;
         store.heads = heads.into_iter().collect();
+        let query = "SELECT DISTINCT client FROM enrolments WHERE client IS NOT NULL";
+        let enrolled: Vec<ClientId> = store.all(sqlx::query(query)).await?;
+        for client in enrolled {
+            store.credentials.set(&client, None);
+        }
         Ok(store)
     }
 
@@ -124,6 +136,32 @@ impl SqliteStore {
         Ok(done.rows_affected())
     }
 
+    async fn read_client(
+        &self,
+        transaction: &mut SqliteTransaction<'_>,
+        id: &ClientId,
+    ) -> Result<Option<ClientRecord>, StoreError> {
+        let query = sqlx::query("SELECT * FROM clients WHERE id = ?").bind(id.as_str());
+        let row = query.fetch_optional(&mut **transaction).await;
+        let record = row.and_then(|row| row.as_ref().map(ClientRecord::from_row).transpose());
+        record.map_err(|error| self.failed(error))
+    }
+
+    async fn write_client(
+        &self,
+        transaction: &mut SqliteTransaction<'_>,
+        client: &ClientRecord,
+    ) -> Result<(), StoreError> {
+        let query = sqlx::query(
+            "INSERT OR REPLACE INTO clients (id, accepted, note, generation) VALUES (?, ?, ?, ?)",
+        )
+        .bind(client.id.as_str())
+        .bind(client.accepted)
+        .bind(&client.note)
+        .bind(client.generation.as_str());
+        self.execute(transaction, query).await.map(drop)
+    }
+
     /// Whether a query finds anything.
     async fn exists(
         &self,
@@ -152,20 +190,31 @@ impl fmt::Debug for SqliteStore {
 #[async_trait]
 impl Store for SqliteStore {
     async fn put_client(&self, client: &ClientRecord) -> Result<(), StoreError> {
-        let query = sqlx::query(
-            "INSERT INTO clients (id, accepted, note) VALUES (?, ?, ?)
-             ON CONFLICT DO UPDATE SET accepted = excluded.accepted, note = excluded.note",
-        );
-        let query = query.bind(client.id.as_str()).bind(client.accepted);
         let _turn = self.changing.lock().await;
         let mut transaction = self.begin().await?;
-        self.execute(&mut transaction, query.bind(&client.note))
-            .await?;
+        self.write_client(&mut transaction, client).await?;
         // Should this end here, or the commit fail, the file knows and the cache does not.
         self.clients.set(&client.id, None);
         self.commit(transaction).await?;
         self.clients.set(&client.id, Some(client.clone()));
         Ok(())
+    }
+
+    async fn replace_client(
+        &self,
+        before: Option<&ClientRecord>,
+        client: &ClientRecord,
+    ) -> Result<bool, StoreError> {
+        let _turn = self.changing.lock().await;
+        let mut transaction = self.begin().await?;
+        if self.read_client(&mut transaction, &client.id).await?.as_ref() != before {
+            return Ok(false);
+        }
+        self.write_client(&mut transaction, client).await?;
+        self.clients.set(&client.id, None);
+        self.commit(transaction).await?;
+        self.clients.set(&client.id, Some(client.clone()));
+        Ok(true)
     }
 
     async fn client(&self, id: &ClientId) -> Result<Option<ClientRecord>, StoreError> {
@@ -181,6 +230,72 @@ impl Store for SqliteStore {
     async fn clients(&self) -> Result<Vec<ClientRecord>, StoreError> {
         self.all(sqlx::query("SELECT * FROM clients ORDER BY id"))
             .await
+    }
+
+    async fn change_enrolment(&self, change: &EnrolmentChange) -> Result<EnrolmentPut, StoreError> {
+        let _turn = self.changing.lock().await;
+        let mut transaction = self.begin().await?;
+        let put = self.write_enrolment(&mut transaction, change).await?;
+        if put != EnrolmentPut::Done {
+            return Ok(put);
+        }
+        let client = change.client.as_ref().map(|(_, client)| client);
+        if let Some(client) = client {
+            self.clients.set(&client.id, None);
+        }
+        for owner in change.owners() {
+            self.credentials.set(owner, None);
+        }
+        self.commit(transaction).await?;
+        if let Some(client) = client {
+            self.clients.set(&client.id, Some(client.clone()));
+        }
+        Ok(EnrolmentPut::Done)
+    }
+
+    async fn enrolments(
+        &self,
+        client: Option<&ClientId>,
+    ) -> Result<Vec<EnrolmentRecord>, StoreError> {
+        let query = match client {
+            Some(client) => sqlx::query(
+                "SELECT * FROM enrolments WHERE client = ? ORDER BY asked_at, fingerprint",
+            )
+            .bind(client.as_str()),
+            None => sqlx::query("SELECT * FROM enrolments ORDER BY asked_at, fingerprint"),
+        };
+        self.all(query).await
+    }
+
+    async fn enrolments_by(
+        &self,
+        digests: &[Digest],
+    ) -> Result<Vec<EnrolmentRecord>, StoreError> {
+        let mut found: Vec<EnrolmentRecord> = Vec::new();
+        for digest in digests {
+            let query = sqlx::query(
+                "SELECT * FROM enrolments WHERE fingerprint = ?1 OR key = ?1 OR names = ?1",
+            );
+            let query = query.bind(&digest.as_bytes()[..]);
+            found.extend(self.all::<EnrolmentRecord>(query).await?);
+        }
+        found.sort_by_key(|it| (it.asked_at, it.fingerprint));
+        found.dedup_by_key(|it| it.fingerprint);
+        Ok(found)
+    }
+
+    async fn credentials(&self, client: &ClientId) -> Result<Arc<[ClientCertificate]>, StoreError> {
+        if let Cached::Known(known) = self.credentials.get(client) {
+            return Ok(known.unwrap_or_default());
+        }
+        // Nothing is changed between reading and remembering.
+        let _turn = self.changing.lock().await;
+        if let Cached::Known(known) = self.credentials.get(client) {
+            return Ok(known.unwrap_or_default());
+        }
+        let read = credentials(&self.enrolments(Some(client)).await?)?;
+        self.credentials.set(client, Some(Arc::clone(&read)));
+        Ok(read)
     }
 
     async fn put_device(
@@ -273,7 +388,8 @@ impl Store for SqliteStore {
         match self.heads.get(client) {
             Cached::Known(head) => Ok(head),
             Cached::Unsure => {
-                let query = sqlx::query("SELECT version, digest FROM heads WHERE client = ?");
+                let query =
+                    sqlx::query("SELECT version, digest, generation FROM heads WHERE client = ?");
                 self.one(query.bind(client.as_str())).await
             }
         }
@@ -337,19 +453,33 @@ impl Store for SqliteStore {
     ) -> Result<(), StoreError> {
         let _turn = self.changing.lock().await;
         let mut transaction = self.begin().await?;
-        let found = publication::newest(&mut transaction, client)
+        let newest = publication::newest(&mut transaction, client)
             .await
             .map_err(|error| self.failed(error))?;
+        let found = newest.map(|head| head.version);
         if found != expected || found.is_some_and(|found| publication.version <= found) {
             return Err(StoreError::Conflict { found });
         }
         publication::insert(&mut transaction, client, publication)
             .await
             .map_err(|error| self.failed(error))?;
+        let generation = publication.generation;
+        let mut converted = None;
+        if newest.is_some_and(|newest| newest.generation != generation) {
+            let record = self.read_client(&mut transaction, client).await?;
+            converted = record.map(|record| record.speaking(generation));
+        }
+        if let Some(record) = &converted {
+            self.write_client(&mut transaction, record).await?;
+            self.clients.set(client, None);
+        }
         // Should this end here, or the commit fail, the file knows and the cache does not.
         self.heads.set(client, None);
         self.commit(transaction).await?;
         self.heads.set(client, Some(publication.head()));
+        if converted.is_some() {
+            self.clients.set(client, converted);
+        }
         Ok(())
     }
 

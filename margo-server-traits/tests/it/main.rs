@@ -6,6 +6,7 @@ mod content;
 mod deployments;
 mod exchange;
 mod fake_fleet;
+mod generations;
 mod manifest;
 mod over_store;
 mod placement;

@@ -21,8 +21,9 @@ use super::{path_of, status_of};
 use crate::failure::{Failure, Kind};
 use crate::manager::Manager;
 use crate::operations::{
-    Backup, DecideClient, Deploy, History, ImportPackage, ListClients, ListDevices, ListPackages,
-    Operation, Reconfigure, Remove, Status, Update,
+    ApproveCertificate, Backup, ChangeGeneration, DecideClient, Deploy, ForgetCertificates, History,
+    ImportPackage, ListClients, ListDevices, ListEnrolments, ListPackages, Operation, Reconfigure,
+    RegisterCertificate, RejectCertificate, Remove, RetireCertificate, Status, Update,
 };
 
 /// The admin API of a fleet manager, bound to its socket.
@@ -88,6 +89,13 @@ fn router(manager: Arc<Manager>) -> Router {
     let router = with::<ListPackages>(router);
     let router = with::<DecideClient>(router);
     let router = with::<ListClients>(router);
+    let router = with::<ChangeGeneration>(router);
+    let router = with::<ListEnrolments>(router);
+    let router = with::<RegisterCertificate>(router);
+    let router = with::<ApproveCertificate>(router);
+    let router = with::<RejectCertificate>(router);
+    let router = with::<RetireCertificate>(router);
+    let router = with::<ForgetCertificates>(router);
     let router = with::<ListDevices>(router);
     let router = with::<Deploy>(router);
     let router = with::<Update>(router);

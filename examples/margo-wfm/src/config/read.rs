@@ -4,7 +4,10 @@ use std::fs;
 use std::io::ErrorKind;
 use std::ops::Range;
 use std::path::Path;
+use std::str::FromStr;
 
+use margo_server_traits::signed::PublicUrl;
+use margo_types::signature::Tolerance;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use url::Url;
@@ -42,6 +45,17 @@ impl Config {
             return Err(invalid(file, text, line_of(text, "listen"), why)
                 .with_fix("public_url = \"https://fleet.example:8443\""));
         }
+        if let Some(signed) = &self.signed
+            && signed.listen.ip().is_unspecified()
+            && signed.public_urls.is_empty()
+        {
+            let why = "clients cannot call this address; say under which URLs they reach it";
+            let section = text.find("[signed]").unwrap_or_default();
+            let line = text.get(section..).and_then(|text| line_of(text, "listen"));
+            let line = line.map(|line| line.start + section..line.end + section);
+            return Err(invalid(file, text, line, why)
+                .with_fix("public_urls = [\"https://fleet.example:9443\"]"));
+        }
         Ok(())
     }
 
@@ -55,7 +69,9 @@ impl Config {
             &mut self.identity.bundle,
             &mut self.state.directory,
         ];
-        for path in required.into_iter().chain(optional.into_iter().flatten()) {
+        let signed = self.signed.iter_mut().flat_map(|signed| signed.paths());
+        let of_all = required.into_iter().chain(optional.into_iter().flatten());
+        for path in of_all.chain(signed) {
             *path = directory.join(&*path);
         }
     }
@@ -76,6 +92,30 @@ pub(super) fn public_url<'de, D: Deserializer<'de>>(
         ));
     }
     Ok(Some(url))
+}
+
+/// Reads `public_urls`.
+pub(super) fn public_urls<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<PublicUrl>, D::Error> {
+    each(deserializer)
+}
+
+/// Reads `tolerances`.
+pub(super) fn tolerances<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<Tolerance>, D::Error> {
+    each(deserializer)
+}
+
+fn each<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err: std::fmt::Display>,
+{
+    let texts = Vec::<String>::deserialize(deserializer)?;
+    let parsed = texts.iter().map(|text| text.parse().map_err(D::Error::custom));
+    parsed.collect()
 }
 
 fn invalid(file: &Path, text: &str, span: Option<Range<usize>>, why: &str) -> Failure {
@@ -113,7 +153,7 @@ fn line_of(text: &str, word: &str) -> Option<Range<usize>> {
 }
 
 /// What to write, by key.
-const EXAMPLES: [(&str, &str); 13] = [
+const EXAMPLES: [(&str, &str); 20] = [
     ("listen", "\"0.0.0.0:8443\""),
     ("public_url", "\"https://fleet.example:8443\""),
     ("accept", "\"listed\" or \"all\""),
@@ -123,6 +163,13 @@ const EXAMPLES: [(&str, &str); 13] = [
     ("directory", "\"state\""),
     ("database", "\"state/wfm.db\""),
     ("admin_socket", "\"state/admin.sock\""),
+    ("public_urls", "[\"https://fleet.example:9443\"]"),
+    ("certificate", "\"identity/tls.pem\""),
+    ("root_certificate", "\"identity/root.pem\""),
+    ("tolerances", "[\"digest-not-covered\"]"),
+    ("accept_issuers", "\"identity/device-authorities.pem\""),
+    ("max_age_seconds", "300"),
+    ("max_pending", "256"),
     ("plain_http", "true"),
     ("username", "\"fleet\""),
     ("password_file", "\"registry-password\""),

@@ -120,9 +120,9 @@ impl Operation for Update {
                 None => Origin::of(deployed)?.profile,
             };
             let origin = Origin::new(entry.package.version(), &profile);
-            let updated = Instantiation::new(description, &profile)?
-                .device_extension(&Origin::extension(), origin.to_object())
+            let mut updated = Instantiation::new(description, &profile)?
                 .update(deployed, self.settings.to_answers(description)?)?;
+            origin.write_to(&mut updated, fleet.generation(&record.client));
             Ok(updated)
         };
         replace(manager, &record, Action::Updated, &fleet, update).await
@@ -146,9 +146,9 @@ impl Operation for Reconfigure {
             let wanted = Wanted::version(record.application.as_str(), Some(&origin.version));
             let entry = manager.library().find(wanted)?;
             let description = entry.package.description().value();
-            let updated = Instantiation::new(description, &origin.profile)?
-                .device_extension(&Origin::extension(), origin.to_object())
+            let mut updated = Instantiation::new(description, &origin.profile)?
                 .update(deployed, self.settings.to_answers(description)?)?;
+            origin.write_to(&mut updated, fleet.generation(&record.client));
             Ok(updated)
         };
         replace(manager, &record, Action::Reconfigured, &fleet, reconfigure).await

@@ -1,6 +1,7 @@
 //! Which clients are served.
 
 use margo_server_traits::store::{ClientRecord, Store as _};
+use margo_types::SpecVersion;
 use margo_types::id::ClientId;
 use serde::{Deserialize, Serialize};
 
@@ -59,6 +60,27 @@ pub struct Client {
     pub note: String,
     /// How many devices it has reported.
     pub devices: usize,
+    /// The generation it speaks.
+    pub generation: SpecVersion,
+}
+
+/// Makes a client one of another generation: everything is published for it anew.
+///
+/// Deployments that the generation cannot express are named, and nothing is changed then.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ChangeGeneration {
+    /// The client.
+    pub client: ClientId,
+    /// What it speaks.
+    pub generation: SpecVersion,
+}
+
+impl ChangeGeneration {
+    /// Of this client, to this generation.
+    pub const fn new(client: ClientId, generation: SpecVersion) -> Self {
+        Self { client, generation }
+    }
 }
 
 impl Operation for DecideClient {
@@ -66,9 +88,27 @@ impl Operation for DecideClient {
     type Output = Client;
 
     async fn run(self, manager: &Manager) -> Result<Client, Failure> {
-        let mut record = ClientRecord::new(self.client, self.accepted);
-        record.note = self.note;
-        manager.store().put_client(&record).await?;
+        loop {
+            let before = manager.store().client(&self.client).await?;
+            let known = before.clone();
+            let mut record = known.unwrap_or(ClientRecord::new(self.client.clone(), false));
+            record.accepted = self.accepted;
+            record.note.clone_from(&self.note);
+            if manager.store().replace_client(before.as_ref(), &record).await? {
+                return describe(manager, record).await;
+            }
+        }
+    }
+}
+
+impl Operation for ChangeGeneration {
+    const NAME: &'static str = "change-generation";
+    type Output = Client;
+
+    async fn run(self, manager: &Manager) -> Result<Client, Failure> {
+        manager.change_generation(&self.client, self.generation).await?;
+        let record = manager.store().client(&self.client).await?;
+        let record = record.unwrap_or(ClientRecord::new(self.client, false));
         describe(manager, record).await
     }
 }
@@ -94,5 +134,6 @@ async fn describe(manager: &Manager, record: ClientRecord) -> Result<Client, Fai
         accepted: record.accepted,
         note: record.note,
         devices,
+        generation: record.generation,
     })
 }

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use margo_package::instantiate::Instantiation;
 use margo_server_traits::store::Store as _;
+use margo_types::SpecVersion;
 use margo_types::id::{ApplicationId, ClientId, DeploymentId, DeviceTarget};
 use margo_types::manifest::ManifestVersion;
 use serde::{Deserialize, Serialize};
@@ -16,7 +17,7 @@ use crate::journal::Action;
 use crate::library::Wanted;
 use crate::manager::Manager;
 use crate::origin::Origin;
-use crate::placement::Placement;
+use crate::placement::{KnownFleet, Placement};
 use crate::policy;
 
 /// Deploys an application to one device.
@@ -93,6 +94,9 @@ pub struct Deployed {
     pub target: DeviceTarget,
     /// The first manifest that has it.
     pub manifest: ManifestVersion,
+    /// Why it may not get there, one line each.
+    #[serde(default)]
+    pub warnings: Vec<String>,
 }
 
 impl Operation for Deploy {
@@ -119,14 +123,14 @@ impl Operation for Deploy {
         let answers = self.settings.to_answers(description)?;
         let destination = placement.destination;
         let target = destination.target.clone();
-        let deployment = Instantiation::new(description, &origin.profile)?
-            .device_extension(&Origin::extension(), origin.to_object())
+        let mut deployment = Instantiation::new(description, &origin.profile)?
             .install(id, &name, &name, target, &answers)?;
+        origin.write_to(&mut deployment, fleet.generation(&destination.client));
 
         if !fleet.knows(&destination.client) {
             // It is listed, so that somebody decides about it, and found again after a crash.
             let record = policy::waiting(&destination.client);
-            manager.store().put_client(&record).await?;
+            manager.store().replace_client(None, &record).await?;
         }
         let changed = manager
             .change(&destination.client, Action::Deployed, id, |deployments| {
@@ -134,6 +138,7 @@ impl Operation for Deploy {
                 Ok(())
             })
             .await?;
+        let warnings = warnings(&fleet, &destination.client);
         Ok(Deployed {
             deployment: id,
             name,
@@ -143,7 +148,23 @@ impl Operation for Deploy {
             client: destination.client,
             target: destination.target,
             manifest: changed.manifest,
+            warnings,
         })
+    }
+}
+
+/// Why what was deployed by force may not get there.
+fn warnings(fleet: &KnownFleet, client: &ClientId) -> Vec<String> {
+    let accept = format!("`margo-wfm client accept {client}`");
+    if fleet.serves(client) {
+        Vec::new()
+    } else if fleet.knows(client) {
+        vec![format!("client {client} is not accepted, and gets nothing before {accept}")]
+    } else {
+        let generation = SpecVersion::NEWEST;
+        vec![format!(
+            "client {client} is not known, and gets nothing before {accept}; it is taken for one of {generation}"
+        )]
     }
 }
 

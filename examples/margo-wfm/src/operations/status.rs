@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use margo_server_traits::store::{StatusRecord, Store as _};
+use margo_types::SpecVersion;
 use margo_types::id::{
     ApplicationId, ClientId, ComponentName, DeploymentId, DeviceId, DeviceTarget,
 };
@@ -41,6 +42,8 @@ pub struct DeploymentOverview {
     pub application: ApplicationId,
     /// The client that has it.
     pub client: ClientId,
+    /// The generation that the client speaks.
+    pub generation: SpecVersion,
     /// The device it is for.
     pub target: DeviceTarget,
     /// The version that the device should run; the last one when the deployment was removed.
@@ -67,7 +70,7 @@ pub struct Report {
     pub state: DeploymentState,
     /// The version of the application that the report is about.
     pub version: Option<String>,
-    /// The newest manifest that was adopted for the deployment.
+    /// The newest manifest that was adopted for the deployment; what it must have been when the report does not say.
     pub manifest: Option<ManifestVersion>,
     /// What went wrong with the whole.
     pub error: Option<StatusError>,
@@ -105,6 +108,7 @@ impl Operation for Status {
 
     async fn run(self, manager: &Manager) -> Result<Vec<DeploymentOverview>, Failure> {
         let statuses = manager.store().statuses(None).await?;
+        let clients = manager.store().clients().await?;
         let mut overviews = Vec::new();
         for record in manager.journal().all() {
             let reports = statuses
@@ -112,7 +116,9 @@ impl Operation for Status {
                 .filter(|it| it.client == record.client && it.deployment == record.deployment)
                 .map(|status| Report::read(status, &record))
                 .collect::<Result<Vec<_>, _>>()?;
-            let overview = overview(record, reports)?;
+            let client = clients.iter().find(|it| it.id == record.client);
+            let generation = client.map_or(SpecVersion::NEWEST, |it| it.generation);
+            let overview = overview(record, generation, reports)?;
             if self.all || !overview.is_gone() {
                 overviews.push(overview);
             }
@@ -133,16 +139,20 @@ impl Report {
             Failure::caused(Kind::Environment, message, &error)
         })?;
         let document = read.into_value();
-        let about = document
-            .adopted_manifest_version
-            .and_then(|manifest| record.as_of(manifest));
+        // Reports of the signed generation do not say what they are about; it is what was decided before they came.
+        let about = match document.adopted_manifest_version {
+            Some(manifest) => record.as_of(manifest),
+            None => record.at(status.reported_at),
+        };
         // Published examples carry an object of empty strings, which means no error (rc3.md ambiguity 22).
         let error = |error: Option<StatusError>| error.filter(|error| !error.is_empty());
         Ok(Self {
             device: document.device_id,
             state: document.status.state,
             version: about.map(|change| change.version.clone()),
-            manifest: document.adopted_manifest_version,
+            manifest: document
+                .adopted_manifest_version
+                .or(about.map(|change| change.manifest)),
             error: error(document.status.error),
             components: document
                 .components
@@ -159,7 +169,11 @@ impl Report {
     }
 }
 
-fn overview(record: Record, reports: Vec<Report>) -> Result<DeploymentOverview, Failure> {
+fn overview(
+    record: Record,
+    generation: SpecVersion,
+    reports: Vec<Report>,
+) -> Result<DeploymentOverview, Failure> {
     let removed = record.is_removed();
     let Some(present) = record.last().cloned() else {
         let message = format!("the journal of {} is empty; restore a backup", record.name);
@@ -173,6 +187,7 @@ fn overview(record: Record, reports: Vec<Report>) -> Result<DeploymentOverview, 
         name: record.name,
         application: record.application,
         client: record.client,
+        generation,
         target: record.target,
         version: present.version,
         profile: present.profile,

@@ -6,4 +6,6 @@ mod device;
 mod identities;
 mod operating;
 mod packages;
+mod signed;
+mod signer;
 mod support;

@@ -262,7 +262,10 @@ fn unopened(path: &Path, why: impl Into<String>) -> StoreError {
 }
 
 /// Each ends with its number as `user_version`.
-const MIGRATIONS: &[&str] = &[include_str!("0001_initial.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("0001_initial.sql"),
+    include_str!("0002_enrolments.sql"),
+];
 
 /// "marg"
 const APPLICATION_ID: i64 = 0x6d61_7267;

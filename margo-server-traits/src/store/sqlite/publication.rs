@@ -3,23 +3,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use margo_types::id::ClientId;
-use margo_types::manifest::ManifestVersion;
 use sqlx::SqliteTransaction;
 
 use super::rows::{FromRow, columns, microseconds};
-use crate::store::{ContentKey, Publication};
+use crate::store::{ContentKey, Head, Publication};
 
-/// The newest version of a client.
+/// The newest publication of a client.
 pub(super) async fn newest(
     transaction: &mut SqliteTransaction<'_>,
     client: &ClientId,
-) -> Result<Option<ManifestVersion>, sqlx::Error> {
-    let query = sqlx::query("SELECT version FROM heads WHERE client = ?");
+) -> Result<Option<Head>, sqlx::Error> {
+    let query = sqlx::query("SELECT version, digest, generation FROM heads WHERE client = ?");
     let row = query
         .bind(client.as_str())
         .fetch_optional(&mut **transaction)
         .await?;
-    row.as_ref().map(ManifestVersion::from_row).transpose()
+    row.as_ref().map(Head::from_row).transpose()
 }
 
 /// Replaces the newest publication of a client.
@@ -75,12 +74,13 @@ async fn head(
     let version = publication.version.get().cast_signed();
     let digest = &publication.digest.as_bytes()[..];
     sqlx::query(
-        "INSERT OR REPLACE INTO heads (client, version, digest, manifest) VALUES (?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO heads (client, version, digest, manifest, generation) VALUES (?, ?, ?, ?, ?)",
     )
     .bind(client.as_str())
     .bind(version)
     .bind(digest)
     .bind(&publication.manifest[..])
+    .bind(publication.generation.as_str())
     .execute(&mut **transaction)
     .await?;
     sqlx::query("INSERT INTO versions (client, digest, version) VALUES (?, ?, ?)")

@@ -4,16 +4,18 @@ use std::path::Path;
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use margo_types::Digest;
 use margo_types::id::{ClientId, DeploymentId, DeviceId};
 use margo_types::manifest::ManifestVersion;
+use margo_types::onboarding::Certificate;
 use margo_types::status::DeploymentState;
+use margo_types::{Digest, SpecVersion};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use super::file::damaged;
 use crate::store::{
-    ClientRecord, ContentKey, DeviceRecord, Head, PublishedDocument, StatusRecord, StoreError,
+    ClientRecord, ContentKey, DeviceRecord, EnrolmentRecord, EnrolmentState, Head,
+    PublishedDocument, StatusRecord, StoreError,
 };
 
 /// The error of a store whose database failed.
@@ -44,6 +46,35 @@ impl FromRow for ClientRecord {
         Ok(Self {
             id: client(row, "id")?,
             accepted: row.try_get("accepted")?,
+            note: row.try_get("note")?,
+            generation: generation(row)?,
+        })
+    }
+}
+
+impl FromRow for ClientId {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        client(row, "client")
+    }
+}
+
+impl FromRow for EnrolmentRecord {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        let optional = |column| {
+            let bytes: Option<&[u8]> = row.try_get(column)?;
+            bytes.map(digest_of).transpose()
+        };
+        let owner: Option<&str> = row.try_get("client")?;
+        let certificate: Option<String> = row.try_get("certificate")?;
+        let state = EnrolmentState::parse(row.try_get("state")?);
+        Ok(Self {
+            fingerprint: digest(row, "fingerprint")?,
+            key: optional("key")?,
+            names: optional("names")?,
+            certificate: certificate.map(Certificate::from_text),
+            client: owner.map(|_| client(row, "client")).transpose()?,
+            state: state.ok_or_else(|| sqlx::Error::Decode("an enrolment in no state".into()))?,
+            asked_at: time(row, "asked_at")?,
             note: row.try_get("note")?,
         })
     }
@@ -82,7 +113,8 @@ impl FromRow for StatusRecord {
 
 impl FromRow for Head {
     fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
-        Ok(Self::new(ManifestVersion::from_row(row)?, digest(row)?))
+        let version = ManifestVersion::from_row(row)?;
+        Ok(Self::new(version, digest(row, "digest")?, generation(row)?))
     }
 }
 
@@ -102,8 +134,8 @@ impl FromRow for ManifestVersion {
 impl FromRow for ContentKey {
     fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
         Ok(match row.try_get("deployment")? {
-            "" => Self::Bundle(digest(row)?),
-            _ => Self::Deployment(deployment(row)?, digest(row)?),
+            "" => Self::Bundle(digest(row, "digest")?),
+            _ => Self::Deployment(deployment(row)?, digest(row, "digest")?),
         })
     }
 }
@@ -123,7 +155,7 @@ impl FromRow for (DeploymentId, Bytes) {
 impl FromRow for PublishedDocument {
     fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
         let assigned = row.try_get("assigned")?;
-        Ok(Self::new(digest(row)?, bytes(row, "bytes")?, assigned))
+        Ok(Self::new(digest(row, "digest")?, bytes(row, "bytes")?, assigned))
     }
 }
 
@@ -162,8 +194,11 @@ fn deployment(row: &SqliteRow) -> Result<DeploymentId, sqlx::Error> {
     parse(row, "deployment", DeploymentId::parse)
 }
 
-fn digest(row: &SqliteRow) -> Result<Digest, sqlx::Error> {
-    let bytes: &[u8] = row.try_get("digest")?;
+fn digest(row: &SqliteRow, column: &str) -> Result<Digest, sqlx::Error> {
+    digest_of(row.try_get(column)?)
+}
+
+fn digest_of(bytes: &[u8]) -> Result<Digest, sqlx::Error> {
     let bytes = bytes.try_into();
     let bytes = bytes.map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
     Ok(Digest::from_bytes(bytes))
@@ -172,6 +207,10 @@ fn digest(row: &SqliteRow) -> Result<Digest, sqlx::Error> {
 fn findings(row: &SqliteRow) -> Result<Vec<String>, sqlx::Error> {
     let text: &str = row.try_get("findings")?;
     serde_json::from_str(text).map_err(|error| sqlx::Error::Decode(error.into()))
+}
+
+fn generation(row: &SqliteRow) -> Result<SpecVersion, sqlx::Error> {
+    parse(row, "generation", SpecVersion::parse)
 }
 
 fn time(row: &SqliteRow, column: &str) -> Result<Timestamp, sqlx::Error> {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use margo_types::SpecVersion;
 use margo_types::id::{ClientId, TrustDomain};
 use margo_wfm::operations::Destination;
 
@@ -44,6 +45,9 @@ pub(crate) enum Command {
     /// Decide which clients are served.
     #[command(subcommand)]
     Client(ClientCommand),
+    /// Decide about the certificates of clients that sign their requests (rc.1).
+    #[command(subcommand)]
+    Enrolment(Enrolment),
     /// Look at the devices that clients reported.
     #[command(subcommand)]
     Device(Device),
@@ -127,6 +131,83 @@ pub(crate) enum ClientCommand {
     },
     /// List the clients: accepted, refused, and waiting to be either.
     List,
+    /// Make a client one of another generation; everything is published for it anew.
+    Generation {
+        /// The client.
+        #[arg(value_parser = ClientId::parse)]
+        client: ClientId,
+        /// rc.1, whose clients sign their requests, or rc.3.
+        #[arg(value_parser = SpecVersion::parse)]
+        generation: SpecVersion,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Enrolment {
+    /// List the certificates: accepted, rejected, and waiting to be either.
+    List,
+    /// Accept a certificate before its client asks with it.
+    Register(Register),
+    /// Accept a certificate that waits.
+    Approve {
+        /// Its fingerprint, or a unique beginning of it.
+        fingerprint: String,
+        /// The client that it is a new certificate of; without it a new client, unless the key is known.
+        #[arg(long, value_parser = ClientId::parse)]
+        client: Option<ClientId>,
+        /// Where it is, say.
+        #[arg(long, default_value = "")]
+        note: String,
+    },
+    /// Reject a certificate that waits.
+    Reject {
+        /// Its fingerprint, or a unique beginning of it.
+        fingerprint: String,
+        /// Why; whoever asks with it is told.
+        #[arg(long, default_value = "")]
+        reason: String,
+    },
+    /// End an accepted certificate, such as one that was renewed or stolen.
+    Retire {
+        /// Its fingerprint, or a unique beginning of it.
+        fingerprint: String,
+        /// Why; whoever asks with it is told.
+        #[arg(long, default_value = "")]
+        reason: String,
+    },
+    /// Forget a certificate that waits or was rejected, or all that wait.
+    Forget {
+        /// Its fingerprint, or a unique beginning of it.
+        #[arg(required_unless_present = "pending")]
+        fingerprint: Option<String>,
+        /// All that wait.
+        #[arg(long, conflicts_with = "fingerprint")]
+        pending: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Register {
+    /// The client; new unless it is known.
+    #[arg(value_parser = ClientId::parse)]
+    pub(crate) client: ClientId,
+    #[command(flatten)]
+    pub(crate) credential: CredentialArguments,
+    /// Where it is, say.
+    #[arg(long, default_value = "")]
+    pub(crate) note: String,
+}
+
+/// The certificate or a fingerprint.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct CredentialArguments {
+    /// The file of the certificate: PEM, or base64 of DER.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) certificate: Option<PathBuf>,
+    /// The SHA-256 of the certificate or of its key.
+    #[arg(long, value_name = "SHA256")]
+    pub(crate) fingerprint: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

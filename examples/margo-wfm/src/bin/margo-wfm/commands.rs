@@ -1,13 +1,15 @@
 //! The commands that ask a running fleet manager, and those that make identities.
 
+mod enrolment;
+
 use std::fs;
 use std::path::{self, Path};
 
 use margo_wfm::admin::AdminClient;
 use margo_wfm::identity::{DevelopmentDomain, IssuedFiles};
 use margo_wfm::operations::{
-    self, AnswersText, Backup, Changed, DecideClient, History, ImportPackage, ListClients,
-    ListDevices, ListPackages, Remove, Settings,
+    self, AnswersText, Backup, ChangeGeneration, Changed, DecideClient, History, ImportPackage,
+    ListClients, ListDevices, ListPackages, Remove, Settings,
 };
 use margo_wfm::{Config, Failure, Kind};
 use serde_json::json;
@@ -32,6 +34,7 @@ pub(crate) async fn run(command: Command, config: &Path, output: Output) -> Resu
             output.result(&packages, &table::packages(&packages))
         }
         Command::Client(command) => client(&admin, command, output).await,
+        Command::Enrolment(command) => enrolment::run(&admin, command, output).await,
         Command::Device(Device::List) => {
             let devices = admin.run(ListDevices {}).await?;
             output.result(&devices, &table::devices(&devices))
@@ -43,7 +46,7 @@ pub(crate) async fn run(command: Command, config: &Path, output: Output) -> Resu
             deploy.destination = arguments.device;
             deploy.force = arguments.force;
             let deployed = admin.run(deploy).await?;
-            let text = format!(
+            let mut text = format!(
                 "{}: {} {} goes to {}/{} with profile {} (deployment {}, manifest {})",
                 deployed.name,
                 deployed.application,
@@ -54,6 +57,10 @@ pub(crate) async fn run(command: Command, config: &Path, output: Output) -> Resu
                 deployed.deployment,
                 deployed.manifest
             );
+            for warning in &deployed.warnings {
+                text.push_str("\nwarning: ");
+                text.push_str(warning);
+            }
             output.result(&deployed, &text)
         }
         Command::Update(arguments) => {
@@ -179,6 +186,11 @@ async fn client(
         ClientCommand::List => {
             let clients = admin.run(ListClients {}).await?;
             return output.result(&clients, &table::clients(&clients));
+        }
+        ClientCommand::Generation { client, generation } => {
+            let changed = admin.run(ChangeGeneration::new(client, generation)).await?;
+            let text = format!("client {} speaks {generation} from now on", changed.client);
+            return output.result(&changed, &text);
         }
     };
     let decided = admin.run(decision).await?;

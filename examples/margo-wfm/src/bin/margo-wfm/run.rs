@@ -1,5 +1,6 @@
 //! `margo-wfm run`.
 
+use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _};
 use std::path::Path;
 
@@ -30,14 +31,21 @@ pub(crate) async fn run(config: &Path, output: Output) -> Result<(), Failure> {
         "address": wfm.address(),
         "publicUrl": wfm.public_url().as_str(),
         "adminSocket": wfm.admin_socket(),
+        "signedAddress": wfm.signed_address(),
+        "signedUrls": wfm.signed_urls(),
     });
-    let text = format!(
+    let mut text = format!(
         "ready: {} serves devices at {} (listening on {}) and commands at {}",
         wfm.id(),
         wfm.public_url(),
         wfm.address(),
         wfm.admin_socket().display()
     );
+    if let Some(address) = wfm.signed_address() {
+        let urls = wfm.signed_urls().join(", ");
+        // Writing to a string cannot fail.
+        let _ = write!(text, "\nclients that sign connect to {urls} (listening on {address})");
+    }
     output.result(&ready, &text)?;
     wfm.serve(async move {
         tokio::select! {

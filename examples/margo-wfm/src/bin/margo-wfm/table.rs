@@ -6,7 +6,9 @@ use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use jiff::Timestamp;
 use margo_types::status::{DeploymentState, StatusError};
-use margo_wfm::operations::{Client, DeploymentOverview, Device, Entry, Package, Report};
+use margo_wfm::operations::{
+    Client, DeploymentOverview, Device, EnrolledCertificate, Entry, Package, Report,
+};
 
 /// The packages.
 pub(crate) fn packages(packages: &[Package]) -> String {
@@ -46,16 +48,57 @@ pub(crate) fn clients(clients: &[Client]) -> String {
         vec![
             client.client.to_string(),
             state.to_owned(),
+            client.generation.to_string(),
             client.devices.to_string(),
             client.note.clone(),
         ]
     });
-    let header = ["CLIENT", "STATE", "DEVICES", "NOTE"];
+    let header = ["CLIENT", "STATE", "SPEAKS", "DEVICES", "NOTE"];
     table(
         &header,
         rows,
         "no clients; accept one with `margo-wfm client accept`",
     )
+}
+
+/// The certificates of clients that sign.
+pub(crate) fn enrolments(enrolments: &[EnrolledCertificate]) -> String {
+    let rows = enrolments.iter().map(|certificate| {
+        let client = match (&certificate.client, &certificate.resembles) {
+            (Some(client), _) => client.to_string(),
+            (None, Some(client)) => format!("named like {client}"),
+            (None, None) => String::new(),
+        };
+        let until = certificate.not_after.map(time);
+        vec![
+            short(&certificate.fingerprint).to_owned(),
+            certificate.state.clone(),
+            client,
+            certificate.subject.clone().unwrap_or_default(),
+            until.unwrap_or_else(|| "has not asked yet".to_owned()),
+            time(certificate.asked_at),
+            certificate.note.clone(),
+        ]
+    });
+    let header = [
+        "CERTIFICATE",
+        "STATE",
+        "CLIENT",
+        "SUBJECT",
+        "VALID UNTIL",
+        "SINCE",
+        "NOTE",
+    ];
+    table(
+        &header,
+        rows,
+        "no certificates; they come when clients of the signed generation ask, or are registered",
+    )
+}
+
+/// As much of a fingerprint as people compare.
+pub(crate) fn short(fingerprint: &str) -> &str {
+    fingerprint.get(..16).unwrap_or(fingerprint)
 }
 
 /// The devices.
@@ -100,6 +143,7 @@ pub(crate) fn status(overviews: &[DeploymentOverview]) -> String {
             vec![
                 overview.name.clone(),
                 place.to_owned(),
+                overview.generation.to_string(),
                 wanted.clone(),
                 version.to_owned(),
                 state,
@@ -129,6 +173,7 @@ pub(crate) fn status(overviews: &[DeploymentOverview]) -> String {
     let header = [
         "DEPLOYMENT",
         "DEVICE",
+        "SPEAKS",
         "WANTED",
         "REPORTED",
         "STATE",
