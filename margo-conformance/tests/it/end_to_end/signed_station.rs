@@ -8,7 +8,8 @@ use margo_client::agent::AgentBuilder;
 use margo_client::api::{Dialect, Rc1Api};
 use margo_client::identity::{SigningFiles, SigningWatch};
 use margo_client::onboarding::{Enrolment, EnrolmentSettings};
-use margo_conformance::authority::{Authority, Lifetime};
+use margo_conformance::authority::{Authority, IssuedSvid, Lifetime};
+use serde_json::Value;
 
 use super::files::{GLANCE, Plant};
 use super::station::{Running, Station};
@@ -29,16 +30,16 @@ impl SignedStation {
             dialect,
             folder,
         };
-        new.renew(&plant.authority);
+        let issued = plant.authority.issue_server(&["line"], Lifetime::default());
+        new.renew(&issued);
         new.trust(&plant.authority);
         new
     }
 
-    /// Makes a new key, with a new certificate of this authority.
-    pub(super) fn renew(&self, authority: &Authority) {
-        let issued = authority.issue_server(&["line"], Lifetime::default());
-        fs::write(self.folder.join(CERTIFICATE), issued.chain_pem).unwrap();
-        fs::write(self.folder.join(KEY), issued.key_pem).unwrap();
+    /// Takes this key and its certificate, one after the other: for a moment they do not belong together.
+    pub(super) fn renew(&self, issued: &IssuedSvid) {
+        fs::write(self.folder.join(CERTIFICATE), &issued.chain_pem).unwrap();
+        fs::write(self.folder.join(KEY), &issued.key_pem).unwrap();
     }
 
     /// Takes servers of this authority for the fleet manager.
@@ -47,9 +48,10 @@ impl SignedStation {
         fs::write(self.folder.join(ROOT), root).unwrap();
     }
 
-    /// The certificate that it has now, as PEM.
-    pub(super) fn certificate(&self) -> String {
-        fs::read_to_string(self.folder.join(CERTIFICATE)).unwrap()
+    /// What it keeps of its enrolment.
+    pub(super) fn record(&self) -> Value {
+        let text = fs::read(self.folder.join(RECORD)).unwrap();
+        serde_json::from_slice(&text).unwrap()
     }
 
     pub(super) async fn start(&self, url: &str) -> Running {
@@ -64,7 +66,7 @@ impl SignedStation {
         let mut files = SigningFiles::new(file(KEY), file(CERTIFICATE));
         files.ca_certificates = Some(file(ROOT));
         let watch = files.watch().unwrap();
-        let mut settings = EnrolmentSettings::new(url.parse().unwrap(), file("enrolment.json"));
+        let mut settings = EnrolmentSettings::new(url.parse().unwrap(), file(RECORD));
         settings.dialect = self.dialect;
         let identity = watch.identity().clone();
         let enrolment = Enrolment::open(settings, identity).await.unwrap();
@@ -77,3 +79,4 @@ impl SignedStation {
 const KEY: &str = "signing-key.pem";
 const CERTIFICATE: &str = "certificate.pem";
 const ROOT: &str = "root.pem";
+const RECORD: &str = "enrolment.json";
