@@ -6,6 +6,7 @@ use margo_conformance::agent::FakeAgent;
 use margo_conformance::interop::Profile;
 use margo_server_traits::Credential;
 use margo_server_traits::signed::SignedOptions;
+use margo_server_traits::store::Store as _;
 use margo_types::Digest;
 use margo_types::onboarding::Certificate;
 use margo_types::signature::Tolerance;
@@ -157,7 +158,8 @@ impl Place {
             let registered = wfm.registrar.register(&credential, &client, "");
             registered.await.unwrap();
         }
-        let published = wfm.publisher.publish(&client, &[recorded_deployment()]);
+        let deployments = [recorded_deployment()];
+        let published = wfm.publisher.publish(&client, &deployments);
         published.await.unwrap();
         let Key { key, certificate } = ED25519;
         Self {

@@ -16,6 +16,7 @@ use margo_server_traits::FleetService;
 use margo_server_traits::proxy::ForwardedOrigin;
 use margo_server_traits::server::{CertificateFiles, Server};
 use margo_server_traits::signed::PublicUrl;
+use margo_server_traits::store::Store as _;
 use margo_types::status::DeploymentState;
 use reqwest::Client;
 use tokio::net::TcpListener;

@@ -4,6 +4,7 @@ use margo_client::api::Dialect;
 use margo_conformance::authority::Lifetime;
 use margo_server_traits::Credential;
 use margo_server_traits::publish::PublishError;
+use margo_server_traits::store::Store as _;
 use margo_types::deployment::ApplicationDeployment;
 use margo_types::onboarding::Certificate;
 use margo_types::status::DeploymentState;
@@ -143,16 +144,14 @@ async fn a_key_is_renewed_without_a_restart() {
     wfm.approve("line-1").await;
     wfm.publish("line-1", &[deployment(1, "1.0")]).await;
     agent.until_installed(&[1]).await;
-    let [old] = &*wfm.store.enrolments(None).await.unwrap() else {
-        panic!("there is one certificate");
-    };
+    let mut enrolled = wfm.store.enrolments(None).await.unwrap();
+    let old = enrolled.remove(0);
 
     let renewed = plant.authority.issue_server(&["line"], Lifetime::default());
     let certificate = Certificate::from_text(renewed.chain_pem.clone());
     let credential = Credential::Certificate(certificate.clone());
-    let registered = wfm
-        .registrar
-        .register(&credential, &client_id("line-1"), "renewed");
+    let client = client_id("line-1");
+    let registered = wfm.registrar.register(&credential, &client, "renewed");
     registered.await.unwrap();
     line.renew(&renewed);
     let digest = Digest::of(&certificate.der().unwrap()).to_string();
