@@ -51,9 +51,9 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use margo_types::SpecVersion;
 use margo_types::endpoint::{PathCaller, Route};
 use margo_types::id::ClientId;
+use margo_types::{Digest, SpecVersion};
 use serde::Serialize;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -123,8 +123,8 @@ struct Known {
     unsaved: bool,
     /// Who the client was in the last request.
     member: Option<Arc<Member>>,
-    /// When a client that has an id asks again, at the earliest.
-    not_before: Option<Instant>,
+    /// Which certificate was asked for last, and when a client that has an id may ask for it again.
+    asked: Option<(Digest, Instant)>,
 }
 
 /// A client with an id, and the key that the fleet manager knows it by.
@@ -200,7 +200,7 @@ impl Enrolment {
                 record,
                 unsaved: false,
                 member: None,
-                not_before: None,
+                asked: None,
             }),
             standing: Quick::new(standing),
             doubted: AtomicBool::new(false),
@@ -270,20 +270,21 @@ impl Enrolment {
             None if known.record.is_of(&material) => known.member.clone(),
             None => None,
         };
-        let is_soon = known.not_before.is_some_and(|time| Instant::now() < time);
+        let certificate = material.digest();
+        let is_soon = known
+            .asked
+            .is_some_and(|(asked, until)| asked == certificate && Instant::now() < until);
         if let Some(member) = meanwhile.clone().filter(|_| is_soon) {
             return Ok(member);
         }
         let asked = inner.ask(&material, kept.as_ref()).await;
-        known.not_before = Some(Instant::now() + wait_after(asked.as_ref().err()));
+        let wait = wait_after(asked.as_ref().err());
+        known.asked = Some((certificate, Instant::now() + wait));
         inner.doubted.store(false, Ordering::Relaxed);
         match (asked, meanwhile) {
-            (Ok(id), before) => {
-                inner.note_change(
-                    before.as_deref(),
-                    &id,
-                    kept.is_some_and(|it| is_current(&it)),
-                );
+            (Ok(id), _) => {
+                let before = known.record.last_id(&material);
+                inner.note_change(before, &id, kept.as_ref().is_some_and(is_current));
                 known.record.enrolled(id.clone(), &material);
                 known.unsaved = true;
                 known.save(&inner.file).await?;
@@ -302,9 +303,13 @@ impl Enrolment {
                 });
                 Ok(member)
             }
-            (Err(error), None) => {
+            (Err(mut error), None) => {
                 if let Some(standing) = standing_of(&error) {
                     inner.stand(standing);
+                }
+                // It is the device that is refused, and not what it was about to say: nothing is given up for it.
+                if error.kind() == ErrorKind::Refused && !error.is_retryable() {
+                    error.set_kind(ErrorKind::Untrusted);
                 }
                 Err(error)
             }
@@ -352,11 +357,11 @@ impl Inner {
         *self.standing.lock().unwrap_or_else(PoisonError::into_inner) = standing;
     }
 
-    fn note_change(&self, before: Option<&Member>, id: &ClientId, is_same_certificate: bool) {
+    fn note_change(&self, before: Option<&ClientId>, id: &ClientId, is_same_certificate: bool) {
         let peer = self.channel.location.peer();
         match before {
-            Some(before) if before.id != *id => tracing::warn!(
-                before = %before.id,
+            Some(before) if before != id => tracing::warn!(
+                %before,
                 now = %id,
                 "{peer} gave this device another client id; what it runs goes on, and manifests are accepted from the version on that is held: let the operator assign to the new client what the old one had"
             ),

@@ -199,7 +199,7 @@ impl fmt::Debug for Channel {
 }
 
 /// The same refusal, which another attempt may well not meet.
-fn may_be_repeated(error: Error) -> Error {
+pub(crate) fn may_be_repeated(error: Error) -> Error {
     let problem = error.problem().cloned();
     let advice = error.retry_advice().cloned();
     match advice {

@@ -29,7 +29,13 @@ pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
     } = client.connect(config).await?;
     let remembered = state.load().await.map_err(|error| of_client(&error))?;
     if remembered.accepted.is_none() && remembered.current.is_empty() {
-        first_contact(config, &*api, &capabilities.capabilities).await?;
+        first_contact(
+            config,
+            &*api,
+            enrolment.is_some(),
+            &capabilities.capabilities,
+        )
+        .await?;
     }
     let providers = vec![setup::provider(config).await?];
     let agent = setup::agent(config, state, api, &capabilities, providers).await?;
@@ -60,14 +66,19 @@ pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
 /// Reports what a device is that has never had a manifest.
 ///
 /// Such a device has nothing to keep running, so what is wrong with the identity of either side ends it: somebody is still
-/// setting it up. Later the agent stays and says what is wrong.
+/// setting it up. Later the agent stays and says what is wrong, and so it does where an operator has not admitted a device that
+/// enrols.
 async fn first_contact(
     config: &Config,
     api: &dyn FleetApi,
+    enrols: bool,
     capabilities: &DeviceCapabilities,
 ) -> Result<(), Failure> {
     match api.report_capabilities(capabilities).await {
-        Err(error) if matches!(error.kind(), ErrorKind::Untrusted | ErrorKind::Setup) => {
+        Err(error)
+            if matches!(error.kind(), ErrorKind::Untrusted | ErrorKind::Setup)
+                && !(enrols && error.problem().is_some()) =>
+        {
             let files = &config.identity;
             let own = match (&files.svid, &files.certificate) {
                 (Some(svid), _) => format!("the SVID {}", config.path(svid).display()),

@@ -22,6 +22,8 @@ pub struct Dialect {
     pub capabilities_by_post: bool,
     /// Whether the client id takes the place of the device's own id.
     pub client_is_device: bool,
+    /// Whether a 400 may mean that the signature or the client is not accepted, so that no report is given up for it.
+    pub vague_refusals: bool,
 }
 
 /// The form of documents, by the published copy it is of.
@@ -45,6 +47,7 @@ impl Dialect {
         device_in_path: false,
         capabilities_by_post: false,
         client_is_device: false,
+        vague_refusals: false,
     };
 
     /// The fleet manager on Symphony, as of December 2025.
@@ -55,6 +58,7 @@ impl Dialect {
         device_in_path: false,
         capabilities_by_post: true,
         client_is_device: true,
+        vague_refusals: true,
     };
 
     /// The sandbox of 2026, before it moved to mutual TLS.
@@ -65,6 +69,7 @@ impl Dialect {
         device_in_path: false,
         capabilities_by_post: true,
         client_is_device: false,
+        vague_refusals: false,
     };
 
     /// All of them.

@@ -17,6 +17,7 @@ use crate::error::Error;
 use crate::exchange::{Answer, Call};
 use crate::location::Location;
 use crate::onboarding::{Enrolment, Member};
+use crate::signed::may_be_repeated;
 
 /// A fleet manager of rc.1, spoken to as the client that an [`Enrolment`] is.
 ///
@@ -149,8 +150,14 @@ impl Generation for Signed {
     fn refusal(&self, member: &Arc<Member>, answer: &Answer, asked: &str) -> Error {
         let channel = self.enrolment.channel();
         let error = channel.refusal(&member.material, answer, asked);
-        if is_unknown_client(answer, &error) {
+        let is_vague = channel.dialect.vague_refusals
+            && answer.status == StatusCode::BAD_REQUEST
+            && !answer.is_no_answer();
+        if is_vague || is_unknown_client(answer, &error) {
             self.enrolment.doubt();
+        }
+        if is_vague {
+            return may_be_repeated(error);
         }
         error
     }

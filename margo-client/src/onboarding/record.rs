@@ -74,6 +74,12 @@ impl Record {
         client.filter(|client| client.key == material.key_id())
     }
 
+    /// The id that the fleet manager that is trusted now gave last, to whichever key.
+    pub(super) fn last_id(&self, material: &Material) -> Option<&ClientId> {
+        let client = self.client.as_ref().filter(|_| self.is_of(material));
+        client.map(|client| &client.id)
+    }
+
     /// Follows a trust that changes key by key; `true` when there is something to be written.
     pub(super) fn follow(&mut self, material: &Material) -> bool {
         let is_moved = self.is_of(material) && self.trusted_keys != material.trusted_keys;

@@ -170,10 +170,16 @@ async fn an_agent_waits_for_its_operator_and_carries_on_after_a_reboot_without_n
     );
     agent.kill().await;
 
-    // The key is renewed: what runs is not lost by it.
+    // The key is renewed, and this fleet manager makes another client of it. What runs goes on, whatever that client is to
+    // have, until its manifests have caught up.
     scene.renew();
     let agent = Running::start(&scene, &wfm, Dialect::COMMON).await;
-    agent.until("online", |it| it.last_contact.is_some()).await;
+    let snapshot = agent.until("refused", |it| it.security_events > 0).await;
+    assert_eq!(snapshot.deployments.len(), 1);
+    wfm.assign(&deployment());
+    agent
+        .until("online", |it| it.consecutive_failures == 0)
+        .await;
     agent.until_installed().await;
 }
 

@@ -2,8 +2,8 @@
 
 use margo_client::api::{Dialect, Rc1Api};
 use margo_client::{FleetApi as _, Poll};
-use margo_conformance::interop::Profile;
 use margo_conformance::RecordedRequest;
+use margo_conformance::interop::Profile;
 use margo_conformance::wfm::FakeWfm;
 use margo_types::endpoint::Operation;
 use margo_types::id::DeploymentId;

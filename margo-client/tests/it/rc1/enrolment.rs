@@ -4,6 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use margo_client::onboarding::Standing;
+use margo_client::outbox::Verdict;
 use margo_client::state::FileStore;
 use margo_client::{ErrorKind, FleetApi as _};
 use margo_conformance::interop::Profile;
@@ -102,24 +103,30 @@ async fn a_device_that_is_not_taken_says_why_and_keeps_nothing() {
             Some(90),
             "has not decided",
         ),
-        (Answer::rejected(), Refused, false, None, "Client rejected"),
         (
             Answer::rejected(),
-            Refused,
+            Untrusted,
+            false,
+            None,
+            "Client rejected",
+        ),
+        (
+            Answer::rejected(),
+            Untrusted,
             false,
             None,
             "let its operator admit",
         ),
         (
             json(400, r#"{"error":"Invalid certificate"}"#),
-            Refused,
+            Untrusted,
             false,
             None,
             "Invalid certificate",
         ),
         (
             json(409, r#"{"error":"already onboarded"}"#),
-            Refused,
+            Untrusted,
             false,
             None,
             "configure the client id",
@@ -156,7 +163,7 @@ async fn a_device_that_is_not_taken_says_why_and_keeps_nothing() {
             None,
             "ask its operator whether that key",
         ),
-        (Answer::status(404), Refused, false, None, "404"),
+        (Answer::status(404), Untrusted, false, None, "404"),
         (
             Answer::problem(503).retry_after(7),
             Refused,
@@ -184,6 +191,11 @@ async fn a_device_that_is_not_taken_says_why_and_keeps_nothing() {
         let after = error.retry_advice().and_then(|advice| advice.after);
         assert_eq!(after, wait.map(Duration::from_secs), "{answer:?}");
         assert!(told.contains(text), "{answer:?}: {told}");
+        assert_ne!(
+            Verdict::of(&error),
+            Verdict::GiveUp,
+            "no report is lost by it"
+        );
         assert!(!matches!(enrolment.standing(), Standing::Enrolled { .. }));
         assert!(!scene.read("enrolment.json").contains("\"id\""));
     }

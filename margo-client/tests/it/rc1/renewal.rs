@@ -1,8 +1,9 @@
 //! Renewed keys, certificates and authorities, while the device runs.
 
-use margo_client::api::Rc1Api;
+use margo_client::api::{Dialect, Rc1Api};
 use margo_client::identity::SigningWatch;
 use margo_client::onboarding::{Enrolment, Standing};
+use margo_client::outbox::Verdict;
 use margo_client::{ErrorKind, FleetApi as _};
 use margo_conformance::authority::Lifetime;
 use margo_conformance::interop::Profile;
@@ -128,6 +129,28 @@ async fn a_fleet_manager_that_forgot_the_client_is_asked_again_but_not_all_the_t
     tokio::time::resume();
     api.manifest(None).await.expect("a manifest again");
     assert_eq!(wfm.requests_for(Operation::Onboard).len(), 3);
+}
+
+/// This one says 400 to whatever it does not like.
+#[tokio::test]
+async fn a_report_is_not_given_up_for_a_vague_refusal() {
+    let scene = Scene::new();
+    let wfm = FakeWfm::start_signed(&scene.authority, Profile::SYMPHONY_2025_12).await;
+    let api = scene.api_in(Dialect::SYMPHONY_2025_12, &wfm).await;
+    let id = api.enrolment().client_id().await.expect("an id");
+    wfm.expel(&id);
+    let status = super::status(
+        "a3e2f5dc-912e-494f-8395-52cf3769bc06"
+            .parse()
+            .expect("an id"),
+    );
+    let error = api.report_status(&status).await.expect_err("unknown");
+    assert_eq!(error.problem().map(|problem| problem.status), Some(400));
+    assert_eq!(Verdict::of(&error), Verdict::Keep);
+    tokio::time::pause();
+    tokio::time::advance(std::time::Duration::from_mins(2)).await;
+    tokio::time::resume();
+    api.manifest(None).await.expect("enrolled again");
 }
 
 #[tokio::test]
