@@ -87,7 +87,9 @@ fn read(body: &[u8]) -> Result<OnboardingRequest, Refusal> {
     let read = receive::reader(SpecVersion::Rc1, MAX_BODY).read::<OnboardingRequest>(body);
     match read {
         Ok(request) if request.format() == Format::Json => Ok(request.into_value()),
-        Err(unfit @ ReadError::Unfit { .. }) => Err(malformed(&unfit.to_string())),
+        Err(unfit @ ReadError::Unfit { .. }) if receive::is_json(body) => {
+            Err(malformed(&unfit.to_string()))
+        }
         _ => Err(invalid(
             "the body is no enrolment request; send JSON with the certificate",
         )),

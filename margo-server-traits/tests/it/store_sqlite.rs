@@ -1,5 +1,7 @@
 //! The SQLite store and its file.
 
+mod migration;
+
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -320,4 +322,25 @@ async fn a_damaged_manifest_is_not_served() {
         FleetError::Internal(why) => assert!(why.to_string().contains("restore a backup")),
         other => panic!("{other:?}"),
     }
+}
+
+#[cfg(feature = "contract")]
+#[tokio::test]
+async fn a_signed_poll_needs_no_file() {
+    use margo_server_traits::store::contract;
+
+    let (_directory, path) = scratch();
+    let store = SqliteStore::open(&path).await.unwrap();
+    contract::fill(&store).await;
+    store.close().await;
+    drop(store);
+    let store = SqliteStore::open(&path).await.unwrap();
+    let owner = client("contract-durable");
+    let first = store.credentials(&owner).await.unwrap();
+    assert_eq!(first.len(), 1);
+    store.close().await;
+    let again = store.credentials(&owner).await.unwrap();
+    assert!(Arc::ptr_eq(&first, &again), "prepared once");
+    let nobody = store.credentials(&client("nobody")).await.unwrap();
+    assert!(nobody.is_empty());
 }
