@@ -26,6 +26,7 @@ mod connection;
 mod requests;
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -45,7 +46,7 @@ use crate::authority::Authority;
 use crate::interop::Profile;
 
 /// An agent that has neither a schedule nor workloads: it does one thing at a time, when it is told to.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct FakeAgent {
     address: String,
     tls: Arc<ClientConfig>,
@@ -120,6 +121,18 @@ impl FakeAgent {
     /// # Panics
     /// When nothing or no HTTP comes back.
     pub async fn send(&self, request: &[u8]) -> RawAnswer {
+        let answer = self.try_send(request).await;
+        answer.expect("the fleet manager answers")
+    }
+
+    /// The same, where the connection may be cut instead.
+    ///
+    /// # Errors
+    /// When it was.
+    ///
+    /// # Panics
+    /// When what comes back is no HTTP.
+    pub async fn try_send(&self, request: &[u8]) -> io::Result<RawAnswer> {
         connection::exchange(&self.address, &self.tls, request).await
     }
 

@@ -1,6 +1,7 @@
 //! The signed generation as it is spoken in the field: fakes, recorded requests, and both of our sides against them.
 
 mod fakes;
+mod our_client;
 mod quirks;
 mod recorded;
 
@@ -15,15 +16,15 @@ use margo_types::id::{ClientId, TrustDomain};
 use margo_types::read;
 
 /// A key that never changes, and the certificate that an agent enrols with.
-#[derive(Clone, Copy)]
-struct Key {
-    key: &'static str,
-    certificate: &'static str,
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Key {
+    pub(crate) key: &'static str,
+    pub(crate) certificate: &'static str,
 }
 
 macro_rules! keys {
     ($($name:ident $file:literal;)*) => {
-        $(const $name: Key = Key {
+        $(pub(crate) const $name: Key = Key {
             key: include_str!(concat!("interop/keys/", $file, ".pem")),
             certificate: include_str!(concat!("interop/keys/", $file, ".cert.pem")),
         };)*
@@ -37,16 +38,16 @@ keys! {
     RSA "rsa";
 }
 
-fn authority() -> Authority {
+pub(crate) fn authority() -> Authority {
     Authority::new(&TrustDomain::parse("plant.example").unwrap())
 }
 
-fn agent(profile: Profile, url: &str, authority: &Authority, key: Key) -> FakeAgent {
+pub(crate) fn agent(profile: Profile, url: &str, authority: &Authority, key: Key) -> FakeAgent {
     FakeAgent::new(profile, url, authority, key.key, key.certificate)
 }
 
 /// The id under which the agent of a profile is enrolled in what was recorded.
-fn recorded_client(profile: Profile) -> ClientId {
+pub(crate) fn recorded_client(profile: Profile) -> ClientId {
     let id = if profile == Profile::SYMPHONY_2025_12 {
         "client-5e1f2a-1767225600"
     } else {
@@ -56,32 +57,53 @@ fn recorded_client(profile: Profile) -> ClientId {
 }
 
 /// When the first recorded request was signed, and this many seconds later.
-fn at(seconds: i64) -> Timestamp {
+pub(crate) fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_767_225_600 + seconds).unwrap()
 }
 
-/// What was recorded of a profile under this name, with line ends of HTTP in the head.
-fn recorded(profile: Profile, name: &str) -> Vec<u8> {
-    let path = wire().join(profile.name).join(format!("{name}.http"));
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
+/// Compares with what was recorded of a profile under this name.
+///
+/// With `MARGO_RECORD=1` it is recorded instead; look at what has changed before it is committed.
+pub(crate) fn assert_recorded(profile: Profile, name: &str, actual: &str) {
+    if std::env::var_os("MARGO_RECORD").is_some() {
+        let path = wire(profile, name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, actual).unwrap();
+    }
+    let expected = recorded_text(profile, name);
+    assert_eq!(actual, expected, "{} {name}", profile.name);
+}
+
+/// What was recorded of a profile under this name. Bodies end with a line feed that is not theirs.
+fn recorded_text(profile: Profile, name: &str) -> String {
+    let path = wire(profile, name);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path:?}: {error}"))
+}
+
+/// A recorded request as it goes over the wire, with line ends of HTTP in its head.
+pub(crate) fn recorded(profile: Profile, name: &str) -> Vec<u8> {
+    let text = recorded_text(profile, name);
     let (head, body) = text.split_once("\n\n").unwrap();
     let body = body.strip_suffix('\n').unwrap_or(body);
     format!("{}\r\n\r\n{body}", head.replace('\n', "\r\n")).into_bytes()
 }
 
-fn wire() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/interop/wire")
+fn wire(profile: Profile, name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/it/interop/wire")
+        .join(profile.name)
+        .join(format!("{name}.http"))
 }
 
-fn deployment() -> ApplicationDeployment {
+pub(crate) fn deployment() -> ApplicationDeployment {
     read(DEPLOYMENT.as_bytes()).unwrap().into_value()
 }
 
-fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-const HOST: &str = "wfm.example.test";
+pub(crate) const HOST: &str = "wfm.example.test";
 
 const DEPLOYMENT: &str = "\
 id: 6f1d2c0a-3b54-4a8e-9d57-0c2f5b7e8a91

@@ -52,6 +52,7 @@ impl Plant {
         let keys = Keys::at(&self.folder("wfm"), wfm_id());
         keys.issue(&self.authority, Lifetime::default());
         keys.trust(&self.authority.bundle());
+        keys.issue_tls(&self.authority);
         keys
     }
 }
@@ -86,6 +87,20 @@ impl Keys {
         let [svid, key, _] = self.paths();
         fs::write(svid, issued.chain_pem).unwrap();
         fs::write(key, issued.key_pem).unwrap();
+    }
+
+    /// Certificate, key and root of a server that clients of the signed generation connect to.
+    pub(super) fn tls_paths(&self) -> [PathBuf; 3] {
+        ["tls.pem", "tls-key.pem", "tls-root.pem"].map(|name| self.folder.join(name))
+    }
+
+    fn issue_tls(&self, authority: &Authority) {
+        let issued =
+            authority.issue_server(&["127.0.0.1", "wfm.example.test"], Lifetime::default());
+        let [certificate, key, root] = self.tls_paths();
+        fs::write(certificate, issued.chain_pem).unwrap();
+        fs::write(key, issued.key_pem).unwrap();
+        fs::write(root, authority.to_pem().0).unwrap();
     }
 
     pub(super) fn trust(&self, bundle: &TrustBundle) {

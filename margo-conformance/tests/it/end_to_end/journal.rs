@@ -4,7 +4,6 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use margo_client::api::Rc3Api;
 use margo_client::state::{Change, FileStore, State, StateStore};
 use margo_client::{Error, ErrorKind, FleetApi, Poll};
 use margo_types::SpecVersion;
@@ -70,7 +69,7 @@ impl Journal {
 /// The way to the fleet manager.
 #[derive(Debug)]
 pub(super) struct Line {
-    pub(super) api: Rc3Api,
+    pub(super) api: Box<dyn FleetApi>,
     pub(super) journal: Journal,
 }
 

@@ -23,7 +23,7 @@ async fn svids_and_trust_bundles_are_rotated_without_a_restart() {
     let (old, new) = (&plant.authority, Authority::new(&domain()));
     let both = TrustBundle::of_anchors(&[old.anchor(), new.anchor()]).unwrap();
     let wfm_keys = plant.wfm_keys();
-    let identities = [&agent.identity, &wfm.identity];
+    let identities = [agent.identity(), &wfm.identity];
 
     renewed(identities, || {
         station.keys.trust(&both);
@@ -38,7 +38,7 @@ async fn svids_and_trust_bundles_are_rotated_without_a_restart() {
     })
     .await;
     agent.until_polled(2).await;
-    renewed([&agent.identity], || {
+    renewed([agent.identity()], || {
         station.keys.issue(&new, Lifetime::default());
     })
     .await;

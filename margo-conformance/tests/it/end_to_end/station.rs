@@ -13,8 +13,8 @@ use margo_client::api::{ApiOptions, Rc3Api};
 use margo_client::identity::{IdentityFiles, IdentityWatch};
 use margo_client::retry::RetryPolicy;
 use margo_client::schedule::{Schedule, ScheduleConfig};
-use margo_client::state::FileStore;
-use margo_client::{Agent, AgentHandle};
+use margo_client::state::{FileStore, Owner};
+use margo_client::{Agent, AgentHandle, FleetApi};
 use margo_providers::simulated::SimulatedProvider;
 use margo_providers::{Engine, Observation, Progress, Provider, ProviderError};
 use margo_types::Digest;
@@ -28,6 +28,7 @@ use margo_types::deployment::{
 };
 use margo_types::id::{ComponentName, DeploymentId, SpiffeId};
 use margo_types::status::DeploymentState;
+use margo_types::svid::Identity;
 use tokio::task::JoinHandle;
 
 use super::files::{GLANCE, Keys, PATIENCE, client_id, domain, eventually, wfm_id};
@@ -73,9 +74,13 @@ impl Station {
 
     /// What is on the disk, once no agent has it open any more.
     pub(super) async fn state(&self) -> FileStore {
+        self.state_of(&Owner::from(&wfm_id())).await
+    }
+
+    async fn state_of(&self, owner: &Owner) -> FileStore {
         let path = self.folder.join("state");
         eventually("is the state free", || async {
-            FileStore::open(&path, &wfm_id()).await.ok()
+            FileStore::open(&path, owner.clone()).await.ok()
         })
         .await
     }
@@ -87,23 +92,32 @@ impl Station {
         let identity = watch.identity().clone();
         let url = url.parse().unwrap();
         let api = Rc3Api::with_options(url, identity, self.limits.clone()).unwrap();
+        let builder = self.agent_over(api, &Owner::from(&wfm_id())).await;
+        (builder, watch)
+    }
+
+    /// The same over another way to the fleet manager, with the state of this owner.
+    pub(super) async fn agent_over(
+        &self,
+        api: impl FleetApi + 'static,
+        owner: &Owner,
+    ) -> AgentBuilder {
         let (api, state) = (
             Line {
-                api,
+                api: Box::new(api),
                 journal: self.journal.clone(),
             },
             Disk {
-                state: self.state().await,
+                state: self.state_of(owner).await,
                 journal: self.journal.clone(),
             },
         );
-        let builder = Agent::builder(Arc::new(api), Arc::new(state))
+        Agent::builder(Arc::new(api), Arc::new(state))
             .device(host("edge"), [self.machine.clone() as Arc<dyn Provider>])
             .clock(self.clock.clone())
             .schedule(every(Duration::from_millis(100)))
             .retry(quick_retries())
-            .options(quick_options());
-        (builder, watch)
+            .options(quick_options())
     }
 
     pub(super) async fn start(&self, url: &str) -> Running {
@@ -117,14 +131,8 @@ impl Station {
     ) -> Running {
         let (builder, watch) = self.agent(url).await;
         let agent = change(builder).build().await.unwrap();
-        Running {
-            handle: agent.handle(),
-            identity: watch.identity().clone(),
-            tasks: [
-                tokio::spawn(async move { agent.run(std::future::pending()).await }),
-                tokio::spawn(watch.run(GLANCE)),
-            ],
-        }
+        let identity = watch.identity().clone();
+        Running::new(agent, Some(identity), watch.run(GLANCE))
     }
 }
 
@@ -132,11 +140,32 @@ impl Station {
 #[derive(Debug)]
 pub(super) struct Running {
     pub(super) handle: AgentHandle,
-    pub(super) identity: margo_types::svid::Identity,
+    /// `None` in the signed generation.
+    identity: Option<Identity>,
     tasks: [JoinHandle<()>; 2],
 }
 
 impl Running {
+    pub(super) fn new(
+        agent: Agent,
+        identity: Option<Identity>,
+        watching: impl Future<Output = ()> + Send + 'static,
+    ) -> Self {
+        Self {
+            handle: agent.handle(),
+            identity,
+            tasks: [
+                tokio::spawn(async move { agent.run(std::future::pending()).await }),
+                tokio::spawn(watching),
+            ],
+        }
+    }
+
+    /// Its SVID, in the newest generation.
+    pub(super) fn identity(&self) -> &Identity {
+        self.identity.as_ref().unwrap()
+    }
+
     pub(super) async fn until(
         &self,
         what: &str,
@@ -385,7 +414,7 @@ fn content_of(deployment: &ApplicationDeployment) -> String {
 }
 
 /// A device of the vendor ACME that hosts Compose applications.
-pub(super) fn host(device: &str) -> DeviceCapabilities {
+pub(crate) fn host(device: &str) -> DeviceCapabilities {
     let mut properties = gateway(device).properties;
     properties.cpus = Some(vec![Cpu::new(4.0, None)]);
     properties.memory = Some("8Gi".parse().unwrap());
@@ -405,7 +434,7 @@ pub(super) fn of_vendor(mut device: DeviceCapabilities, vendor: &str) -> DeviceC
 }
 
 /// A device that hosts nothing.
-pub(super) fn gateway(device: &str) -> DeviceCapabilities {
+pub(crate) fn gateway(device: &str) -> DeviceCapabilities {
     let id = device.parse().unwrap();
     DeviceCapabilities::new(DeviceProperties::new(id, "ACME", "E7", "0001"))
 }
