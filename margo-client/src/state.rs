@@ -276,7 +276,9 @@ impl State {
         let accepted = self.accepted.as_ref();
         let desired = accepted.and_then(|it| it.deployments.get(&id));
         let current = self.current.get(&id);
-        let current = current.into_iter().flat_map(|it| it.applied.iter().chain([&it.revision]));
+        let current = current
+            .into_iter()
+            .flat_map(|it| it.applied.iter().chain([&it.revision]));
         desired.into_iter().chain(current).any(|it| it == document)
     }
 

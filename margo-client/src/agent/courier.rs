@@ -89,7 +89,10 @@ impl Courier {
                     break;
                 }
                 // Meanwhile it may have given way to a newer one.
-                if !shared.ledger.read(|state| state.outbox.contains_key(&number)) {
+                if !shared
+                    .ledger
+                    .read(|state| state.outbox.contains_key(&number))
+                {
                     continue;
                 }
                 let id = report.status.deployment_id;

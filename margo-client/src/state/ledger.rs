@@ -111,7 +111,10 @@ impl Ledger {
         draft.discard_garbage();
         // Also what only looked at plans that are not written yet has to wait for them.
         let is_written = draft.plans.changes.is_empty();
-        (decided, (!is_written).then(|| Arc::clone(&draft.plans.batch)))
+        (
+            decided,
+            (!is_written).then(|| Arc::clone(&draft.plans.batch)),
+        )
     }
 
     /// Writes all that is planned. Only by the one whose turn it is.
@@ -137,7 +140,10 @@ impl Ledger {
     fn take_over(&self, changes: Vec<Change>) {
         let mut stirred = false;
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        let mut concerned = self.concerned.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut concerned = self
+            .concerned
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         for change in changes {
             match &change {
                 Change::Accept(after) => {

@@ -88,7 +88,10 @@ fn size(_: &Scale) -> Result<(), Failure> {
         _ => Path::new(place::AGENT),
     };
     let bytes = file.metadata()?.len();
-    println!("size: {:.2} MB stripped (goal at most 12)", megabytes(bytes));
+    println!(
+        "size: {:.2} MB stripped (goal at most 12)",
+        megabytes(bytes)
+    );
     Ok(())
 }
 
@@ -105,11 +108,10 @@ fn start(scale: &Scale) -> Result<(), Failure> {
     for _ in 0..scale.starts {
         // One that has never had a manifest.
         let new = Place::of(&fleet, "1m")?;
-        let starts: [&dyn Fn() -> Result<Agent, Failure>; 3] = [
-            &|| place.start(),
-            &|| place.start_poller(&fleet),
-            &|| new.start(),
-        ];
+        let starts: [&dyn Fn() -> Result<Agent, Failure>; 3] =
+            [&|| place.start(), &|| place.start_poller(&fleet), &|| {
+                new.start()
+            }];
         for (start, times) in starts.iter().zip(&mut times) {
             fleet.forget();
             let begun = SystemTime::now();
@@ -121,7 +123,10 @@ fn start(scale: &Scale) -> Result<(), Failure> {
     let [agent, bare, new] = times.map(Spread::of);
     println!("start: {agent:.1} ms to the first poll with {FEW} deployments (goal at most 100)");
     println!("start: {new:.1} ms of a new device, which reports its capabilities first");
-    println!("start: {bare:.1} ms of a bare poller; ratio {:.2}", agent.median() / bare.median());
+    println!(
+        "start: {bare:.1} ms of a bare poller; ratio {:.2}",
+        agent.median() / bare.median()
+    );
     Ok(())
 }
 
@@ -224,7 +229,9 @@ fn change(scale: &Scale) -> Result<(), Failure> {
 fn first(scale: &Scale) -> Result<(), Failure> {
     let fleet = FleetManager::start()?;
     let place = Place::of(&fleet, "10m")?;
-    let all: Vec<_> = (0..scale.many).map(|number| deployment(number, 0)).collect();
+    let all: Vec<_> = (0..scale.many)
+        .map(|number| deployment(number, 0))
+        .collect();
     fleet.publish(all.clone())?;
     let agent = place.start()?;
     let manifest = fleet.wait_for("a manifest", is_new_manifest)?;

@@ -70,7 +70,10 @@ impl Place {
     }
 
     /// Looks from now on when the simulated provider is called for a deployment: it begins a note in a file then.
-    pub(crate) fn watch(&self, it: &ApplicationDeployment) -> Result<Receiver<SystemTime>, Failure> {
+    pub(crate) fn watch(
+        &self,
+        it: &ApplicationDeployment,
+    ) -> Result<Receiver<SystemTime>, Failure> {
         let directory = inotify::init(CreateFlags::CLOEXEC)?;
         inotify::add_watch(&directory, self.path("state/simulated"), WatchFlags::CREATE)?;
         let (id, (sender, called)) = (it.id.to_string(), mpsc::channel());

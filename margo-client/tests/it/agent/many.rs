@@ -12,6 +12,7 @@ use margo_types::application::DeploymentType;
 use margo_types::deployment::ApplicationDeployment;
 use margo_types::id::DeploymentId;
 use margo_types::manifest::ManifestVersion;
+use margo_types::status::DeploymentState;
 use tokio::time::Instant;
 
 use super::rig::{Fault, Machine, Rig, Running, deployment, host, id};
@@ -53,7 +54,13 @@ impl StateStore for Watched {
 }
 
 fn all(revision_of_seven: &str) -> Vec<ApplicationDeployment> {
-    let revision = |number| if number == 7 { revision_of_seven } else { "1.0" };
+    let revision = |number| {
+        if number == 7 {
+            revision_of_seven
+        } else {
+            "1.0"
+        }
+    };
     let numbers = 1..=MANY;
     numbers
         .map(|number| deployment(number, revision(number)))
@@ -99,7 +106,10 @@ async fn a_change_of_one_touches_no_other() {
         }
     }
     let script = rig.wfm.script();
-    let others = script.statuses.iter().filter(|it| it.deployment_id != id(7));
+    let others = script
+        .statuses
+        .iter()
+        .filter(|it| it.deployment_id != id(7));
     assert_eq!(others.count(), 0, "nothing was to be said of them");
 
     // All the same they were adopted from the newer manifest.
@@ -117,18 +127,24 @@ async fn what_is_withdrawn_was_adopted_from_the_last_manifest_that_had_it() {
         rig.wfm.publish(version, &[deployment(1, "1.0")]);
         let agent = rig.start().await;
         agent
-            .until("accepted", |it| it.manifest == ManifestVersion::new(version))
+            .until("accepted", |it| {
+                it.manifest == ManifestVersion::new(version)
+            })
             .await;
         agent.until_installed(&[id(1)]).await;
         agent.kill().await;
     }
     rig.wfm.publish(4, &[]);
     let agent = rig.start().await;
+    let newest = ManifestVersion::new(4);
     agent
-        .until("removed", |it| it.deployments.is_empty() && it.outbox == 0)
+        .until("removed", |it| {
+            it.manifest == newest && it.deployments.is_empty() && it.outbox == 0
+        })
         .await;
     let script = rig.wfm.script();
     let last = script.statuses.last().unwrap();
+    assert_eq!(last.status.state, DeploymentState::Removed);
     assert_eq!(last.adopted_manifest_version, ManifestVersion::new(3));
 }
 
