@@ -2,6 +2,7 @@
 
 mod faults;
 mod gateways;
+mod many;
 mod outbox;
 mod plans;
 mod promises;
