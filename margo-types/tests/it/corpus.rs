@@ -3,6 +3,7 @@
 #[path = "../../fuzz/src/lib.rs"]
 #[expect(unreachable_pub, reason = "the fuzz targets are in other crates")]
 mod fuzz;
+mod seeds;
 
 use std::fs;
 use std::path::Path;
