@@ -52,7 +52,10 @@ pub(super) fn check(error: &Error) {
         "{error:?} blames the device"
     );
     let text = error.to_string();
-    assert!(!text.chars().any(char::is_control), "{text:?} is not one line");
+    assert!(
+        !text.chars().any(char::is_control),
+        "{text:?} is not one line"
+    );
     assert!(text.len() < 1 << 17, "{} bytes of text", text.len());
     let _ = Verdict::of(error);
 
@@ -77,7 +80,9 @@ impl Device {
         let api = &self.api;
         match what {
             "deployment" => {
-                let id = "3f0c2b0e-57a1-4a5c-9a6f-0d8a1c2b7e11".parse().expect("an id");
+                let id = "3f0c2b0e-57a1-4a5c-9a6f-0d8a1c2b7e11"
+                    .parse()
+                    .expect("an id");
                 let reference = DeploymentReference::new(id, Digest::of(b"a"), 5, more);
                 let bytes = api.deployment(&reference).await?;
                 assert!(bytes.len() <= LIMIT);
@@ -90,10 +95,13 @@ impl Device {
             "capabilities" => {
                 let id = DeviceId::parse("edge-1").expect("an id");
                 let properties = DeviceProperties::new(id, "V", "M", "1");
-                api.report_capabilities(&DeviceCapabilities::new(properties)).await?;
+                api.report_capabilities(&DeviceCapabilities::new(properties))
+                    .await?;
             }
             "status" => {
-                let id = "3f0c2b0e-57a1-4a5c-9a6f-0d8a1c2b7e11".parse().expect("an id");
+                let id = "3f0c2b0e-57a1-4a5c-9a6f-0d8a1c2b7e11"
+                    .parse()
+                    .expect("an id");
                 let status = DeploymentStatus::new(id, ManifestVersion::FIRST, vec![]);
                 api.report_status(&status).await?;
             }

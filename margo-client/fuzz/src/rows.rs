@@ -46,13 +46,20 @@ pub fn rows(bytes: &[u8]) {
             state.apply(change);
         }
         assert!(state.outbox.len() <= number + 1);
-        let last = state.outbox.values().next_back().map(|report| &report.status);
+        let last = state
+            .outbox
+            .values()
+            .next_back()
+            .map(|report| &report.status);
         assert!(
             last == Some(&report()) || state.last.get(&report().deployment_id) == Some(&report()),
             "a report was lost"
         );
         let change = Change::Forget(report().deployment_id);
-        store.commit(std::slice::from_ref(&change)).await.expect("committed");
+        store
+            .commit(std::slice::from_ref(&change))
+            .await
+            .expect("committed");
     });
 }
 
@@ -79,8 +86,14 @@ fn insert(database: &Database, text: &str) -> Result<(), redb::Error> {
                 let table = TableDefinition::<&[u8], &[u8]>::new("documents");
                 let digest = Digest::of(value.as_bytes());
                 let named = key == "{digest}";
-                let key: &[u8] = if named { digest.as_bytes() } else { key.as_bytes() };
-                transaction.open_table(table)?.insert(key, value.as_bytes())?;
+                let key: &[u8] = if named {
+                    digest.as_bytes()
+                } else {
+                    key.as_bytes()
+                };
+                transaction
+                    .open_table(table)?
+                    .insert(key, value.as_bytes())?;
             }
             "texts" | "current" | "last" | "capabilities" => {
                 let table = TableDefinition::<&str, &str>::new(table);

@@ -73,12 +73,17 @@ async fn read_request(connection: &mut (impl AsyncRead + Unpin)) -> Option<Strin
         read_some(connection, &mut bytes).await?;
     };
     let head = String::from_utf8_lossy(&bytes[..end]).to_lowercase();
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+    let length = head
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length: "));
     let length: usize = length.map_or(0, |length| length.parse().expect("a length"));
     while bytes.len() < end + length {
         read_some(connection, &mut bytes).await?;
     }
-    String::from_utf8_lossy(&bytes[..end]).lines().next().map(str::to_owned)
+    String::from_utf8_lossy(&bytes[..end])
+        .lines()
+        .next()
+        .map(str::to_owned)
 }
 
 async fn read_some(connection: &mut (impl AsyncRead + Unpin), bytes: &mut Vec<u8>) -> Option<()> {

@@ -47,7 +47,10 @@ pub fn state(bytes: &[u8]) {
             Ok(loaded) => loaded,
             Err(error) => return refused(&error, &path),
         };
-        assert!(HISTORY.states.contains(&loaded), "a state that never was: {loaded:?}");
+        assert!(
+            HISTORY.states.contains(&loaded),
+            "a state that never was: {loaded:?}"
+        );
         loaded.check().expect("its documents are there");
 
         let change = Change::Reported(device(), Digest::of(b"later"));
@@ -56,7 +59,9 @@ pub fn state(bytes: &[u8]) {
         }
         loaded.apply(change);
         drop(store);
-        let store = FileStore::open(&path, &owner()).await.expect("it was fine before");
+        let store = FileStore::open(&path, &owner())
+            .await
+            .expect("it was fine before");
         assert_eq!(store.load().await.expect("it was fine before"), loaded);
     });
 }
@@ -67,7 +72,10 @@ pub(super) fn refused(error: &Error, path: &Path) {
     let text = error.to_string();
     assert!(text.contains(&path.display().to_string()), "{text}");
     assert!(!text.contains("program ends"), "{error:?}: a panic");
-    assert!(!text.chars().any(char::is_control), "{text:?} is not one line");
+    assert!(
+        !text.chars().any(char::is_control),
+        "{text:?} is not one line"
+    );
 }
 
 /// The file of a client that accepted two manifests.
@@ -141,7 +149,13 @@ fn commit(number: u8) -> Vec<Change> {
     let version = ManifestVersion::new(number.into()).expect("not zero");
     let id = DeploymentId::from_uuid_bytes([number; 16]);
     let tag = Some(digest.to_etag());
-    let current = Current::new(digest, version, Some(digest), Some(device()), Phase::Installed);
+    let current = Current::new(
+        digest,
+        version,
+        Some(digest),
+        Some(device()),
+        Phase::Installed,
+    );
     vec![
         Change::Store(digest, document),
         Change::Accept(Accepted::new(version, digest, tag, [(id, digest)].into())),

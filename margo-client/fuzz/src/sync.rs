@@ -71,7 +71,10 @@ fn whole(manifest: &StateManifest, held: &State) {
     assert_eq!(manifest.bundle.is_none(), accepted.is_empty());
     let mut total = 0;
     for reference in &manifest.deployments {
-        assert_eq!(accepted.get(&reference.deployment_id), Some(&reference.digest));
+        assert_eq!(
+            accepted.get(&reference.deployment_id),
+            Some(&reference.digest)
+        );
         let bytes = &held.documents[&reference.digest];
         total += bytes.len();
         let document = read::<ApplicationDeployment>(bytes).expect("it can be applied");
@@ -118,7 +121,12 @@ impl Liar {
 fn pack(documents: &[Vec<u8>]) -> Vec<u8> {
     let members: Vec<_> = documents
         .iter()
-        .filter_map(|bytes| Some((read::<ApplicationDeployment>(bytes).ok()?.value().id, &**bytes)))
+        .filter_map(|bytes| {
+            Some((
+                read::<ApplicationDeployment>(bytes).ok()?.value().id,
+                &**bytes,
+            ))
+        })
         .collect();
     bundle::build(&members).map_or_else(|_| Vec::new(), |bundle| bundle.bytes)
 }
@@ -141,7 +149,11 @@ impl FleetApi for Liar {
     }
 
     async fn deployment(&self, reference: &DeploymentReference) -> Result<Bytes, Error> {
-        let number = reference.url.rsplit('/').next().and_then(|it| it.parse::<usize>().ok());
+        let number = reference
+            .url
+            .rsplit('/')
+            .next()
+            .and_then(|it| it.parse::<usize>().ok());
         let document = number.and_then(|number| self.documents.get(number.checked_sub(1)?));
         let document = document.ok_or_else(not_found)?;
         Ok(Bytes::copy_from_slice(document))

@@ -64,7 +64,10 @@ pub fn trust(bytes: &[u8]) {
         let discover = service.url.join("/.well-known/margo").expect("a URL");
         mis = mis.with_discovery(discover).expect("it is https");
     }
-    let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", discovery.len());
+    let head = format!(
+        "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n",
+        discovery.len()
+    );
     service.server.answer(vec![
         ("/.well-known/", [head.as_bytes(), discovery].concat()),
         ("", answer.to_vec()),
@@ -118,7 +121,9 @@ static SERVICE: LazyLock<Mutex<Service>> = LazyLock::new(|| {
         .with_single_cert(certificate.certificates(), certificate.private_key())
         .expect("a certificate");
     let server = runtime.block_on(Server::start(Arc::new(tls)));
-    let url: Url = format!("https://{}/bundle", server.address).parse().expect("a URL");
+    let url: Url = format!("https://{}/bundle", server.address)
+        .parse()
+        .expect("a URL");
     let trust = ServerTrust::anchors(web.to_pem().0.as_bytes()).expect("anchors");
     let mis = Mis::new(domain(), &trust).expect("a service");
     let name = ClientId::parse("line-4").expect("an id");

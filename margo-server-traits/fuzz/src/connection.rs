@@ -33,16 +33,28 @@ pub fn connection(bytes: &[u8]) {
     while !rest.is_empty() {
         let text = String::from_utf8_lossy(rest);
         assert!(rest.starts_with(b"HTTP/1."), "{text}");
-        let status: u16 = text.get(9..12).and_then(|it| it.parse().ok()).expect("a status");
+        let status: u16 = text
+            .get(9..12)
+            .and_then(|it| it.parse().ok())
+            .expect("a status");
         assert!((100..500).contains(&status), "{text}");
-        let end = rest.windows(4).position(|it| it == b"\r\n\r\n").expect("a whole head");
+        let end = rest
+            .windows(4)
+            .position(|it| it == b"\r\n\r\n")
+            .expect("a whole head");
         let (head, body) = rest.split_at(end + 4);
         let head = String::from_utf8_lossy(head).to_lowercase();
-        let length = head.lines().find_map(|it| it.strip_prefix("content-length: "));
+        let length = head
+            .lines()
+            .find_map(|it| it.strip_prefix("content-length: "));
         let length = length.map_or(0, |length| length.parse().expect("a length"));
         // The answer to HEAD has the length of what it leaves out.
         let has_body = !body.is_empty() && !body.starts_with(b"HTTP/1.");
-        rest = if has_body { body.get(length..).expect("a whole body") } else { body };
+        rest = if has_body {
+            body.get(length..).expect("a whole body")
+        } else {
+            body
+        };
         requests += 1;
     }
     assert!(requests <= input.len() / 8, "more answers than requests");
@@ -69,7 +81,9 @@ impl Plant {
         };
         let both = async { tokio::join!(send, receiver.read_to_end(&mut said)) };
         // However it ends, it does.
-        let _ = timeout(PATIENCE, both).await.expect("the server keeps the connection open");
+        let _ = timeout(PATIENCE, both)
+            .await
+            .expect("the server keeps the connection open");
         said
     }
 }

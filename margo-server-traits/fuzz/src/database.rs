@@ -53,9 +53,16 @@ pub fn database(bytes: &[u8]) {
             if answer.status != 200 {
                 continue;
             }
-            let manifest = read::<StateManifest>(&answer.body).expect("a manifest").into_value();
-            let was_published = HISTORY.published.contains(&(client, Digest::of(&answer.body)));
-            assert!(was_published || manifest.deployments.is_empty(), "{manifest:?}");
+            let manifest = read::<StateManifest>(&answer.body)
+                .expect("a manifest")
+                .into_value();
+            let was_published = HISTORY
+                .published
+                .contains(&(client, Digest::of(&answer.body)));
+            assert!(
+                was_published || manifest.deployments.is_empty(),
+                "{manifest:?}"
+            );
             let documents = manifest.deployments.iter().map(|it| (&it.url, it.digest));
             let bundle = manifest.bundle.iter().map(|it| (&it.url, it.digest));
             for (url, digest) in documents.chain(bundle) {
@@ -108,7 +115,10 @@ impl History {
                     }
                 }
                 ("zero", [at, count]) => {
-                    file.iter_mut().skip(*at).take(*count).for_each(|byte| *byte = 0);
+                    file.iter_mut()
+                        .skip(*at)
+                        .take(*count)
+                        .for_each(|byte| *byte = 0);
                 }
                 _ => {}
             }
@@ -132,9 +142,16 @@ static HISTORY: LazyLock<History> = LazyLock::new(|| {
                 if is_last {
                     let publisher = Publisher::new(store.clone());
                     let more = [deployment(number, "again")];
-                    publisher.publish(&id(client), &more).await.expect("published");
+                    publisher
+                        .publish(&id(client), &more)
+                        .await
+                        .expect("published");
                 }
-                let head = store.head(&id(client)).await.expect("read").expect("a head");
+                let head = store
+                    .head(&id(client))
+                    .await
+                    .expect("read")
+                    .expect("a head");
                 published.push((client, head.digest));
             }
         }

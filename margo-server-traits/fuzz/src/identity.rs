@@ -44,7 +44,12 @@ pub fn identity(bytes: &[u8]) {
         Ok(true) => {
             let fresh = loaded.as_ref().expect("it can be loaded as well");
             assert_eq!(after.0, fresh.svid().chain());
-            assert!(after.1.iter().all(|anchor| fresh.anchors().contains(anchor)));
+            assert!(
+                after
+                    .1
+                    .iter()
+                    .all(|anchor| fresh.anchors().contains(anchor))
+            );
             identity.server_config().expect("a fleet manager");
         }
         _ => assert_eq!(after, before, "half of it was renewed"),
@@ -53,7 +58,10 @@ pub fn identity(bytes: &[u8]) {
     for error in [loaded.err(), renewed.err()].into_iter().flatten() {
         let text = error.to_string();
         assert!(NAMES.iter().any(|name| text.contains(name)), "{text}");
-        assert!(!text.chars().any(char::is_control), "{text:?} is not one line");
+        assert!(
+            !text.chars().any(char::is_control),
+            "{text:?} is not one line"
+        );
     }
 }
 
@@ -68,7 +76,9 @@ struct Plant(Vec<(&'static str, Vec<u8>)>);
 impl Plant {
     fn filled(&self, content: &[u8]) -> Vec<u8> {
         let names = self.0.iter();
-        names.fold(content.to_vec(), |content, (name, by)| replaced(&content, name, by))
+        names.fold(content.to_vec(), |content, (name, by)| {
+            replaced(&content, name, by)
+        })
     }
 }
 

@@ -29,7 +29,10 @@ pub(super) async fn service(store: Arc<dyn Store>) -> FleetService {
     let publisher = Publisher::new(Arc::clone(&store));
     for (client, number, greeting) in [("press-1", 1, "hello"), ("press-2", 2, SECRET)] {
         let wanted = [deployment(number, greeting)];
-        publisher.publish(&id(client), &wanted).await.expect("published");
+        publisher
+            .publish(&id(client), &wanted)
+            .await
+            .expect("published");
     }
     let retired = ClientRecord::new(id("press-0"), false);
     store.put_client(&retired).await.expect("kept");
@@ -46,7 +49,9 @@ pub(super) fn over(store: Arc<dyn Store>) -> FleetService {
 /// The input with the digests of what was published, such as `{manifest}` and `{others-bundle}`.
 pub(super) fn filled(input: &[u8]) -> Vec<u8> {
     let names = NAMES.iter();
-    names.fold(input.to_vec(), |input, (name, by)| replaced(&input, name, by.as_bytes()))
+    names.fold(input.to_vec(), |input, (name, by)| {
+        replaced(&input, name, by.as_bytes())
+    })
 }
 
 static NAMES: LazyLock<Vec<(String, String)>> = LazyLock::new(|| {
@@ -55,8 +60,14 @@ static NAMES: LazyLock<Vec<(String, String)>> = LazyLock::new(|| {
         service(store.clone()).await;
         let mut names = Vec::new();
         for (client, prefix) in [("press-1", ""), ("press-2", "others-")] {
-            let bytes = store.manifest(&id(client)).await.expect("read").expect("a manifest");
-            let manifest = read::<StateManifest>(&bytes).expect("a manifest").into_value();
+            let bytes = store
+                .manifest(&id(client))
+                .await
+                .expect("read")
+                .expect("a manifest");
+            let manifest = read::<StateManifest>(&bytes)
+                .expect("a manifest")
+                .into_value();
             let bundle = manifest.bundle.as_ref().expect("a bundle").digest;
             let deployment = &manifest.deployments[0];
             for (name, value) in [
@@ -155,7 +166,9 @@ pub(super) fn runtime() -> Runtime {
 }
 
 pub(super) fn contains(bytes: &[u8], text: &str) -> bool {
-    bytes.windows(text.len()).any(|window| window == text.as_bytes())
+    bytes
+        .windows(text.len())
+        .any(|window| window == text.as_bytes())
 }
 
 pub(super) fn deployment(number: u8, greeting: &str) -> ApplicationDeployment {
@@ -183,5 +196,7 @@ spec:
           components: [hello]
 "#
     );
-    read::<ApplicationDeployment>(text.as_bytes()).expect("a deployment").into_value()
+    read::<ApplicationDeployment>(text.as_bytes())
+        .expect("a deployment")
+        .into_value()
 }

@@ -26,14 +26,19 @@ use super::plant::{contains, domain, id, peer, runtime};
 /// Only a proxy proves anything with them, and only who a certificate of the authority names; the headers never get through.
 pub fn proxy(bytes: &[u8]) {
     let plant = PLANT.lock().unwrap_or_else(PoisonError::into_inner);
-    let filled = plant.names.iter().fold(bytes.to_vec(), |bytes, (name, by)| {
-        replaced(&bytes, name, by.as_bytes())
-    });
+    let filled = plant
+        .names
+        .iter()
+        .fold(bytes.to_vec(), |bytes, (name, by)| {
+            replaced(&bytes, name, by.as_bytes())
+        });
     let (sender, mut rest) = line(&filled);
     let mut request = Request::new(());
     let is_proxy = sender.starts_with("proxy");
     request.extensions_mut().insert(Sender { is_proxy });
-    let own = sender.ends_with(" press-2").then(|| peer("plant-1", "press-2"));
+    let own = sender
+        .ends_with(" press-2")
+        .then(|| peer("plant-1", "press-2"));
     if let Some(own) = &own {
         request.extensions_mut().insert(own.clone());
     }
@@ -67,7 +72,10 @@ pub fn proxy(bytes: &[u8]) {
             panic!("one certificate was proved by {} headers", leaves.len());
         };
         let issued = ["{leaf}", "{behind}"].map(|name| plant.base64(name));
-        assert!(issued.iter().any(|it| contains(leaf, it)), "a certificate that nobody issued");
+        assert!(
+            issued.iter().any(|it| contains(leaf, it)),
+            "a certificate that nobody issued"
+        );
     }
 }
 
@@ -85,7 +93,9 @@ struct Plant {
 impl Plant {
     fn base64(&self, name: &str) -> &str {
         let mut names = self.names.iter();
-        names.find(|(known, _)| *known == name).map_or("", |(_, text)| text)
+        names
+            .find(|(known, _)| *known == name)
+            .map_or("", |(_, text)| text)
     }
 }
 
@@ -97,7 +107,9 @@ static PLANT: LazyLock<Mutex<Plant>> = LazyLock::new(|| {
     let leaf = authority.issue(&client, year).certificates();
     let behind = intermediate.issue(&client, year).certificates();
     let over = authority.issue(&client, Lifetime::expired()).certificates();
-    let forged = Authority::new(&domain()).issue(&client, year).certificates();
+    let forged = Authority::new(&domain())
+        .issue(&client, year)
+        .certificates();
     let names = [
         ("{leaf}", &leaf[0]),
         ("{behind}", &behind[0]),
@@ -106,7 +118,9 @@ static PLANT: LazyLock<Mutex<Plant>> = LazyLock::new(|| {
         ("{forged}", &forged[0]),
     ];
     let service = ClientCertHeader::new(Inner, domain(), &authority.bundle(), |extensions| {
-        extensions.get::<Sender>().is_some_and(|sender| sender.is_proxy)
+        extensions
+            .get::<Sender>()
+            .is_some_and(|sender| sender.is_proxy)
     });
     Mutex::new(Plant {
         service: service.expect("a bundle"),

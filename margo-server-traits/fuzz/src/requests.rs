@@ -44,13 +44,20 @@ pub fn requests(bytes: &[u8]) {
                 assert_eq!(status, 403, "{caller} was served");
             }
             if !contains(&input, SECRET) {
-                assert!(!contains(&answer.body, SECRET), "what belongs to somebody else");
+                assert!(
+                    !contains(&answer.body, SECRET),
+                    "what belongs to somebody else"
+                );
             }
             if method == Method::PUT && answer.status.is_success() {
                 kept(&*store, &path, body).await;
             }
         }
-        assert_eq!(Others::of(&*store).await, others, "what belongs to somebody else");
+        assert_eq!(
+            Others::of(&*store).await,
+            others,
+            "what belongs to somebody else"
+        );
     });
 }
 
@@ -64,7 +71,9 @@ async fn kept(store: &dyn Store, path: &str, body: Full<Bytes>) {
     let device = path.trim_start_matches("/api/v1/capabilities/");
     let device = DeviceId::parse(device);
     assert!(
-        named.into_iter().any(|it| device.as_ref().map_or(true, |device| it.device == *device)),
+        named
+            .into_iter()
+            .any(|it| device.as_ref().map_or(true, |device| it.device == *device)),
         "other bytes are kept of {path}"
     );
 }

@@ -21,7 +21,7 @@ use margo_types::{Document, Format, Reader, SpecVersion, read, read_any, write_a
 
 pub use self::keys::keys;
 pub use self::svid::svid;
-pub use self::verify::verify;
+pub use self::verify::{is_verified, verify};
 
 /// Does everything there is to do with some bytes, and panics when something is wrong.
 pub type Target = fn(&[u8]);

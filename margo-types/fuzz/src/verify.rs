@@ -5,7 +5,8 @@ use std::sync::LazyLock;
 use jiff::{SignedDuration, Timestamp};
 use margo_types::auth::{RequestParts, Signatures};
 use margo_types::signature::{
-    Policy, Profile, Signing, SigningKey, Tolerance, VerifiedSignature, VerifyError, verify as check,
+    Policy, Profile, Signing, SigningKey, Tolerance, VerifiedSignature, VerifyError,
+    verify as check,
 };
 
 /// A request in lines, with the settings it is verified with in the first:
@@ -30,6 +31,14 @@ pub fn verify(bytes: &[u8]) {
     } else {
         received(&settings, &request);
     }
+}
+
+/// Whether the signature of a request is right.
+pub fn is_verified(bytes: &[u8]) -> bool {
+    Settings::read(bytes).is_some_and(|(settings, request)| {
+        let proof = request.verify(settings.key, &settings.policy, now());
+        proof.is_ok()
+    })
 }
 
 /// A request that somebody else signed, or says so.
@@ -60,12 +69,18 @@ fn received(settings: &Settings, request: &Request) {
     let over = proof.replayable_until() + SignedDuration::from_secs(1);
     assert!(request.verify(key, policy, over).is_err(), "it never ends");
     for other in KEYS.iter().filter(|it| it.public() != key.public()) {
-        assert!(request.verify(other, policy, now()).is_err(), "any key will do");
+        assert!(
+            request.verify(other, policy, now()).is_err(),
+            "any key will do"
+        );
     }
     if !request.body.is_empty() {
         let mut altered = request.clone();
         altered.body[0] ^= 1;
-        assert!(altered.verify(key, policy, now()).is_err(), "any body will do");
+        assert!(
+            altered.verify(key, policy, now()).is_err(),
+            "any body will do"
+        );
     }
 }
 
@@ -180,7 +195,10 @@ impl Request {
             }
             let colon = header.iter().position(|byte| *byte == b':')?;
             let name = std::str::from_utf8(&header[..colon]).ok()?;
-            headers.push((name.to_ascii_lowercase(), header[colon + 1..].trim_ascii().to_vec()));
+            headers.push((
+                name.to_ascii_lowercase(),
+                header[colon + 1..].trim_ascii().to_vec(),
+            ));
         }
         Some(Self {
             method: method.to_owned(),

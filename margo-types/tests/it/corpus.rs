@@ -3,7 +3,6 @@
 #[path = "../../fuzz/src/lib.rs"]
 #[expect(unreachable_pub, reason = "the fuzz targets are in other crates")]
 mod fuzz;
-mod seeds;
 
 use std::fs;
 use std::path::Path;
@@ -32,5 +31,14 @@ fn every_folder_of_the_corpus_has_a_target() {
         let folder = entry.unwrap().file_name();
         let known = fuzz::TARGETS.iter().any(|(target, _)| folder == **target);
         assert!(known, "{}", folder.to_string_lossy());
+    }
+}
+
+#[test]
+fn what_openssl_signed_verifies() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/verify");
+    for name in ["ed25519", "p256", "p384", "rsa", "symphony"] {
+        let bytes = fs::read(root.join(format!("signed-{name}"))).unwrap();
+        assert!(fuzz::is_verified(&bytes), "{name}");
     }
 }
