@@ -3,6 +3,8 @@
 mod callers;
 mod capabilities;
 mod content;
+#[cfg(all(feature = "server", feature = "sqlite"))]
+mod corpus;
 mod deployments;
 mod exchange;
 mod fake_fleet;
