@@ -20,6 +20,7 @@ pub(super) async fn agents(
     options: &Options,
     kills: u64,
 ) -> Result<(), Failure> {
+    world.counts.expect("agent killed", &AGENT_POINTS);
     let devices = world.devices.len() as u64;
     let mut done = 0;
     while done < kills && !world.witness.is_violated() {
@@ -106,6 +107,7 @@ pub(super) async fn managers(
     options: &Options,
     kills: u64,
 ) -> Result<(), Failure> {
+    world.counts.expect("fleet manager killed", &MANAGER_POINTS);
     let mut random = Random::new(!options.seed);
     for number in 0..kills {
         if world.witness.is_violated() {
@@ -130,6 +132,57 @@ pub(super) async fn managers(
     world.settle().await
 }
 
+/// Every step of an agent that is counted: those that were never hit are told as such.
+const AGENT_POINTS: [&str; 29] = [
+    "load",
+    "before poll",
+    "after poll",
+    "before document",
+    "after document",
+    "before bundle",
+    "after bundle",
+    "before accept",
+    "after accept",
+    "before apply",
+    "after apply",
+    "before remove",
+    "after remove",
+    "before observe",
+    "after observe",
+    "before current",
+    "after current",
+    "before forget",
+    "after forget",
+    "before other commit",
+    "after other commit",
+    "before report",
+    "after report",
+    "before settle",
+    "after settle",
+    "before capabilities",
+    "after capabilities",
+    "before removal",
+    "after removal",
+];
+const MANAGER_POINTS: [&str; 17] = [
+    "admission",
+    "head",
+    "manifest",
+    "content",
+    "assigned",
+    "document of a report",
+    "before publish",
+    "after publish",
+    "before report",
+    "after report",
+    "before capabilities",
+    "after capabilities",
+    "before removal",
+    "after removal",
+    "version of a manifest",
+    "devices",
+    "between points",
+];
 /// More than an agent needs from its start to the end of a change of several deployments, so all steps are hit.
 const MOST_POINTS: u64 = 60;
 const KILLS_BETWEEN_REST: u64 = 50;

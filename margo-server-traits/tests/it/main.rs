@@ -18,6 +18,8 @@ mod refusals;
 mod server;
 mod status;
 mod store;
+#[cfg(feature = "sqlite")]
+mod store_damage;
 mod store_fleet;
 mod store_recovery;
 #[cfg(feature = "sqlite")]
