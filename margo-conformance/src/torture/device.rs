@@ -253,6 +253,13 @@ impl Device {
         }
     }
 
+    /// Has it poll now, if it is on.
+    pub(super) fn poll_now(&self) {
+        if let Some(life) = &self.life {
+            life.handle.poll_now();
+        }
+    }
+
     /// What its workloads run in; nothing while it is off.
     pub(super) fn engines(&self) -> impl Iterator<Item = &Arc<SimulatedProvider>> {
         let life = self.life.iter();

@@ -113,13 +113,19 @@ impl Log {
             }
             return;
         }
-        let why = match said.message.as_str() {
-            "refused the SVID of a client" | "refused a request" => said.reason,
-            "a TLS handshake failed" => said.error,
+        let reason = match said.message.as_str() {
+            "refused the SVID of a client" | "refused a request" => {
+                said.reason.map(|why| Reason::of(&why))
+            }
+            // Lines that break are no refusals.
+            "a TLS handshake failed" => said
+                .error
+                .map(|why| Reason::of(&why))
+                .filter(|reason| *reason != Reason::Other),
             _ => None,
         };
-        if let Some(why) = why {
-            *books.refusals.entry(Reason::of(&why)).or_default() += 1;
+        if let Some(reason) = reason {
+            *books.refusals.entry(reason).or_default() += 1;
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use margo_types::Digest;
 use margo_types::application::{Component, ComponentProperties, DeploymentType, Target};
 use margo_types::deployment::{
     ApplicationDeployment, DeployedProfile, DeploymentMetadata, DeploymentSpec, ParameterValue,
@@ -105,7 +106,7 @@ pub(super) fn deployment_id(number: u8, slot: u8) -> DeploymentId {
 
 /// A deployment of two components.
 pub(super) fn deployment(
-    target: &DeviceTarget,
+    device: &DeviceTarget,
     id: DeploymentId,
     revision: u64,
     setting: u64,
@@ -122,6 +123,12 @@ pub(super) fn deployment(
     let target = Target::new("SETTING", vec!["web".parse()?]);
     let value = ParameterValue::new(format!("{setting}"), vec![target]);
     spec.parameters.insert("setting".to_owned(), value);
-    let metadata = DeploymentMetadata::new("app", "default", target.clone());
+    // What packs badly makes single documents cheaper than a bundle now and then.
+    let noise =
+        (0..8).map(|part| Digest::of(format!("{id} {revision} {part}").as_bytes()).to_hex());
+    let target = Target::new("NOISE", vec!["web".parse()?]);
+    let noise = ParameterValue::new(noise.collect::<String>(), vec![target]);
+    spec.parameters.insert("noise".to_owned(), noise);
+    let metadata = DeploymentMetadata::new("app", "default", device.clone());
     Ok(ApplicationDeployment::new(id, metadata, spec))
 }
