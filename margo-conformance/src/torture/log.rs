@@ -215,3 +215,28 @@ const MARKS: [(&str, Reason); 9] = [
     ("no certificate", Reason::NoCertificate),
     ("no such document for this client", Reason::NotThere),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_any_thread_of_a_run_logs_is_heard_and_nothing_else() {
+        let (log, other) = (Arc::new(Log::default()), Arc::new(Log::default()));
+        let refuse = || {
+            let reason = "spiffe://a/b is not a client of spiffe://a/c; check";
+            tracing::warn!(target: "margo_server_traits::server", reason, "refused the SVID of a client");
+            tracing::error!(target: "margo_client", security_event = true, error = "why", "refused");
+        };
+        let (runtime, guard) = log.runtime().unwrap();
+        runtime.block_on(async { tokio::spawn(async move { refuse() }).await.unwrap() });
+        runtime.block_on(async { tokio::task::spawn_blocking(refuse).await.unwrap() });
+        refuse();
+        drop(guard);
+        refuse();
+        assert_eq!(log.refusals(Reason::OtherManager), 3);
+        assert_eq!(log.security_events(), 3);
+        assert!(log.has_complaint("why") && !log.has_complaint("wh"));
+        assert_eq!(other.security_events(), 0);
+    }
+}

@@ -447,3 +447,49 @@ fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 }
 
 const GLANCE: Duration = Duration::from_millis(30);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn own(text: &str) -> String {
+        text.to_owned()
+    }
+
+    #[test]
+    fn manifests_have_to_be_what_was_published() {
+        let mut told = Told::default();
+        assert_eq!(told.is_published(own("a"), 1, own("one")), None);
+        assert_eq!(told.is_accepted(own("a"), 1, own("one")), None);
+        assert!(told.is_accepted(own("a"), 1, own("two")).is_some());
+        assert!(told.is_published(own("a"), 1, own("two")).is_some());
+
+        assert_eq!(told.is_accepted(own("a"), 2, own("later")), None);
+        assert_eq!(told.claims.len(), 1, "nobody has published it yet");
+        assert_eq!(told.is_published(own("a"), 2, own("later")), None);
+        assert!(told.claims.is_empty());
+    }
+
+    #[test]
+    fn reports_that_were_taken_have_to_be_kept() {
+        let mut told = Told::default();
+        let begin = |told: &mut Told, report: &str| {
+            let reports = told.reports.entry(own("x")).or_default();
+            reports.taking(own(report));
+        };
+        let end = |told: &mut Told, report: &str| {
+            let reports = told.reports.entry(own("x")).or_default();
+            reports.took(own(report));
+        };
+        begin(&mut told, "one");
+        assert!(told.compare_reports().is_empty(), "it was not taken");
+        begin(&mut told, "one");
+        end(&mut told, "one");
+        begin(&mut told, "two");
+        told.kept.insert(own("x"), own("two"));
+        assert!(told.compare_reports().is_empty(), "it was being taken");
+        told.kept.insert(own("x"), own("one"));
+        assert_eq!(told.compare_reports().len(), 1, "it is that before");
+        assert_eq!(told.compare_reports().len(), 1, "it is gone");
+    }
+}
