@@ -1,5 +1,6 @@
 //! The engine: what a device does by itself.
 
+mod damage;
 mod faults;
 mod gateways;
 mod many;

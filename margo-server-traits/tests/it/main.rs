@@ -22,6 +22,8 @@ mod server;
 mod signed;
 mod status;
 mod store;
+#[cfg(feature = "sqlite")]
+mod store_damage;
 mod store_fleet;
 mod store_recovery;
 #[cfg(feature = "sqlite")]
