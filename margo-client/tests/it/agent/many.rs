@@ -1,5 +1,6 @@
 //! Devices with many deployments: a change of one costs what it would cost alone.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -12,7 +13,7 @@ use margo_types::application::DeploymentType;
 use margo_types::deployment::ApplicationDeployment;
 use margo_types::id::DeploymentId;
 use margo_types::manifest::ManifestVersion;
-use margo_types::status::DeploymentState;
+use margo_types::status::{DeploymentState, DeploymentStatus};
 use tokio::time::Instant;
 
 use super::rig::{Fault, Machine, Rig, Running, deployment, host, id};
