@@ -106,12 +106,13 @@ async fn a_change_of_one_touches_no_other() {
             _ => {}
         }
     }
-    let script = rig.wfm.script();
-    let others = script
-        .statuses
-        .iter()
-        .filter(|it| it.deployment_id != id(7));
-    assert_eq!(others.count(), 0, "nothing was to be said of them");
+    let reported = |it: &DeploymentStatus| it.deployment_id;
+    let reported: BTreeSet<_> = rig.wfm.script().statuses.iter().map(reported).collect();
+    assert_eq!(
+        reported,
+        BTreeSet::from([id(7)]),
+        "nothing was to be said of others"
+    );
 
     // All the same they were adopted from the newer manifest.
     let snapshot = agent.handle.snapshot();
