@@ -381,7 +381,9 @@ pub enum PublishError {
         source: WriteError,
     },
     /// The generation of the client has no way to say what a deployment says; the source names the field.
-    #[error("deployment {deployment} cannot go to client {client}; change it, or deploy it to another client")]
+    #[error(
+        "deployment {deployment} cannot go to client {client}; change it, or deploy it to another client"
+    )]
     Unrepresentable {
         /// Which deployment.
         deployment: DeploymentId,

@@ -280,7 +280,9 @@ pub enum RegistrarError {
     #[error("no certificate with the fingerprint {0} has asked; list those that have")]
     Unknown(Digest),
     /// It is another client's.
-    #[error("certificate {fingerprint} is accepted for client {client}, or its key is; retire it there first")]
+    #[error(
+        "certificate {fingerprint} is accepted for client {client}, or its key is; retire it there first"
+    )]
     Taken {
         /// Which certificate.
         fingerprint: Digest,
@@ -304,7 +306,9 @@ pub enum RegistrarError {
         state: EnrolmentState,
     },
     /// The client does not sign its requests.
-    #[error("client {client} speaks {generation}, which has no certificates to enrol; change its generation to rc.1 first")]
+    #[error(
+        "client {client} speaks {generation}, which has no certificates to enrol; change its generation to rc.1 first"
+    )]
     Generation {
         /// Which client.
         client: ClientId,

@@ -71,10 +71,7 @@ pub trait Store: fmt::Debug + Send + Sync {
         client: Option<&ClientId>,
     ) -> Result<Vec<EnrolmentRecord>, StoreError>;
     /// The enrolments that have one of these as their fingerprint, key or names, by time.
-    async fn enrolments_by(
-        &self,
-        digests: &[Digest],
-    ) -> Result<Vec<EnrolmentRecord>, StoreError>;
+    async fn enrolments_by(&self, digests: &[Digest]) -> Result<Vec<EnrolmentRecord>, StoreError>;
     /// The accepted certificates of a client, the newest first; also those that are no longer valid.
     ///
     /// Every signed request asks for it, so a store should have it in memory.

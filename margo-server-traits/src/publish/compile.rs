@@ -111,9 +111,8 @@ fn document(
 
 /// Whether this document says in a generation what the deployment says, perhaps in the words of an older program.
 fn says(document: &[u8], deployment: &ApplicationDeployment, generation: SpecVersion) -> bool {
-    margo_types::read::<ApplicationDeployment>(document).is_ok_and(|document| {
-        document.generation() == generation && document.value() == deployment
-    })
+    margo_types::read::<ApplicationDeployment>(document)
+        .is_ok_and(|document| document.generation() == generation && document.value() == deployment)
 }
 
 /// `None` without deployments: empty archives are never served (W15).
@@ -195,7 +194,10 @@ mod tests {
         assert_eq!(kept, before);
         audience.generation = SpecVersion::Rc1;
         let converted = documents(&[deployment.clone()], &before, &audience).unwrap();
-        assert_ne!(converted, before, "it is in the words of another generation");
+        assert_ne!(
+            converted, before,
+            "it is in the words of another generation"
+        );
         audience.generation = SpecVersion::Rc3;
         deployment.metadata.name = "hello-2".to_owned();
         let changed = documents(&[deployment], &before, &audience).unwrap();

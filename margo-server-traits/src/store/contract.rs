@@ -89,7 +89,10 @@ pub async fn replaced_clients(store: &dyn Store) {
     assert!(replace(Some(&first), &second).await);
     assert!(!replace(Some(&first), &third).await);
     assert!(replace(Some(&second), &third).await);
-    assert!(!replace(Some(&second), &first).await, "only the generation differs");
+    assert!(
+        !replace(Some(&second), &first).await,
+        "only the generation differs"
+    );
     assert_eq!(store.client(&id).await.unwrap(), Some(third));
 }
 
@@ -224,12 +227,23 @@ pub async fn generations(store: &dyn Store) {
     store.publish(&owner, None, &first).await.unwrap();
     let head = store.head(&owner).await.unwrap().unwrap();
     assert_eq!(head.generation, SpecVersion::Rc3);
-    assert_eq!(generation().await, Some(SpecVersion::Rc1), "the first one says nothing about the client");
+    assert_eq!(
+        generation().await,
+        Some(SpecVersion::Rc1),
+        "the first one says nothing about the client"
+    );
 
-    for (version, published) in [(2, SpecVersion::Rc1), (3, SpecVersion::Rc3), (4, SpecVersion::Rc3)] {
+    for (version, published) in [
+        (2, SpecVersion::Rc1),
+        (3, SpecVersion::Rc3),
+        (4, SpecVersion::Rc3),
+    ] {
         let mut next = publication(version, &[(1, "one")]);
         next.generation = published;
-        store.publish(&owner, Some(first.version), &next).await.unwrap();
+        store
+            .publish(&owner, Some(first.version), &next)
+            .await
+            .unwrap();
         assert_eq!(store.head(&owner).await.unwrap(), Some(next.head()));
         assert_eq!(generation().await, Some(published));
         first = next;
@@ -243,7 +257,10 @@ pub async fn generations(store: &dyn Store) {
     let first = publication(1, &[]);
     store.publish(&unknown, None, &first).await.unwrap();
     refused.version = ManifestVersion::new(2).unwrap();
-    store.publish(&unknown, Some(first.version), &refused).await.unwrap();
+    store
+        .publish(&unknown, Some(first.version), &refused)
+        .await
+        .unwrap();
     assert_eq!(store.client(&unknown).await.unwrap(), None);
 }
 

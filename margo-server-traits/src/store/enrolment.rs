@@ -51,7 +51,9 @@ impl EnrolmentRecord {
         Ok(Self {
             fingerprint: Digest::of(&der),
             key: Some(Digest::of(read.key().spki_der())),
-            names: names.filter(|it| !it.subject.is_empty()).map(|it| it.digest),
+            names: names
+                .filter(|it| !it.subject.is_empty())
+                .map(|it| it.digest),
             certificate: Some(Certificate::from_der(&der)?),
             client: None,
             state: EnrolmentState::Pending,
@@ -61,7 +63,11 @@ impl EnrolmentRecord {
     }
 
     /// A certificate of a client that is known by its fingerprint, or that of its key, and has not asked yet.
-    pub const fn registered(fingerprint: Digest, client: ClientId, registered_at: Timestamp) -> Self {
+    pub const fn registered(
+        fingerprint: Digest,
+        client: ClientId,
+        registered_at: Timestamp,
+    ) -> Self {
         Self {
             fingerprint,
             key: None,
@@ -161,8 +167,9 @@ impl EnrolmentChange {
 
     /// Whether one more enrolment becomes pending.
     pub(super) fn adds_pending(&self) -> bool {
-        let is_pending =
-            |it: &Option<EnrolmentRecord>| it.as_ref().map(|it| it.state) == Some(EnrolmentState::Pending);
+        let is_pending = |it: &Option<EnrolmentRecord>| {
+            it.as_ref().map(|it| it.state) == Some(EnrolmentState::Pending)
+        };
         is_pending(&self.after) && !is_pending(&self.before)
     }
 

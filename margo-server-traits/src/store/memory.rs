@@ -86,13 +86,13 @@ impl Store for MemoryStore {
         Ok(by_time(self.state().enrolments.values(), wanted))
     }
 
-    async fn enrolments_by(
-        &self,
-        digests: &[Digest],
-    ) -> Result<Vec<EnrolmentRecord>, StoreError> {
+    async fn enrolments_by(&self, digests: &[Digest]) -> Result<Vec<EnrolmentRecord>, StoreError> {
         let wanted = |it: &EnrolmentRecord| {
             let of_it = [Some(it.fingerprint), it.key, it.names];
-            of_it.iter().flatten().any(|digest| digests.contains(digest))
+            of_it
+                .iter()
+                .flatten()
+                .any(|digest| digests.contains(digest))
         };
         Ok(by_time(self.state().enrolments.values(), wanted))
     }

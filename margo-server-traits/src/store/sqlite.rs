@@ -207,7 +207,12 @@ impl Store for SqliteStore {
     ) -> Result<bool, StoreError> {
         let _turn = self.changing.lock().await;
         let mut transaction = self.begin().await?;
-        if self.read_client(&mut transaction, &client.id).await?.as_ref() != before {
+        if self
+            .read_client(&mut transaction, &client.id)
+            .await?
+            .as_ref()
+            != before
+        {
             return Ok(false);
         }
         self.write_client(&mut transaction, client).await?;
@@ -267,10 +272,7 @@ impl Store for SqliteStore {
         self.all(query).await
     }
 
-    async fn enrolments_by(
-        &self,
-        digests: &[Digest],
-    ) -> Result<Vec<EnrolmentRecord>, StoreError> {
+    async fn enrolments_by(&self, digests: &[Digest]) -> Result<Vec<EnrolmentRecord>, StoreError> {
         let mut found: Vec<EnrolmentRecord> = Vec::new();
         for digest in digests {
             let query = sqlx::query(

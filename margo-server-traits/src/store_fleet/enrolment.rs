@@ -4,16 +4,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use margo_types::SpecVersion;
 use margo_types::id::ClientId;
 use margo_types::onboarding::Certificate;
 use margo_types::signature::ClientCertificate;
-use margo_types::SpecVersion;
 
 use super::StoreFleet;
 use super::policy::EnrolmentDecision;
-use crate::store::{
-    ClientRecord, EnrolmentChange, EnrolmentPut, EnrolmentRecord, EnrolmentState,
-};
+use crate::store::{ClientRecord, EnrolmentChange, EnrolmentPut, EnrolmentRecord, EnrolmentState};
 use crate::{Applicant, Enrolled, Enrolment, FleetError};
 
 #[async_trait]
@@ -27,10 +25,7 @@ impl Enrolment for StoreFleet {
         Err(unavailable("others keep changing this enrolment", 1))
     }
 
-    async fn credentials(
-        &self,
-        client: &ClientId,
-    ) -> Result<Arc<[ClientCertificate]>, FleetError> {
+    async fn credentials(&self, client: &ClientId) -> Result<Arc<[ClientCertificate]>, FleetError> {
         Ok(self.store.credentials(client).await?)
     }
 
@@ -72,7 +67,8 @@ impl StoreFleet {
             },
             EnrolmentDecision::AcceptAs(client) => match known.owner() {
                 Some(owner) if *owner != client => {
-                    let note = format!("it is for client {client}, but has the key of client {owner}");
+                    let note =
+                        format!("it is for client {client}, but has the key of client {owner}");
                     self.ask_operator(&known, &note).await
                 }
                 _ => self.renew(&known, client).await,
@@ -105,7 +101,9 @@ impl StoreFleet {
             if self.enrolment.renews_by_subject {
                 return self.renew(known, client).await;
             }
-            let note = format!("its issuer is accepted, but client {client} has the same subject; is this a renewal?");
+            let note = format!(
+                "its issuer is accepted, but client {client} has the same subject; is this a renewal?"
+            );
             return self.ask_operator(known, &note).await;
         }
         let client = new_client_id();
@@ -117,23 +115,23 @@ impl StoreFleet {
     }
 
     /// The policy accepts a certificate for a client, which may be new.
-    async fn renew(
-        &self,
-        known: &Known,
-        client: ClientId,
-    ) -> Result<Option<Enrolled>, FleetError> {
+    async fn renew(&self, known: &Known, client: ClientId) -> Result<Option<Enrolled>, FleetError> {
         let before = self.store.client(&client).await?;
         let record = match &before {
             Some(record) if record.generation != SpecVersion::Rc1 => {
                 let generation = record.generation;
-                let note = format!("client {client} speaks {generation}; change that first, if it is to sign");
+                let note = format!(
+                    "client {client} speaks {generation}; change that first, if it is to sign"
+                );
                 return self.ask_operator(known, &note).await;
             }
             Some(record) => record.clone(),
             None => ClientRecord::new(client.clone(), true).speaking(SpecVersion::Rc1),
         };
         if !self.has_room(&client).await? {
-            let note = format!("client {client} has {MAX_CERTIFICATES} certificates; retire those that it no longer uses");
+            let note = format!(
+                "client {client} has {MAX_CERTIFICATES} certificates; retire those that it no longer uses"
+            );
             return self.ask_operator(known, &note).await;
         }
         tracing::info!(%client, fingerprint = %known.asked.fingerprint, "the policy accepts one more certificate of a client");

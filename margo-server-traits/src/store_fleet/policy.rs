@@ -72,7 +72,8 @@ impl AcceptedIssuers {
         let issuers = certificates.iter().enumerate().map(|(position, der)| {
             let number = position + 1;
             let anchor = webpki::anchor_from_trusted_cert(der);
-            let anchor = anchor.map_err(|source| InvalidIssuers::NoCertificate { number, source })?;
+            let anchor =
+                anchor.map_err(|source| InvalidIssuers::NoCertificate { number, source })?;
             Ok(anchor.to_owned())
         });
         Ok(Self {
@@ -112,11 +113,13 @@ impl AcceptedIssuers {
 #[async_trait]
 impl EnrolmentPolicy for AcceptedIssuers {
     async fn decide(&self, applicant: &Applicant) -> Result<EnrolmentDecision, FleetError> {
-        Ok(if self.vouch_for(&applicant.certificate, Timestamp::now()) {
-            EnrolmentDecision::Accept
-        } else {
-            EnrolmentDecision::AskOperator
-        })
+        Ok(
+            if self.vouch_for(&applicant.certificate, Timestamp::now()) {
+                EnrolmentDecision::Accept
+            } else {
+                EnrolmentDecision::AskOperator
+            },
+        )
     }
 }
 

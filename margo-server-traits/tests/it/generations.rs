@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use jiff::Timestamp;
 use margo_server_traits::publish::{PublishError, Publisher};
 use margo_server_traits::store::{ClientRecord, DeviceRecord, MemoryStore, Store};
-use margo_server_traits::{Admission, ClientPolicy as _, DesiredState as _, FleetError, StoreFleet};
+use margo_server_traits::{
+    Admission, ClientPolicy as _, DesiredState as _, FleetError, StoreFleet,
+};
 use margo_types::SpecVersion::{Rc1, Rc3};
 use margo_types::application::DeploymentType;
 use margo_types::deployment::ApplicationDeployment;
@@ -15,9 +17,7 @@ use margo_types::id::DeviceId;
 use margo_types::{ExtensionName, SpecVersion};
 use serde_json::{Map, Value};
 
-use crate::deployments::{
-    assert_retrievable, client, deployment, deployment_for, id, manifest,
-};
+use crate::deployments::{assert_retrievable, client, deployment, deployment_for, id, manifest};
 use crate::store_fleet::caller;
 
 async fn place(generation: SpecVersion) -> (Arc<dyn Store>, Publisher) {
@@ -43,10 +43,16 @@ fn unchanged() -> impl FnMut(
 async fn a_deployment_is_written_in_the_words_of_its_client() {
     for (generation, expected) in [(Rc1, IN_RC1), (Rc3, IN_RC3)] {
         let (store, publisher) = place(generation).await;
-        publisher.publish(&client("press-1"), &[deployment(1, "hi")]).await.unwrap();
+        publisher
+            .publish(&client("press-1"), &[deployment(1, "hi")])
+            .await
+            .unwrap();
         assert_eq!(document(&*store).await, expected);
         let read = margo_types::read::<ApplicationDeployment>(expected.as_bytes()).unwrap();
-        assert_eq!((read.generation(), read.value()), (generation, &deployment(1, "hi")));
+        assert_eq!(
+            (read.generation(), read.value()),
+            (generation, &deployment(1, "hi"))
+        );
     }
 }
 
@@ -54,7 +60,10 @@ async fn a_deployment_is_written_in_the_words_of_its_client() {
 async fn urls_name_the_client_where_it_signs() {
     let (store, publisher) = place(Rc1).await;
     let owner = client("press-1");
-    publisher.publish(&owner, &[deployment(1, "hi")]).await.unwrap();
+    publisher
+        .publish(&owner, &[deployment(1, "hi")])
+        .await
+        .unwrap();
     let (bytes, manifest) = manifest(&*store, &owner).await;
     assert_retrievable(&*store, &owner, &manifest).await;
     let bundle = manifest.bundle.as_ref().unwrap();
@@ -75,7 +84,10 @@ async fn what_a_generation_cannot_express_is_refused_before_anything_is_publishe
     custom.spec.deployment_profile.deployment_type = DeploymentType::Custom;
     let mut extended = deployment(1, "hi");
     let name = ExtensionName::parse("northwind").unwrap();
-    extended.spec.extra.set_extension(&name, Map::from_iter([("a".to_owned(), Value::from(1))]));
+    extended
+        .spec
+        .extra
+        .set_extension(&name, Map::from_iter([("a".to_owned(), Value::from(1))]));
     let behind_gateway = deployment_for("gateway/*", 1, "hi");
     let for_child = deployment_for("gateway/child", 1, "hi");
     for (deployment, field) in [
@@ -86,14 +98,25 @@ async fn what_a_generation_cannot_express_is_refused_before_anything_is_publishe
     ] {
         let (store, publisher) = place(Rc1).await;
         let owner = client("press-1");
-        let before = publisher.publish(&owner, &[self::deployment(2, "hi")]).await.unwrap();
+        let before = publisher
+            .publish(&owner, &[self::deployment(2, "hi")])
+            .await
+            .unwrap();
         let both = [self::deployment(2, "hi"), deployment];
         let error = publisher.publish(&owner, &both).await.unwrap_err();
         let text = format!("{error}: {}", error.source().unwrap());
-        let PublishError::Unrepresentable { deployment, client, source } = error else {
+        let PublishError::Unrepresentable {
+            deployment,
+            client,
+            source,
+        } = error
+        else {
             panic!("{text}");
         };
-        assert_eq!((deployment, &client, source.generation), (id(1), &owner, Rc1));
+        assert_eq!(
+            (deployment, &client, source.generation),
+            (id(1), &owner, Rc1)
+        );
         assert_eq!(source.field, field, "{text}");
         assert!(text.contains("press-1") && text.contains(field), "{text}");
         assert_eq!(store.head(&owner).await.unwrap(), Some(before));
@@ -105,24 +128,42 @@ async fn what_a_generation_cannot_express_is_refused_before_anything_is_publishe
 async fn a_client_that_changes_its_generation_gets_everything_anew() {
     let (store, publisher) = place(Rc3).await;
     let owner = client("press-1");
-    let first = publisher.publish(&owner, &[deployment(1, "hi")]).await.unwrap();
+    let first = publisher
+        .publish(&owner, &[deployment(1, "hi")])
+        .await
+        .unwrap();
     let mut version = first.version;
     for (generation, expected) in [(Rc1, IN_RC1), (Rc3, IN_RC3), (Rc1, IN_RC1)] {
-        let head = publisher.change_generation(&owner, generation, unchanged()).await.unwrap();
-        assert_eq!((Some(head.version), head.generation), (version.next(), generation));
+        let head = publisher
+            .change_generation(&owner, generation, unchanged())
+            .await
+            .unwrap();
+        assert_eq!(
+            (Some(head.version), head.generation),
+            (version.next(), generation)
+        );
         assert_eq!(document(&*store).await, expected);
         let record = store.client(&owner).await.unwrap().unwrap();
         assert_eq!((record.accepted, record.generation), (true, generation));
         let (_, manifest) = manifest(&*store, &owner).await;
         assert_retrievable(&*store, &owner, &manifest).await;
-        let again = publisher.change_generation(&owner, generation, unchanged()).await.unwrap();
+        let again = publisher
+            .change_generation(&owner, generation, unchanged())
+            .await
+            .unwrap();
         assert_eq!(again, head, "it is done already");
         version = head.version;
     }
     // Without deployments as well.
     publisher.publish(&owner, &[]).await.unwrap();
-    let head = publisher.change_generation(&owner, Rc3, unchanged()).await.unwrap();
-    assert_eq!((head.version.get(), head.generation), (version.get() + 2, Rc3));
+    let head = publisher
+        .change_generation(&owner, Rc3, unchanged())
+        .await
+        .unwrap();
+    assert_eq!(
+        (head.version.get(), head.generation),
+        (version.get() + 2, Rc3)
+    );
 }
 
 #[tokio::test]
@@ -131,8 +172,14 @@ async fn a_generation_that_cannot_express_the_deployments_is_not_changed_to() {
     let owner = client("press-1");
     let behind_gateway = deployment_for("gateway/child", 1, "hi");
     let head = publisher.publish(&owner, &[behind_gateway]).await.unwrap();
-    let refused = publisher.change_generation(&owner, Rc1, unchanged()).await.unwrap_err();
-    assert!(matches!(refused, PublishError::Unrepresentable { .. }), "{refused}");
+    let refused = publisher
+        .change_generation(&owner, Rc1, unchanged())
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(refused, PublishError::Unrepresentable { .. }),
+        "{refused}"
+    );
     assert_eq!(publisher.head(&owner).await.unwrap(), head);
     assert_eq!(store.client(&owner).await.unwrap().unwrap().generation, Rc3);
     // Unless it is adapted.
@@ -142,7 +189,10 @@ async fn a_generation_that_cannot_express_the_deployments_is_not_changed_to() {
         }
         Ok::<_, PublishError>(())
     };
-    let head = publisher.change_generation(&owner, Rc1, adapt).await.unwrap();
+    let head = publisher
+        .change_generation(&owner, Rc1, adapt)
+        .await
+        .unwrap();
     assert_eq!((head.version.get(), head.generation), (2, Rc1));
 }
 
@@ -151,7 +201,10 @@ async fn a_client_can_have_a_generation_before_anything_else() {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
     let publisher = Publisher::new(store.clone());
     let owner = client("press-1");
-    let head = publisher.change_generation(&owner, Rc1, unchanged()).await.unwrap();
+    let head = publisher
+        .change_generation(&owner, Rc1, unchanged())
+        .await
+        .unwrap();
     assert_eq!((head.version.get(), head.generation), (1, Rc1));
     let record = store.client(&owner).await.unwrap().unwrap();
     assert_eq!((record.accepted, record.generation), (false, Rc1));
@@ -161,7 +214,10 @@ async fn a_client_can_have_a_generation_before_anything_else() {
 async fn a_record_that_was_changed_alone_is_followed_by_the_next_poll() {
     let (store, publisher) = place(Rc3).await;
     let owner = client("press-1");
-    publisher.publish(&owner, &[deployment(1, "hi")]).await.unwrap();
+    publisher
+        .publish(&owner, &[deployment(1, "hi")])
+        .await
+        .unwrap();
     let record = ClientRecord::new(owner.clone(), true).speaking(Rc1);
     store.put_client(&record).await.unwrap();
     let head = publisher.head(&owner).await.unwrap();
@@ -173,7 +229,10 @@ async fn a_record_that_was_changed_alone_is_followed_by_the_next_poll() {
 async fn who_asks_in_another_generation_changes_nothing() {
     let (store, publisher) = place(Rc1).await;
     let owner = client("press-1");
-    let head = publisher.publish(&owner, &[deployment(1, "hi")]).await.unwrap();
+    let head = publisher
+        .publish(&owner, &[deployment(1, "hi")])
+        .await
+        .unwrap();
     let fleet = StoreFleet::new(store.clone());
     let newest = caller("press-1");
     match fleet.admit(&newest).await.unwrap() {
@@ -193,7 +252,10 @@ async fn who_asks_in_another_generation_changes_nothing() {
 async fn raising_a_version_keeps_the_generation() {
     let (store, publisher) = place(Rc1).await;
     let owner = client("press-1");
-    let head = publisher.publish(&owner, &[deployment(1, "hi")]).await.unwrap();
+    let head = publisher
+        .publish(&owner, &[deployment(1, "hi")])
+        .await
+        .unwrap();
     let to = margo_types::manifest::ManifestVersion::new(40).unwrap();
     let raised = publisher.raise(&owner, to).await.unwrap();
     assert_eq!((raised.version, raised.generation), (to, head.generation));
@@ -207,11 +269,17 @@ async fn capabilities_of_the_signed_generation_decide_about_places() {
     let device = DeviceId::parse("edge-07").unwrap();
     for (memory, is_placeable) in [("8Gi", true), ("1Gi", false)] {
         let document = CAPABILITIES_IN_RC1.replace("MEMORY", memory);
-        let record = DeviceRecord::new(owner.clone(), device.clone(), document.into(), Timestamp::now());
+        let record = DeviceRecord::new(
+            owner.clone(),
+            device.clone(),
+            document.into(),
+            Timestamp::now(),
+        );
         store.put_device(&record, 9).await.unwrap();
         let mut wanted = deployment(1, "hi");
         let constraints = serde_json::json!({"capacityRequirements": {"memory": "2Gi"}});
-        wanted.spec.deployment_profile.device_constraints = Some(serde_json::from_value(constraints).unwrap());
+        wanted.spec.deployment_profile.device_constraints =
+            Some(serde_json::from_value(constraints).unwrap());
         let placement = publisher.placement(&owner, &wanted).await.unwrap();
         assert_eq!(placement.is_placeable(), is_placeable, "{placement}");
     }

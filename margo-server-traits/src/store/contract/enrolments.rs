@@ -15,10 +15,16 @@ use crate::store::{
 /// Enrolments are kept, found, changed by who has read them last, and what is accepted is what clients sign with.
 pub async fn enrolments(store: &dyn Store) {
     let owner = client("enrolled");
-    let [pending, renewed] = [(A_FIRST, 0), (A_SECOND, 1)].map(|(it, second)| certificate(it, past(second)));
+    let [pending, renewed] =
+        [(A_FIRST, 0), (A_SECOND, 1)].map(|(it, second)| certificate(it, past(second)));
     assert_eq!((pending.key, pending.names), (renewed.key, renewed.names));
     let digests = [Some(pending.fingerprint), pending.key, pending.names];
-    let found = async || store.enrolments_by(&digests.map(Option::unwrap)).await.unwrap();
+    let found = async || {
+        store
+            .enrolments_by(&digests.map(Option::unwrap))
+            .await
+            .unwrap()
+    };
     assert_eq!(found().await, []);
     assert_eq!(keys(store, &owner).await, [] as [Digest; 0]);
 
@@ -27,7 +33,11 @@ pub async fn enrolments(store: &dyn Store) {
     expect(store, &ask, EnrolmentPut::Done).await;
     expect(store, &ask, EnrolmentPut::Outrun).await;
     assert_eq!(found().await, [pending.clone()]);
-    assert_eq!(keys(store, &owner).await, [] as [Digest; 0], "nobody has accepted it");
+    assert_eq!(
+        keys(store, &owner).await,
+        [] as [Digest; 0],
+        "nobody has accepted it"
+    );
 
     // Accepted, together with the client.
     let record = ClientRecord::new(owner.clone(), true).speaking(SpecVersion::Rc1);
@@ -36,12 +46,19 @@ pub async fn enrolments(store: &dyn Store) {
     let mut accept = EnrolmentChange::new(Some(pending.clone()), Some(accepted.clone()));
     accept.client = Some((Some(record.clone()), record.clone()));
     expect(store, &accept, EnrolmentPut::Outrun).await;
-    assert_eq!(found().await, [pending.clone()], "the client is not what was read");
+    assert_eq!(
+        found().await,
+        [pending.clone()],
+        "the client is not what was read"
+    );
     accept.client = Some((None, record.clone()));
     expect(store, &accept, EnrolmentPut::Done).await;
     expect(store, &accept, EnrolmentPut::Outrun).await;
     assert_eq!(store.client(&owner).await.unwrap(), Some(record));
-    assert_eq!(store.enrolments(Some(&owner)).await.unwrap(), [accepted.clone()]);
+    assert_eq!(
+        store.enrolments(Some(&owner)).await.unwrap(),
+        [accepted.clone()]
+    );
     assert!(store.enrolments(None).await.unwrap().contains(&accepted));
     assert_eq!(keys(store, &owner).await, [accepted.key.unwrap()]);
     let reject = EnrolmentChange::new(Some(pending), None);
@@ -82,7 +99,8 @@ pub async fn pending_enrolments(store: &dyn Store) {
     let waiting = waiting.count();
     let owner = client("pending");
     let named = |name: &str| {
-        let mut record = EnrolmentRecord::registered(Digest::of(name.as_bytes()), owner.clone(), past(0));
+        let mut record =
+            EnrolmentRecord::registered(Digest::of(name.as_bytes()), owner.clone(), past(0));
         record.state = EnrolmentState::Pending;
         record
     };
@@ -95,7 +113,10 @@ pub async fn pending_enrolments(store: &dyn Store) {
     expect(store, &ask("one", 0), EnrolmentPut::TooMany).await;
     expect(store, &ask("one", waiting + 1), EnrolmentPut::Done).await;
     expect(store, &ask("two", waiting + 1), EnrolmentPut::TooMany).await;
-    assert_eq!(store.enrolments(Some(&owner)).await.unwrap(), [named("one")]);
+    assert_eq!(
+        store.enrolments(Some(&owner)).await.unwrap(),
+        [named("one")]
+    );
     // One for another, and what does not wait, always fit.
     let mut swap = ask("two", 0);
     swap.before = Some(named("one"));
@@ -131,7 +152,11 @@ pub async fn racing_enrolments(store: &Arc<dyn Store>) {
     assert_eq!(winners.len(), 1, "one of them accepts it");
     let known = store.enrolments_by(&[asked.fingerprint]).await.unwrap();
     assert_eq!(known[0].client.as_ref(), winners.first());
-    assert_eq!(store.clients().await.unwrap().len(), before + 1, "the others add no client");
+    assert_eq!(
+        store.clients().await.unwrap().len(),
+        before + 1,
+        "the others add no client"
+    );
 }
 
 /// Puts an accepted and a pending certificate into a store.

@@ -155,7 +155,11 @@ impl FromRow for (DeploymentId, Bytes) {
 impl FromRow for PublishedDocument {
     fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
         let assigned = row.try_get("assigned")?;
-        Ok(Self::new(digest(row, "digest")?, bytes(row, "bytes")?, assigned))
+        Ok(Self::new(
+            digest(row, "digest")?,
+            bytes(row, "bytes")?,
+            assigned,
+        ))
     }
 }
 

@@ -25,7 +25,9 @@ impl Device {
         let mut params = CertificateParams::default();
         params.distinguished_name = rcgen::DistinguishedName::new();
         if !self.subject.is_empty() {
-            params.distinguished_name.push(DnType::CommonName, self.subject);
+            params
+                .distinguished_name
+                .push(DnType::CommonName, self.subject);
         }
         params
     }
@@ -46,7 +48,11 @@ impl Device {
         self.issued_with(factory, |_| {})
     }
 
-    fn issued_with(&self, factory: &Factory, change: impl FnOnce(&mut CertificateParams)) -> Applicant {
+    fn issued_with(
+        &self,
+        factory: &Factory,
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> Applicant {
         let mut params = self.params();
         change(&mut params);
         applicant(&params.signed_by(&self.key, &factory.issuer).unwrap())
@@ -72,7 +78,9 @@ impl Factory {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.distinguished_name.push(DnType::CommonName, "factory");
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "factory");
         let pem = params.self_signed(&key).unwrap().pem();
         Self {
             issuer: Issuer::new(params, key),
@@ -144,15 +152,26 @@ async fn without_a_policy_the_operator_decides() {
     assert_eq!(waiting.len(), 1, "however often it asks");
     assert_eq!(place.clients().await, 0);
 
-    let approved = place.registrar.approve(&fingerprint(&asked), None, "line 4").await;
+    let approved = place
+        .registrar
+        .approve(&fingerprint(&asked), None, "line 4")
+        .await;
     let owner = approved.unwrap().client.unwrap();
-    assert_eq!(uuid::Uuid::parse_str(owner.as_str()).unwrap().get_version_num(), 4);
+    assert_eq!(
+        uuid::Uuid::parse_str(owner.as_str())
+            .unwrap()
+            .get_version_num(),
+        4
+    );
     for _ in 0..3 {
         assert_eq!(place.ask(&asked).await, Enrolled::Already(owner.clone()));
     }
     assert_eq!((place.clients().await, place.keys(&owner).await), (1, 1));
     let record = place.store.client(&owner).await.unwrap().unwrap();
-    assert_eq!((record.accepted, record.generation), (true, SpecVersion::Rc1));
+    assert_eq!(
+        (record.accepted, record.generation),
+        (true, SpecVersion::Rc1)
+    );
 }
 
 #[tokio::test]
@@ -161,9 +180,16 @@ async fn a_rejected_key_does_not_come_back_under_another_certificate() {
     let device = Device::new("press");
     let asked = device.self_signed();
     place.ask(&asked).await;
-    place.registrar.reject(&fingerprint(&asked), "not ours").await.unwrap();
+    place
+        .registrar
+        .reject(&fingerprint(&asked), "not ours")
+        .await
+        .unwrap();
     for asked in [&asked, &device.self_signed()] {
-        assert_eq!(place.ask(asked).await, Enrolled::Rejected("not ours".to_owned()));
+        assert_eq!(
+            place.ask(asked).await,
+            Enrolled::Rejected("not ours".to_owned())
+        );
     }
     place.registrar.forget(&fingerprint(&asked)).await.unwrap();
     assert_eq!(place.ask(&asked).await, Enrolled::Pending);
@@ -176,21 +202,39 @@ async fn what_was_registered_is_accepted_at_once() {
     let [by_itself, by_fingerprint] = [device.self_signed(), Device::new("press").self_signed()];
     let by_key = Device::new("press").self_signed();
     for (name, applicant, credential) in [
-        ("press-1", &by_itself, Credential::Certificate(by_itself.certificate.clone())),
-        ("press-2", &by_fingerprint, Credential::Fingerprint(fingerprint(&by_fingerprint))),
+        (
+            "press-1",
+            &by_itself,
+            Credential::Certificate(by_itself.certificate.clone()),
+        ),
+        (
+            "press-2",
+            &by_fingerprint,
+            Credential::Fingerprint(fingerprint(&by_fingerprint)),
+        ),
         ("press-3", &by_key, Credential::Fingerprint(key(&by_key))),
     ] {
         let owner = client(name);
         for _ in 0..2 {
-            place.registrar.register(&credential, &owner, "hall 2").await.unwrap();
+            place
+                .registrar
+                .register(&credential, &owner, "hall 2")
+                .await
+                .unwrap();
         }
         let first = place.ask(applicant).await;
-        assert!(matches!(&first, Enrolled::Accepted(id) | Enrolled::Already(id) if *id == owner), "{first:?}");
+        assert!(
+            matches!(&first, Enrolled::Accepted(id) | Enrolled::Already(id) if *id == owner),
+            "{first:?}"
+        );
         assert_eq!(place.ask(applicant).await, Enrolled::Already(owner.clone()));
         assert_eq!(place.keys(&owner).await, 1);
         let known = place.store.enrolments(Some(&owner)).await.unwrap();
         assert_eq!((known.len(), known[0].note.as_str()), (1, "hall 2"));
-        let other = place.registrar.register(&credential, &client("other"), "").await;
+        let other = place
+            .registrar
+            .register(&credential, &client("other"), "")
+            .await;
         assert!(matches!(other, Err(RegistrarError::Taken { client, .. }) if client == owner));
     }
     assert_eq!(place.clients().await, 3);
@@ -208,7 +252,11 @@ async fn registering_what_waits_approves_it() {
     for (applicant, credential) in applicants.iter().zip(&credentials) {
         assert_eq!(place.ask(applicant).await, Enrolled::Pending);
         let owner = client("press-1");
-        place.registrar.register(credential, &owner, "").await.unwrap();
+        place
+            .registrar
+            .register(credential, &owner, "")
+            .await
+            .unwrap();
         assert_eq!(place.ask(applicant).await, Enrolled::Already(owner));
     }
     assert_eq!(place.store.enrolments(None).await.unwrap().len(), 3);
@@ -222,7 +270,10 @@ async fn accepted_issuers_vouch_for_new_clients() {
     let second = Device::new("press-2").issued_by(&factory);
     let owners = [place.accepted(&first).await, place.accepted(&second).await];
     assert_ne!(owners[0], owners[1]);
-    assert_eq!(place.ask(&first).await, Enrolled::Already(owners[0].clone()));
+    assert_eq!(
+        place.ask(&first).await,
+        Enrolled::Already(owners[0].clone())
+    );
     assert_eq!(place.clients().await, 2);
     for stranger in [
         Device::new("press-3").issued_by(&other),
@@ -249,36 +300,64 @@ async fn a_renewed_key_is_the_same_client_if_the_operator_says_so() {
     // The same subject is a claim, also when the issuer confirms it: it may give it to many.
     let after = Device::new("press").issued_by(&factory);
     assert_eq!(place.ask(&after).await, Enrolled::Pending);
-    let waiting = place.store.enrolments_by(&[fingerprint(&after)]).await.unwrap();
-    assert!(waiting[0].note.contains(owner.as_str()), "{}", waiting[0].note);
+    let waiting = place
+        .store
+        .enrolments_by(&[fingerprint(&after)])
+        .await
+        .unwrap();
+    assert!(
+        waiting[0].note.contains(owner.as_str()),
+        "{}",
+        waiting[0].note
+    );
     assert_eq!(waiting[0].client, None);
-    place.registrar.approve(&fingerprint(&after), Some(&owner), "").await.unwrap();
+    place
+        .registrar
+        .approve(&fingerprint(&after), Some(&owner), "")
+        .await
+        .unwrap();
     assert_eq!(place.ask(&after).await, Enrolled::Already(owner.clone()));
     assert_eq!((place.clients().await, place.keys(&owner).await), (1, 2));
 
     // Both sign until the old one is retired; then it is not accepted by itself again.
-    place.registrar.retire(&fingerprint(&before), "renewed").await.unwrap();
+    place
+        .registrar
+        .retire(&fingerprint(&before), "renewed")
+        .await
+        .unwrap();
     assert_eq!(place.keys(&owner).await, 1);
-    assert_eq!(place.ask(&before).await, Enrolled::Rejected("renewed".to_owned()));
+    assert_eq!(
+        place.ask(&before).await,
+        Enrolled::Rejected("renewed".to_owned())
+    );
 }
 
 #[tokio::test]
 async fn a_renewed_key_is_the_same_client_where_subjects_are_unique() {
     let factory = Factory::new();
     let place = place(|fleet| fleet.enrolment_policy(factory.policy()).renew_by_subject());
-    let owner = place.accepted(&Device::new("press").issued_by(&factory)).await;
+    let owner = place
+        .accepted(&Device::new("press").issued_by(&factory))
+        .await;
     for _ in 1..MAX_CERTIFICATES {
         let renewed = Device::new("press").issued_by(&factory);
         assert_eq!(place.ask(&renewed).await, Enrolled::Already(owner.clone()));
     }
     assert_eq!(place.keys(&owner).await, MAX_CERTIFICATES);
     let one_more = Device::new("press").issued_by(&factory);
-    assert_eq!(place.ask(&one_more).await, Enrolled::Pending, "enough is enough");
+    assert_eq!(
+        place.ask(&one_more).await,
+        Enrolled::Pending,
+        "enough is enough"
+    );
     let forged = Device::new("press").self_signed();
     assert_eq!(place.ask(&forged).await, Enrolled::Pending);
     // No subject is nobody's.
     let nameless = [(); 2].map(|()| Device::new("").issued_by(&factory));
-    let nameless = [place.accepted(&nameless[0]).await, place.accepted(&nameless[1]).await];
+    let nameless = [
+        place.accepted(&nameless[0]).await,
+        place.accepted(&nameless[1]).await,
+    ];
     assert_ne!(nameless[0], nameless[1]);
 }
 
@@ -287,20 +366,52 @@ async fn another_certificate_of_a_known_key_waits_and_the_client_keeps_its_id() 
     let place = place(|fleet| fleet);
     let device = Device::new("press");
     let first = device.self_signed();
-    place.registrar.register(&Credential::Certificate(first.certificate.clone()), &client("press-1"), "").await.unwrap();
+    place
+        .registrar
+        .register(
+            &Credential::Certificate(first.certificate.clone()),
+            &client("press-1"),
+            "",
+        )
+        .await
+        .unwrap();
     for _ in 0..5 {
-        assert_eq!(place.ask(&device.self_signed()).await, Enrolled::Already(client("press-1")));
+        assert_eq!(
+            place.ask(&device.self_signed()).await,
+            Enrolled::Already(client("press-1"))
+        );
     }
     let all = place.store.enrolments(None).await.unwrap();
-    let waiting: Vec<_> = all.iter().filter(|it| it.state == EnrolmentState::Pending).collect();
+    let waiting: Vec<_> = all
+        .iter()
+        .filter(|it| it.state == EnrolmentState::Pending)
+        .collect();
     assert_eq!(waiting.len(), 1, "only the newest waits");
     assert_eq!(waiting[0].client, Some(client("press-1")));
-    assert_eq!(place.keys(&client("press-1")).await, 1, "it cannot prolong its own certificate");
-    let approved = place.registrar.approve(&waiting[0].fingerprint, None, "").await.unwrap();
+    assert_eq!(
+        place.keys(&client("press-1")).await,
+        1,
+        "it cannot prolong its own certificate"
+    );
+    let approved = place
+        .registrar
+        .approve(&waiting[0].fingerprint, None, "")
+        .await
+        .unwrap();
     assert_eq!(approved.client, Some(client("press-1")));
     assert_eq!(place.keys(&client("press-1")).await, 2);
-    let taken = place.registrar.register(&Credential::Certificate(device.self_signed().certificate), &client("press-2"), "").await;
-    assert!(matches!(taken, Err(RegistrarError::Taken { .. })), "its key is another client's");
+    let taken = place
+        .registrar
+        .register(
+            &Credential::Certificate(device.self_signed().certificate),
+            &client("press-2"),
+            "",
+        )
+        .await;
+    assert!(
+        matches!(taken, Err(RegistrarError::Taken { .. })),
+        "its key is another client's"
+    );
 }
 
 #[tokio::test]
@@ -310,13 +421,29 @@ async fn an_ended_certificate_proves_nothing_but_makes_room() {
     let device = Device::new("press");
     let ended = device.expired();
     let credential = Credential::Certificate(ended.certificate.clone());
-    place.registrar.register(&credential, &client("press-1"), "").await.unwrap();
+    place
+        .registrar
+        .register(&credential, &client("press-1"), "")
+        .await
+        .unwrap();
     assert_eq!(place.ask(&device.self_signed()).await, Enrolled::Pending);
     let renewed = device.issued_by(&factory);
-    assert_eq!(place.ask(&renewed).await, Enrolled::Already(client("press-1")), "the same key, and the issuer vouches");
-    let known = place.store.enrolments(Some(&client("press-1"))).await.unwrap();
+    assert_eq!(
+        place.ask(&renewed).await,
+        Enrolled::Already(client("press-1")),
+        "the same key, and the issuer vouches"
+    );
+    let known = place
+        .store
+        .enrolments(Some(&client("press-1")))
+        .await
+        .unwrap();
     let fingerprints: Vec<_> = known.iter().map(|it| it.fingerprint).collect();
-    assert_eq!(fingerprints, [fingerprint(&renewed)], "the ended one is forgotten");
+    assert_eq!(
+        fingerprints,
+        [fingerprint(&renewed)],
+        "the ended one is forgotten"
+    );
 }
 
 #[tokio::test]
@@ -337,11 +464,19 @@ async fn a_flood_of_certificates_does_not_fill_the_store() {
     }
     assert_eq!(refused, 18);
     assert_eq!(place.store.enrolments(None).await.unwrap().len(), 3);
-    assert_eq!(place.ask(&first).await, Enrolled::Pending, "who waits already is told so");
+    assert_eq!(
+        place.ask(&first).await,
+        Enrolled::Pending,
+        "who waits already is told so"
+    );
     // What the operator has decided about is not kept out.
     let known = Device::new("press").self_signed();
     let credential = Credential::Fingerprint(fingerprint(&known));
-    place.registrar.register(&credential, &client("press-1"), "").await.unwrap();
+    place
+        .registrar
+        .register(&credential, &client("press-1"), "")
+        .await
+        .unwrap();
     assert_eq!(place.accepted(&known).await, client("press-1"));
 }
 
@@ -397,9 +532,18 @@ async fn a_client_of_another_generation_is_changed_by_nobody_in_passing() {
     place.store.put_client(&record).await.unwrap();
     let asked = Device::new("press").self_signed();
     place.ask(&asked).await;
-    let approved = place.registrar.approve(&fingerprint(&asked), Some(&client("press-1")), "").await;
-    assert!(matches!(approved, Err(RegistrarError::Generation { .. })), "{approved:?}");
-    assert_eq!(place.store.client(&client("press-1")).await.unwrap(), Some(record));
+    let approved = place
+        .registrar
+        .approve(&fingerprint(&asked), Some(&client("press-1")), "")
+        .await;
+    assert!(
+        matches!(approved, Err(RegistrarError::Generation { .. })),
+        "{approved:?}"
+    );
+    assert_eq!(
+        place.store.client(&client("press-1")).await.unwrap(),
+        Some(record)
+    );
     assert_eq!(place.keys(&client("press-1")).await, 0);
 
     let publisher = place.fleet.publisher();
@@ -408,7 +552,11 @@ async fn a_client_of_another_generation_is_changed_by_nobody_in_passing() {
         .change_generation(&client("press-1"), SpecVersion::Rc1, unchanged)
         .await
         .unwrap();
-    place.registrar.approve(&fingerprint(&asked), Some(&client("press-1")), "").await.unwrap();
+    place
+        .registrar
+        .approve(&fingerprint(&asked), Some(&client("press-1")), "")
+        .await
+        .unwrap();
     assert_eq!(place.keys(&client("press-1")).await, 1);
 }
 
@@ -425,18 +573,31 @@ async fn a_policy_of_a_vendor_names_clients() {
     let named = EnrolmentDecision::AcceptAs(client("press-1"));
     let place_ = place(|fleet| fleet.enrolment_policy(ByVendor(named)));
     let device = Device::new("press");
-    assert_eq!(place_.accepted(&device.self_signed()).await, client("press-1"));
-    assert_eq!(place_.ask(&Device::new("press").self_signed()).await, Enrolled::Already(client("press-1")));
+    assert_eq!(
+        place_.accepted(&device.self_signed()).await,
+        client("press-1")
+    );
+    assert_eq!(
+        place_.ask(&Device::new("press").self_signed()).await,
+        Enrolled::Already(client("press-1"))
+    );
     assert_eq!(place_.keys(&client("press-1")).await, 2);
     let refused = EnrolmentDecision::Reject("out of warranty".to_owned());
     let place_ = place(|fleet| fleet.enrolment_policy(ByVendor(refused)));
-    assert_eq!(place_.ask(&device.self_signed()).await, Enrolled::Rejected("out of warranty".to_owned()));
+    assert_eq!(
+        place_.ask(&device.self_signed()).await,
+        Enrolled::Rejected("out of warranty".to_owned())
+    );
     assert_eq!(place_.store.enrolments(None).await.unwrap(), []);
 }
 
 #[tokio::test]
 async fn what_is_no_issuer_is_refused() {
-    for pem in [&b""[..], b"nothing", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
+    for pem in [
+        &b""[..],
+        b"nothing",
+        b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+    ] {
         AcceptedIssuers::from_pem(pem).unwrap_err();
     }
 }

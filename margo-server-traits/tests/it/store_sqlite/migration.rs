@@ -32,8 +32,14 @@ async fn a_file_of_the_first_schema_keeps_everything() {
     for _ in 0..2 {
         let store = Arc::new(SqliteStore::open(&path).await.unwrap());
         let clients = store.clients().await.unwrap();
-        let known: Vec<_> = clients.iter().map(|it| (it.id.as_str(), it.accepted, &*it.note)).collect();
-        assert_eq!(known, [("line-1", true, "hall 2"), ("line-2", false, "scrapped")]);
+        let known: Vec<_> = clients
+            .iter()
+            .map(|it| (it.id.as_str(), it.accepted, &*it.note))
+            .collect();
+        assert_eq!(
+            known,
+            [("line-1", true, "hall 2"), ("line-2", false, "scrapped")]
+        );
         assert!(clients.iter().all(|it| it.generation == SpecVersion::Rc3));
         assert_eq!(store.devices(None).await.unwrap().len(), 1);
         let (_, newest) = manifest(&*store, &owner).await;
@@ -42,7 +48,10 @@ async fn a_file_of_the_first_schema_keeps_everything() {
         let statuses = store.statuses(Some(&owner)).await.unwrap();
         assert_eq!(statuses[0].state, DeploymentState::Installed);
         let deployment = statuses[0].deployment;
-        assert_eq!(store.history(&owner, &deployment, 9).await.unwrap().len(), 2);
+        assert_eq!(
+            store.history(&owner, &deployment, 9).await.unwrap().len(),
+            2
+        );
         assert_eq!(store.enrolments(None).await.unwrap(), []);
         // What was published goes on as it was.
         let head = Publisher::new(store.clone()).head(&owner).await.unwrap();
