@@ -1,4 +1,5 @@
-//! Many simulated devices of rc.3 in one process, against any fleet manager (rc3.md sections 3 to 5 and 7).
+//! Many simulated devices of rc.3 in one process, against any fleet manager (rc3.md sections 3 to 5 and 7). Devices of the
+//! signed generation poll, and do nothing else.
 //!
 //! Every device has an SVID of its own, and a connection of its own over mutual TLS: kept alive, or a new one for every
 //! request. It polls for its state manifest with the entity tag of the last one; when asked, it reports its capabilities
@@ -13,6 +14,7 @@ mod device;
 mod drive;
 mod report;
 mod settings;
+mod signed;
 mod tally;
 
 use std::ops::ControlFlow;

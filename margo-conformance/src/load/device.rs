@@ -9,6 +9,7 @@ use margo_types::id::{ClientId, SpiffeId};
 use margo_types::svid::{Identity, IdentityError, InvalidSvid, Svid};
 use margo_types::trust::TrustBundle;
 
+use super::signed;
 use crate::authority::{Authority, Lifetime};
 
 /// A device, which is a client of the fleet manager by itself. Clones share everything.
@@ -16,6 +17,8 @@ use crate::authority::{Authority, Lifetime};
 pub struct SimulatedDevice {
     pub(super) client: ClientId,
     pub(super) tls: Arc<rustls::ClientConfig>,
+    /// What it signs with, in the signed generation.
+    pub(super) signs_as: Option<Arc<signed::Identity>>,
 }
 
 impl SimulatedDevice {
@@ -30,6 +33,7 @@ impl SimulatedDevice {
         Ok(Self {
             client: wfm.recognise_client(own).ok_or_else(wrong)?,
             tls: identity.client_config()?,
+            signs_as: None,
         })
     }
 

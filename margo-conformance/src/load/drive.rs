@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::connection::{Answer, Connection, Fault, FaultKind};
 use super::tally::{Operation, Tally};
-use super::{Connections, Pace, Settings, SimulatedDevice, Target};
+use super::{Connections, Pace, Settings, SimulatedDevice, Target, signed};
 
 /// What the devices of one thread have in common.
 pub(super) struct Course {
@@ -52,7 +52,7 @@ pub(super) async fn live(device: SimulatedDevice, course: Arc<Course>) {
     let mut random = Random::new(course.settings.seed, device.client.as_str());
     sleep(course.settings.warm_up.mul_f64(0.9 * random.fraction())).await;
     let mut living = Living::new(device, course);
-    if living.course.settings.capabilities {
+    if living.course.settings.capabilities && living.device.signs_as.is_none() {
         // What went wrong is written down, and the device carries on.
         _ = living.report_capabilities().await;
     }
@@ -89,6 +89,8 @@ struct Living {
     connection: Option<Connection>,
     /// The next poll, as bytes.
     poll: Vec<u8>,
+    /// The entity tag of what it has, when each poll is another.
+    tag: Option<String>,
 }
 
 impl Living {
@@ -99,10 +101,14 @@ impl Living {
             course,
             connection: None,
             poll,
+            tag: None,
         }
     }
 
     async fn poll(&mut self) -> Result<(), Fault> {
+        if let Some(identity) = self.device.signs_as.clone() {
+            return self.poll_signed(&identity).await;
+        }
         let request = std::mem::take(&mut self.poll);
         let answer = self.ask(Operation::Poll, &request).await;
         self.poll = request;
@@ -114,6 +120,20 @@ impl Living {
         self.poll = poll_request(&self.course, answer.tag.as_deref());
         if self.course.settings.statuses {
             self.report_statuses(&answer.body).await?;
+        }
+        Ok(())
+    }
+
+    async fn poll_signed(&mut self, identity: &signed::Identity) -> Result<(), Fault> {
+        let Course {
+            target, settings, ..
+        } = &*self.course;
+        let request = identity.poll(&self.device.client, target, settings, self.tag.as_deref())?;
+        let answer = self.ask(Operation::Poll, &request).await?;
+        if answer.status == 304 {
+            self.course.note(|tally| tally.unchanged += 1);
+        } else {
+            self.tag = answer.tag;
         }
         Ok(())
     }
@@ -253,7 +273,7 @@ fn read<T: margo_types::Document>(bytes: &[u8]) -> Result<T, Fault> {
 
 fn poll_request(course: &Course, tag: Option<&str>) -> Vec<u8> {
     let path = path(&Route::Manifest).unwrap_or_default();
-    let mut head = head(course, "GET", &path);
+    let mut head = head(&course.target, &course.settings, "GET", &path);
     head.push_str("Accept: ");
     head.push_str(media_type::MANIFEST);
     head.push_str("\r\n");
@@ -267,7 +287,7 @@ fn poll_request(course: &Course, tag: Option<&str>) -> Vec<u8> {
 }
 
 fn request(course: &Course, method: &str, path: &str, body: Option<&[u8]>) -> Vec<u8> {
-    let mut request = head(course, method, path);
+    let mut request = head(&course.target, &course.settings, method, path);
     if let Some(body) = body {
         request.push_str("Content-Type: ");
         request.push_str(media_type::JSON);
@@ -281,9 +301,9 @@ fn request(course: &Course, method: &str, path: &str, body: Option<&[u8]>) -> Ve
     request
 }
 
-fn head(course: &Course, method: &str, path: &str) -> String {
-    let Target { host, prefix, .. } = &course.target;
-    let connection = match course.settings.connections {
+pub(super) fn head(target: &Target, settings: &Settings, method: &str, path: &str) -> String {
+    let Target { host, prefix, .. } = target;
+    let connection = match settings.connections {
         Connections::KeptAlive => "",
         Connections::PerRequest => "Connection: close\r\n",
     };

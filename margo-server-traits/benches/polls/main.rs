@@ -1,7 +1,7 @@
 //! Unchanged polls over mutual TLS: ours, nginx with a static file, and a bare responder of the same libraries.
 //!
 //! `cargo bench -p margo-server-traits --bench polls` runs all of it, `-- kept-alive` one part: `kept-alive`, `handshakes`,
-//! `growth` or `fleet`. Every server is a process of its own with two workers. All have the same certificates, TLS 1.3 and
+//! `signed`, `growth` or `fleet`. Every server is a process of its own with two workers. All have the same certificates, TLS 1.3 and
 //! the same devices, and are measured in turns. `NGINX` names the program when it is not in the path.
 //!
 //! The ratios recorded are those of requests for each second of the server's own processor time. The load is made on the
@@ -56,6 +56,18 @@ fn main() -> Result<(), Failure> {
             [Some(1.25), None],
         )?;
     }
+    if is_wanted("signed") {
+        for (name, connections, devices) in [
+            ("kept alive", Connections::KeptAlive, bench.scale.devices),
+            (
+                "a handshake each",
+                Connections::PerRequest,
+                bench.scale.handshakes,
+            ),
+        ] {
+            bench.signed(name, connections, devices)?;
+        }
+    }
     if is_wanted("growth") {
         bench.growth()?;
     }
@@ -101,6 +113,8 @@ const SMOKE: Scale = Scale {
 struct Bench {
     place: tempfile::TempDir,
     devices: Vec<SimulatedDevice>,
+    /// Those that sign.
+    signers: Vec<SimulatedDevice>,
     scale: Scale,
 }
 
@@ -117,13 +131,19 @@ impl Bench {
         write("root.pem", authority.to_pem().0.as_bytes())?;
         let bundle = margo_types::write(&authority.bundle(), margo_types::SpecVersion::Rc3)?;
         write("bundle.json", &bundle)?;
+        let tls = authority.issue_tls("127.0.0.1");
+        write("tls.pem", tls.chain_pem.as_bytes())?;
+        write("tls-key.pem", tls.key_pem.as_bytes())?;
         let devices = SimulatedDevice::issue(&authority, WFM, "device", scale.clients)?;
+        let signers = SimulatedDevice::issue_signed(&authority, "signer", scale.devices)?;
         for (name, clients) in [(MANY, &devices[..]), (FEW, &devices[..scale.clients / 100])] {
             serve::fill(&place.path().join(name), clients)?;
         }
+        serve::fill(&place.path().join(MANY), &signers)?;
         Ok(Self {
             place,
             devices,
+            signers,
             scale,
         })
     }
@@ -176,6 +196,35 @@ impl Bench {
                 ratio(|figure| figure.per_second),
             );
         }
+        Ok(())
+    }
+
+    /// Signed polls against those of the newest generation, of as many devices, on the same store.
+    fn signed(&self, name: &str, connections: Connections, devices: usize) -> Result<(), Failure> {
+        let both = Peer::both(self.path(), &self.path().join(MANY))?;
+        let settings = || {
+            let mut settings = settings_of(Pace::Unpaced, self.scale.seconds);
+            settings.connections = connections;
+            settings
+        };
+        let (mut signed, mut newest) = (Vec::new(), Vec::new());
+        for _ in 0..self.scale.rounds {
+            signed.push(measure(&both, &self.signers[..devices], settings())?);
+            newest.push(measure(&both, &self.devices[..devices], settings())?);
+        }
+        for (kind, figures) in [("signed", &signed), ("rc.3", &newest)] {
+            let cpu = Spread::of(figures.iter().map(|figure| figure.per_cpu_second));
+            let cost = Spread::of(figures.iter().map(|figure| 1e6 / figure.per_cpu_second));
+            println!(
+                "signed: {name}: {kind:<6} {cpu} a second of its processor time, {cost:.1} µs each"
+            );
+        }
+        let rounds = signed.iter().zip(&newest);
+        let ratio = rounds.map(|(ours, theirs)| ours.per_cpu_second / theirs.per_cpu_second);
+        println!(
+            "signed: {name}: signed to rc.3: {:.2} of processor time (goal 0.7)",
+            Spread::of(ratio)
+        );
         Ok(())
     }
 
@@ -280,7 +329,7 @@ fn run(
     settings: Settings,
 ) -> Result<(Report, Duration), Failure> {
     let mut cpu = [Duration::ZERO; 2];
-    let load = Load::new(peer.target()?, devices.to_vec(), settings);
+    let load = Load::new(peer.target(devices)?, devices.to_vec(), settings);
     let report = load.run(|progress| {
         match progress.phase {
             Phase::Begin => cpu[0] = peer.cpu_time(),

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use margo_conformance::load::Target;
+use margo_conformance::load::{SimulatedDevice, Target};
 
 use crate::{Failure, file, process, serve};
 
@@ -17,12 +17,19 @@ pub(crate) struct Peer {
     name: &'static str,
     process: Child,
     port: u16,
+    /// Where clients are served that sign.
+    signed_port: Option<u16>,
 }
 
 impl Peer {
     /// The server of this crate over the store in this file.
     pub(crate) fn ours(place: &Path, store: &Path) -> Result<Self, Failure> {
         Self::start("ours", place, store)
+    }
+
+    /// The same, which serves clients that sign as well, on a listener of their own.
+    pub(crate) fn both(place: &Path, store: &Path) -> Result<Self, Failure> {
+        Self::start(serve::BOTH, place, store)
     }
 
     /// The same libraries without anything of ours.
@@ -44,11 +51,12 @@ impl Peer {
         let mut line = String::new();
         let output = process.stdout.take().ok_or("the server has no output")?;
         BufReader::new(output).read_line(&mut line)?;
-        let port = line.trim().parse()?;
+        let mut ports = line.split_whitespace().map(str::parse);
         Ok(Self {
             name,
             process,
-            port,
+            port: ports.next().ok_or("the server has no port")??,
+            signed_port: ports.next().transpose()?,
         })
     }
 
@@ -77,6 +85,7 @@ impl Peer {
             name: "nginx",
             process,
             port,
+            signed_port: None,
         };
         let since = Instant::now();
         while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
@@ -92,8 +101,15 @@ impl Peer {
         self.name
     }
 
-    pub(crate) fn target(&self) -> Result<Target, Failure> {
-        let url = format!("https://127.0.0.1:{}", self.port);
+    /// Where these devices are served.
+    pub(crate) fn target(&self, devices: &[SimulatedDevice]) -> Result<Target, Failure> {
+        let signs = devices.iter().any(|device| device.certificate().is_some());
+        let port = if signs {
+            self.signed_port.ok_or("nobody is served here who signs")?
+        } else {
+            self.port
+        };
+        let url = format!("https://127.0.0.1:{port}");
         Ok(Target::resolve(&url.parse()?)?)
     }
 

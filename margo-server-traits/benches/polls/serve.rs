@@ -1,4 +1,4 @@
-//! The processes of ours and of the bare responder: a port on standard output, and the end with standard input.
+//! The processes of ours and of the bare responder: ports on standard output, and the end with standard input.
 
 use std::convert::Infallible;
 use std::ffi::OsStr;
@@ -14,10 +14,14 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use jiff::Timestamp;
 use margo_conformance::load::SimulatedDevice;
 use margo_server_traits::publish::Publisher;
-use margo_server_traits::server::{Server, ServerOptions};
-use margo_server_traits::store::{ClientRecord, SqliteStore, Store as _};
+use margo_server_traits::server::{CertificateFiles, Server, ServerOptions};
+use margo_server_traits::signed::{ReplayCache, SignedOptions};
+use margo_server_traits::store::{
+    ClientRecord, EnrolmentChange, EnrolmentRecord, SqliteStore, Store as _,
+};
 use margo_server_traits::{Fleet, FleetService, StoreFleet};
 use margo_types::SpecVersion;
 use margo_types::manifest::{ManifestVersion, StateManifest};
@@ -43,12 +47,15 @@ pub(crate) fn main(mut arguments: impl Iterator<Item = String>) -> Result<(), Fa
         return Err("serve what?".into());
     };
     let runtime = runtime()?;
-    let listener = runtime.block_on(TcpListener::bind(("127.0.0.1", 0)))?;
-    println!("{}", listener.local_addr()?.port());
+    let bind = || runtime.block_on(TcpListener::bind(("127.0.0.1", 0)));
+    let (listener, signed) = (bind()?, bind()?);
+    let ports = [listener.local_addr()?.port(), signed.local_addr()?.port()];
+    println!("{} {}", ports[0], ports[1]);
     let place = Path::new(&place).to_owned();
     runtime.spawn(async move {
         let served = match &*name {
             "ours" => ours(listener, &place, store.as_ref()).await,
+            BOTH => both(listener, signed, &place, store.as_ref()).await,
             _ => bare(listener, &place).await,
         };
         if let Err(error) = served {
@@ -60,15 +67,28 @@ pub(crate) fn main(mut arguments: impl Iterator<Item = String>) -> Result<(), Fa
     Ok(())
 }
 
+/// A server of both generations.
+pub(crate) const BOTH: &str = "both";
+
 /// A store with a record and a publication for each of these clients.
 pub(crate) fn fill(store: &Path, devices: &[SimulatedDevice]) -> Result<(), Failure> {
     runtime()?.block_on(async {
         let store = Arc::new(SqliteStore::open(store).await?);
         let publisher = Publisher::new(store.clone());
         for device in devices {
-            let record = ClientRecord::new(device.client().clone(), true);
-            store.put_client(&record).await?;
-            publisher.head(device.client()).await?;
+            let client = device.client();
+            let record = ClientRecord::new(client.clone(), true);
+            match device.certificate() {
+                None => store.put_client(&record).await?,
+                Some(certificate) => {
+                    let enrolment = EnrolmentRecord::new(certificate, Timestamp::now())?;
+                    let enrolment = enrolment.accepted_for(client.clone());
+                    let mut change = EnrolmentChange::new(None, Some(enrolment));
+                    change.client = Some((None, record.speaking(SpecVersion::Rc1)));
+                    store.change_enrolment(&change).await?;
+                }
+            }
+            publisher.head(client).await?;
         }
         store.close().await;
         Ok(())
@@ -76,18 +96,55 @@ pub(crate) fn fill(store: &Path, devices: &[SimulatedDevice]) -> Result<(), Fail
 }
 
 async fn ours(listener: TcpListener, place: &Path, store: &OsStr) -> Result<(), Failure> {
+    let identity = identity(place)?;
+    let fleet = fleet(store).await?;
+    let service = FleetService::new(identity.id().clone(), Fleet::of(fleet));
+    let server = Server::new(identity, service, options());
+    server.serve(listener, std::future::pending()).await?;
+    Ok(())
+}
+
+/// One service on two listeners.
+async fn both(
+    listener: TcpListener,
+    signed: TcpListener,
+    place: &Path,
+    store: &OsStr,
+) -> Result<(), Failure> {
+    let identity = identity(place)?;
+    let certificate = CertificateFiles::new(file(place, "tls.pem"), file(place, "tls-key.pem"));
+    let certificate = certificate.load()?;
+    let fleet = fleet(store).await?;
+    let mut demanded = SignedOptions::default();
+    // Without pause, devices send more within five minutes than any has reason to.
+    demanded.replays = Arc::new(ReplayCache::new(1 << 20));
+    let service = FleetService::new(identity.id().clone(), Fleet::of(fleet.clone()))
+        .with_enrolment(fleet, demanded);
+    let mutual = Server::new(identity, service.clone(), options());
+    let server_only = Server::server_only(certificate, service, options());
+    tokio::try_join!(
+        mutual.serve(listener, std::future::pending()),
+        server_only.serve(signed, std::future::pending()),
+    )?;
+    Ok(())
+}
+
+fn identity(place: &Path) -> Result<Identity, Failure> {
     let read = |name| std::fs::read(file(place, name));
     let svid = Svid::from_pem(&read("wfm.pem")?, &read("wfm-key.pem")?)?;
     let bundle = margo_types::read::<TrustBundle>(&read("bundle.json")?)?;
-    let identity = Identity::new(svid, bundle.value())?;
+    Ok(Identity::new(svid, bundle.value())?)
+}
+
+async fn fleet(store: &OsStr) -> Result<Arc<StoreFleet>, Failure> {
     let store = Arc::new(SqliteStore::open(Path::new(store)).await?);
-    let fleet = Fleet::of(Arc::new(StoreFleet::new(store)));
-    let service = FleetService::new(identity.id().clone(), fleet);
+    Ok(Arc::new(StoreFleet::new(store)))
+}
+
+fn options() -> ServerOptions {
     let mut options = ServerOptions::default();
     options.max_connections = 12_000;
-    let server = Server::new(identity, service, options);
-    server.serve(listener, std::future::pending()).await?;
-    Ok(())
+    options
 }
 
 /// A manifest without deployments.

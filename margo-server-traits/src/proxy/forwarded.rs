@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::header::{FORWARDED, HOST};
-use http::uri::Authority;
 use http::{Extensions, HeaderMap, HeaderName, Request};
 use sfv::{BareItem, Parser};
 use tower_service::Service;
+
+use crate::signed::is_authority;
 
 /// Scheme and authority that a client has sent its request to, in the extensions of a request.
 ///
@@ -105,9 +106,8 @@ fn forwarded(headers: &HeaderMap) -> Option<Origin> {
     }
     let scheme = scheme.unwrap_or_else(|| "https".to_owned());
     let authority = authority.or_else(host)?;
-    let is_scheme = ["http", "https"].map(|known| scheme.eq_ignore_ascii_case(known));
-    let is_authority = authority.parse::<Authority>().is_ok() && !authority.contains('@');
-    if !is_scheme.contains(&true) || !is_authority {
+    let is_scheme = |known| scheme.eq_ignore_ascii_case(known);
+    if !["http", "https"].into_iter().any(is_scheme) || !is_authority(&authority) {
         tracing::warn!(
             scheme,
             authority,

@@ -49,9 +49,9 @@ where
     match signed.enrolment.enrol(&applicant).await? {
         Enrolled::Accepted(client) => {
             tracing::info!(%client, key = applicant.read.key().id(), "enrolled a client");
-            enrolled(client, &body)
+            enrolled(&client, &body)
         }
-        Enrolled::Already(client) => enrolled(client, &body),
+        Enrolled::Already(client) => enrolled(&client, &body),
         Enrolled::Pending => Ok(pending(retry_after)),
         Enrolled::Rejected(reason) => {
             tracing::warn!(
@@ -87,7 +87,9 @@ fn read(body: &[u8]) -> Result<OnboardingRequest, Refusal> {
     let read = receive::reader(SpecVersion::Rc1, MAX_BODY).read::<OnboardingRequest>(body);
     match read {
         Ok(request) if request.format() == Format::Json => Ok(request.into_value()),
-        Err(unfit @ ReadError::Unfit { .. }) => Err(malformed(&unfit.to_string())),
+        Err(unfit @ ReadError::Unfit { .. }) if receive::is_json(body) => {
+            Err(malformed(&unfit.to_string()))
+        }
         _ => Err(invalid(
             "the body is no enrolment request; send JSON with the certificate",
         )),
@@ -100,7 +102,7 @@ fn malformed(detail: &str) -> Refusal {
 }
 
 /// 201 also for who is enrolled already: it is the only success there is, and generated clients know no other.
-fn enrolled(client: ClientId, request: &[u8]) -> Result<Response<ResponseBody>, Refusal> {
+fn enrolled(client: &ClientId, request: &[u8]) -> Result<Response<ResponseBody>, Refusal> {
     let mut response = OnboardingResponse::new(client.clone());
     if is_of_the_first_copies(request) {
         let members = [

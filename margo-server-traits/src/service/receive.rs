@@ -126,18 +126,22 @@ where
 }
 
 fn refusal(unreadable: &ReadError, bytes: &[u8]) -> Refusal {
-    let is_json = || serde_json::from_slice::<IgnoredAny>(bytes).is_ok();
     match unreadable {
         ReadError::TooLarge { limit, .. } => Refusal::too_large(*limit),
-        ReadError::Unfit { faults, .. } if is_json() => {
+        ReadError::Unfit { faults, .. } if is_json(bytes) => {
             Refusal::faulty(faults.iter().map(|fault| (&fault.path, &*fault.message)))
         }
-        ReadError::Unrecognised { why } if is_json() => {
+        ReadError::Unrecognised { why } if is_json(bytes) => {
             Refusal::faulty([(&margo_types::DocumentPath::root(), &**why)])
         }
         ReadError::Malformed { .. } => invalid(unreadable.to_string()),
         _ => invalid("the body is no JSON"),
     }
+}
+
+/// Whether the bytes are JSON, of whatever kind.
+pub(super) fn is_json(bytes: &[u8]) -> bool {
+    serde_json::from_slice::<IgnoredAny>(bytes).is_ok()
 }
 
 fn invalid(detail: impl Into<String>) -> Refusal {

@@ -5,6 +5,7 @@
 
 use http::header::HOST;
 use http::request::Parts;
+use http::uri::Authority;
 
 use super::PublicUrl;
 use crate::proxy::Origin;
@@ -60,9 +61,17 @@ fn origin(parts: &Parts) -> Option<Origin> {
     }
     let mut hosts = parts.headers.get_all(HOST).iter();
     match (hosts.next(), hosts.next()) {
-        (Some(host), None) => Some(Origin::new(HTTPS, host.to_str().ok()?)),
+        (Some(host), None) => {
+            let host = host.to_str().ok()?;
+            is_authority(host).then(|| Origin::new(HTTPS, host))
+        }
         _ => None,
     }
+}
+
+/// Whether this is a host, perhaps with a port: what begins a path in it would be signed as part of another target.
+pub(crate) fn is_authority(text: &str) -> bool {
+    text.parse::<Authority>().is_ok() && !text.contains('@')
 }
 
 fn push(targets: &mut Vec<Target>, scheme: &str, authority: &str, target: &str) {
@@ -173,6 +182,10 @@ mod tests {
         assert_eq!(uris(&parts, &[]), [""; 0]);
         parts.headers.clear();
         assert_eq!(uris(&parts, &[]), [""; 0]);
+        for host in ["", "wfm.example/a", "user@wfm.example", "wfm.example?"] {
+            parts.headers.insert(HOST, host.parse().unwrap());
+            assert_eq!(uris(&parts, &[]), [""; 0], "{host}");
+        }
     }
 
     #[test]

@@ -4,7 +4,9 @@ mod device;
 mod ends;
 mod files;
 mod handshakes;
+mod repeats;
 mod server_only;
+mod signed;
 mod wire;
 
 use std::convert::Infallible;

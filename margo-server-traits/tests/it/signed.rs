@@ -1,7 +1,7 @@
 //! The signed generation: clients that sign their requests.
 
-mod device;
-mod fake_enrolment;
+pub(crate) mod device;
+pub(crate) mod fake_enrolment;
 mod onboarding;
 mod refusals;
 mod requests;

@@ -17,6 +17,8 @@ use super::PATIENCE;
 
 pub(super) struct Device {
     stream: TlsStream<TcpStream>,
+    /// What has come and is not read yet.
+    said: String,
 }
 
 impl Device {
@@ -32,7 +34,10 @@ impl Device {
         let connector = TlsConnector::from(config);
         let name = ServerName::try_from("wfm.example").unwrap();
         let stream = timeout(PATIENCE, connector.connect(name, stream)).await??;
-        Ok(Self { stream })
+        Ok(Self {
+            stream,
+            said: String::new(),
+        })
     }
 
     /// Sends bytes as they are.
@@ -49,20 +54,25 @@ impl Device {
     }
 
     pub(super) async fn response(&mut self) -> io::Result<(String, String)> {
-        let mut text = String::new();
         loop {
-            if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            if let Some((head, rest)) = self.said.split_once("\r\n\r\n") {
                 let head = head.to_ascii_lowercase();
-                let length = head.split("content-length: ").nth(1).unwrap();
-                let length: usize = length.lines().next().unwrap().parse().unwrap();
-                if body.len() >= length {
-                    return Ok((head, body.to_owned()));
+                let length = head.split("content-length: ").nth(1);
+                let length = length.and_then(|text| text.lines().next());
+                let length: usize = length.map_or(0, |text| text.parse().unwrap());
+                if let Some((body, rest)) = rest.split_at_checked(length) {
+                    let body = body.to_owned();
+                    self.said = rest.to_owned();
+                    return Ok((head, body));
                 }
             }
             let mut buffer = [0; 4096];
             match timeout(PATIENCE, self.stream.read(&mut buffer)).await?? {
                 0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                count => text.push_str(std::str::from_utf8(&buffer[..count]).unwrap()),
+                count => {
+                    let text = std::str::from_utf8(&buffer[..count]).unwrap();
+                    self.said.push_str(text);
+                }
             }
         }
     }

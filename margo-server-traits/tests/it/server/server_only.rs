@@ -42,8 +42,7 @@ impl Plant {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
-        let options = ServerOptions::default();
-        let server = Server::server_only(certificate.clone(), WhoAmI, options);
+        let server = Server::server_only(certificate.clone(), WhoAmI, ServerOptions::default());
         let task = tokio::spawn(server.serve(listener, async {
             _ = stopped.await;
         }));
@@ -62,12 +61,12 @@ impl Plant {
     }
 }
 
-fn certificate(issued: &IssuedSvid) -> ServerCertificate {
+pub(super) fn certificate(issued: &IssuedSvid) -> ServerCertificate {
     ServerCertificate::from_pem(issued.chain_pem.as_bytes(), issued.key_pem.as_bytes()).unwrap()
 }
 
 /// A client as a browser is one.
-fn client(
+pub(super) fn client(
     authority: &Authority,
     versions: &[&'static SupportedProtocolVersion],
 ) -> Arc<ClientConfig> {
@@ -141,13 +140,24 @@ async fn a_huge_header_is_not_read() {
 fn what_is_no_certificate_is_refused() {
     let authority = Authority::new(&domain());
     let [one, other] = [(); 2].map(|()| authority.issue_tls("wfm.example"));
-    type Invalid = InvalidServerCertificate;
     for (chain, key, expected) in [
-        ("", &*one.key_pem, Invalid::NoCertificate),
-        ("-----BEGIN CERT", &one.key_pem, Invalid::NoCertificate),
-        (&one.chain_pem, "", Invalid::NoKey),
-        (&one.chain_pem, &one.chain_pem, Invalid::NoKey),
-        (&one.chain_pem, &other.key_pem, Invalid::KeyMismatch),
+        ("", &*one.key_pem, InvalidServerCertificate::NoCertificate),
+        (
+            "-----BEGIN CERTIFICATE-----",
+            &one.key_pem,
+            InvalidServerCertificate::NotPem,
+        ),
+        (&one.chain_pem, "", InvalidServerCertificate::NoKey),
+        (
+            &one.chain_pem,
+            &one.chain_pem,
+            InvalidServerCertificate::NoKey,
+        ),
+        (
+            &one.chain_pem,
+            &other.key_pem,
+            InvalidServerCertificate::KeyMismatch,
+        ),
     ] {
         let refused = ServerCertificate::from_pem(chain.as_bytes(), key.as_bytes());
         assert_eq!(refused.unwrap_err(), expected);

@@ -15,22 +15,22 @@ use margo_types::signature::{Profile, Signing, SigningKey};
 use serde_json::Value;
 
 /// A key and its certificate.
-pub(super) struct Device {
-    pub(super) key: SigningKey,
-    pub(super) certificate: Certificate,
+pub(crate) struct Device {
+    pub(crate) key: SigningKey,
+    pub(crate) certificate: Certificate,
 }
 
 impl Device {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::of(&PKCS_ECDSA_P256_SHA256, -HOUR, HOUR)
     }
 
-    pub(super) fn with_ed25519() -> Self {
+    pub(crate) fn with_ed25519() -> Self {
         Self::of(&PKCS_ED25519, -HOUR, HOUR)
     }
 
     /// One whose certificate is valid from and until so long after now.
-    pub(super) fn valid_between(from: SignedDuration, until: SignedDuration) -> Self {
+    pub(crate) fn valid_between(from: SignedDuration, until: SignedDuration) -> Self {
         Self::of(&PKCS_ECDSA_P256_SHA256, from, until)
     }
 
@@ -53,7 +53,7 @@ impl Device {
 
 /// A request on its way.
 #[derive(Clone)]
-pub(super) struct Sent {
+pub(crate) struct Sent {
     method: &'static str,
     /// What it is sent to, as the client writes it.
     base: &'static str,
@@ -63,7 +63,7 @@ pub(super) struct Sent {
 }
 
 impl Sent {
-    pub(super) fn new(method: &'static str, path: &str) -> Self {
+    pub(crate) fn new(method: &'static str, path: &str) -> Self {
         Self {
             method,
             base: "https://wfm.example:8443",
@@ -73,65 +73,65 @@ impl Sent {
         }
     }
 
-    pub(super) fn get(path: &str) -> Self {
+    pub(crate) fn get(path: &str) -> Self {
         Self::new("GET", path)
     }
 
-    pub(super) fn json(self, body: &Value) -> Self {
+    pub(crate) fn json(self, body: &Value) -> Self {
         self.with("content-type", "application/json")
             .body(body.to_string())
     }
 
-    pub(super) fn body(self, body: impl Into<Bytes>) -> Self {
+    pub(crate) fn body(self, body: impl Into<Bytes>) -> Self {
         let body = body.into();
         Self { body, ..self }
     }
 
     /// Sent to another base URL than `https://wfm.example:8443`; what goes over the wire stays.
-    pub(super) fn to(self, base: &'static str) -> Self {
+    pub(crate) fn to(self, base: &'static str) -> Self {
         Self { base, ..self }
     }
 
-    pub(super) fn method(self, method: &'static str) -> Self {
+    pub(crate) fn method(self, method: &'static str) -> Self {
         Self { method, ..self }
     }
 
-    pub(super) fn path(self, path: &str) -> Self {
+    pub(crate) fn path(self, path: &str) -> Self {
         let path = path.to_owned();
         Self { path, ..self }
     }
 
     /// Replaces a header.
-    pub(super) fn with(self, name: &'static str, value: &str) -> Self {
+    pub(crate) fn with(self, name: &'static str, value: &str) -> Self {
         self.without(name).and(name, value)
     }
 
     /// Adds a line to a header.
-    pub(super) fn and(mut self, name: &'static str, value: &str) -> Self {
+    pub(crate) fn and(mut self, name: &'static str, value: &str) -> Self {
         self.headers.push((name, value.to_owned()));
         self
     }
 
-    pub(super) fn without(mut self, name: &str) -> Self {
+    pub(crate) fn without(mut self, name: &str) -> Self {
         self.headers.retain(|(known, _)| *known != name);
         self
     }
 
-    pub(super) fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         let mut lines = self.headers.iter().filter(|(known, _)| *known == name);
         lines.next().map_or("", |(_, value)| value)
     }
 
-    pub(super) fn signed(self, device: &Device) -> Self {
+    pub(crate) fn signed(self, device: &Device) -> Self {
         self.signed_at(device, Timestamp::now())
     }
 
-    pub(super) fn signed_at(self, device: &Device, created: Timestamp) -> Self {
+    pub(crate) fn signed_at(self, device: &Device, created: Timestamp) -> Self {
         self.signed_by(&Signing::new(&device.key, created))
     }
 
     /// Signed in another way than ours.
-    pub(super) fn signed_as(self, device: &Device, profile: Profile) -> Self {
+    pub(crate) fn signed_as(self, device: &Device, profile: Profile) -> Self {
         self.signed_by(&Signing::new(&device.key, Timestamp::now()).profile(profile))
     }
 
@@ -152,7 +152,22 @@ impl Sent {
         sent
     }
 
-    pub(super) fn into_request(self) -> Request<Full<Bytes>> {
+    /// The bytes of the request.
+    pub(crate) fn to_wire(&self) -> String {
+        let mut text = format!("{} {} HTTP/1.1\r\n", self.method, self.path);
+        for (name, value) in &self.headers {
+            text.extend([name, ": ", value, "\r\n"]);
+        }
+        if !self.body.is_empty() {
+            let length = self.body.len().to_string();
+            text.extend(["content-length: ", &length, "\r\n"]);
+        }
+        text.push_str("\r\n");
+        text.push_str(std::str::from_utf8(&self.body).unwrap());
+        text
+    }
+
+    pub(crate) fn into_request(self) -> Request<Full<Bytes>> {
         let mut request = Request::builder().method(self.method).uri(&self.path);
         for (name, value) in &self.headers {
             request = request.header(*name, value);
@@ -161,8 +176,8 @@ impl Sent {
     }
 }
 
-pub(super) fn in_time(duration: SignedDuration) -> Timestamp {
+pub(crate) fn in_time(duration: SignedDuration) -> Timestamp {
     Timestamp::now() + duration
 }
 
-pub(super) const HOUR: SignedDuration = SignedDuration::from_hours(1);
+pub(crate) const HOUR: SignedDuration = SignedDuration::from_hours(1);

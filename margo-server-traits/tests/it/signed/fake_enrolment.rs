@@ -12,27 +12,27 @@ use margo_types::signature::ClientCertificate;
 use super::device::Device;
 
 #[derive(Debug, Default)]
-pub(super) struct FakeEnrolment(Mutex<State>);
+pub(crate) struct FakeEnrolment(Mutex<State>);
 
 #[derive(Debug, Default)]
-pub(super) struct State {
-    pub(super) certificates: BTreeMap<ClientId, Vec<ClientCertificate>>,
+pub(crate) struct State {
+    pub(crate) certificates: BTreeMap<ClientId, Vec<ClientCertificate>>,
     /// What becomes of whoever asks; without one, that nothing was decided.
-    pub(super) answer: Option<Enrolled>,
+    pub(crate) answer: Option<Enrolled>,
     /// Whether nobody is there to answer.
-    pub(super) is_away: bool,
-    pub(super) root: Option<Certificate>,
+    pub(crate) is_away: bool,
+    pub(crate) root: Option<Certificate>,
     /// Who has asked.
-    pub(super) applicants: Vec<Applicant>,
+    pub(crate) applicants: Vec<Applicant>,
 }
 
 impl FakeEnrolment {
-    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Lets the key of this device sign for a client, beside others that may.
-    pub(super) fn enrol_as(&self, client: &str, device: &Device) {
+    pub(crate) fn enrol_as(&self, client: &str, device: &Device) {
         let client = ClientId::parse(client).unwrap();
         let mut state = self.state();
         let certificates = state.certificates.entry(client).or_default();
