@@ -8,12 +8,20 @@ mod recorded;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use margo_client::api::Dialect;
 use margo_conformance::agent::FakeAgent;
 use margo_conformance::authority::Authority;
 use margo_conformance::interop::Profile;
 use margo_types::deployment::ApplicationDeployment;
 use margo_types::id::{ClientId, TrustDomain};
 use margo_types::read;
+
+/// Each fleet manager, and how our client speaks to it.
+pub(crate) const PAIRS: [(Profile, Dialect); 3] = [
+    (Profile::STRICT, Dialect::COMMON),
+    (Profile::SYMPHONY_2025_12, Dialect::SYMPHONY_2025_12),
+    (Profile::SANDBOX_9421_2026, Dialect::SANDBOX_9421_2026),
+];
 
 /// A key that never changes, and the certificate that an agent enrols with.
 #[derive(Clone, Copy, Debug)]

@@ -21,15 +21,8 @@ use margo_types::signature::SigningKey;
 use margo_types::status::{ComponentStatus, DeploymentState, DeploymentStatus};
 use tempfile::TempDir;
 
-use super::{HOST, Key, P256, RSA, assert_recorded, at, authority, deployment};
+use super::{HOST, Key, P256, PAIRS, RSA, assert_recorded, at, authority, deployment};
 use crate::end_to_end::host;
-
-/// Each fleet manager, and how our client speaks to it.
-const PAIRS: [(Profile, Dialect); 3] = [
-    (Profile::STRICT, Dialect::COMMON),
-    (Profile::SYMPHONY_2025_12, Dialect::SYMPHONY_2025_12),
-    (Profile::SANDBOX_9421_2026, Dialect::SANDBOX_9421_2026),
-];
 
 #[tokio::test]
 async fn every_request_is_what_the_profile_demands() {
