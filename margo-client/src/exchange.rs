@@ -159,13 +159,13 @@ impl Answer {
         for detail in [problem.detail.as_deref().unwrap_or_default(), hint] {
             if !detail.is_empty() {
                 message.push_str(": ");
-                message.extend(detail.chars().map(|c| if c.is_control() { ' ' } else { c }));
+                message.push_str(detail);
             }
         }
         for field in problem.errors.iter().take(MAX_FIELDS) {
             message = format!("{message}; {}: {}", field.field, field.message);
         }
-        Error::new(kind, message).with_response(Some(problem), advice)
+        Error::new(kind, one_line(&message)).with_response(Some(problem), advice)
     }
 
     /// Whether a refusal is not the fleet manager's own. In words alone it may say that it does not take a client.
@@ -209,11 +209,14 @@ pub(crate) fn misbehaved(peer: &str, what: impl std::fmt::Display) -> Error {
 }
 
 fn phrase(problem: &Problem) -> String {
-    format!("{} {}", problem.status, problem.title)
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .take(MAX_TITLE)
-        .collect()
+    let phrase = format!("{} {}", problem.status, problem.title);
+    phrase.chars().take(MAX_TITLE).collect()
+}
+
+/// The text without what would end its line in a log, or steer a terminal: a peer wrote parts of it.
+fn one_line(text: &str) -> String {
+    let printable = |c: char| if c.is_control() { ' ' } else { c };
+    text.chars().map(printable).collect()
 }
 
 /// Servers close idle connections after a minute or so.

@@ -53,7 +53,10 @@ pub fn enqueue(state: &State, status: DeploymentStatus, at: Timestamp) -> Vec<Ch
         .into_iter()
         .chain(outcomes.into_iter().take(surplus));
     let mut changes: Vec<Change> = folded.map(Change::Settle).collect();
-    let number = state.outbox.keys().next_back().map_or(1, |last| last + 1);
+    let number = state.outbox.keys().next_back().map_or(1, |last| {
+        // No device makes as many reports. A file that says so costs one of them, not the agent.
+        last.saturating_add(1)
+    });
     changes.push(Change::Report(number, Report::new(at, status)));
     changes
 }

@@ -27,7 +27,7 @@ use margo_types::status::{DeploymentState, DeploymentStatus};
 use serde::{Deserialize, Serialize};
 
 pub use self::file::FileStore;
-pub(crate) use self::ledger::Ledger;
+pub(crate) use self::ledger::{Draft, Ledger};
 pub use self::memory::MemoryState;
 pub use self::owner::Owner;
 use crate::{Error, ErrorKind};
@@ -97,13 +97,34 @@ impl Accepted {
     }
 }
 
+impl Accepted {
+    /// The deployments that are here or in the manifest before, but not in both with the same revision.
+    pub(crate) fn differences(&self, before: Option<&Self>) -> Vec<Difference> {
+        let no_deployments = BTreeMap::new();
+        let before = before.map_or(&no_deployments, |it| &it.deployments);
+        let gone = before.iter().filter_map(|(id, old)| {
+            let new = self.deployments.get(id);
+            (new != Some(old)).then_some((*id, Some(*old), new.copied()))
+        });
+        let added = self.deployments.iter().filter_map(|(id, new)| {
+            let is_new = !before.contains_key(id);
+            is_new.then_some((*id, None, Some(*new)))
+        });
+        gone.chain(added).collect()
+    }
+}
+
+/// A deployment with its revisions in the manifest before and in the one after.
+pub(crate) type Difference = (DeploymentId, Option<Digest>, Option<Digest>);
+
 /// What is on a device of one deployment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Current {
     /// The revision that was adopted: held, and begun to be applied, whatever came of it (rc3.md section 5.2).
     pub revision: Digest,
-    /// The newest manifest it was adopted from.
+    /// The manifest it was adopted from when this was written. Manifests that were accepted since with the same revision
+    /// are not noted with each deployment; [`State::adopted`] knows them.
     pub adopted: ManifestVersion,
     /// The revision that a provider was last told to apply, and so has to be told to remove; `None` when there was none,
     /// because the device refused it.
@@ -232,6 +253,35 @@ impl State {
                 self.capabilities.remove(&device);
             }
         }
+    }
+
+    /// Only the manifest and the documents.
+    pub(crate) fn of_manifest(&self) -> Self {
+        Self {
+            accepted: self.accepted.clone(),
+            documents: self.documents.clone(),
+            ..Self::default()
+        }
+    }
+
+    /// The newest manifest that a deployment was adopted from (rc3.md section 5.2): the accepted one, as long as that has the
+    /// revision that is held. `None` when nothing was adopted.
+    pub fn adopted(&self, id: DeploymentId) -> Option<ManifestVersion> {
+        let current = self.current.get(&id)?;
+        let accepted = self.accepted.as_ref();
+        let same = accepted.filter(|it| it.deployments.get(&id) == Some(&current.revision));
+        Some(same.map_or(current.adopted, |it| it.version.max(current.adopted)))
+    }
+
+    /// Whether a document of this deployment is needed.
+    pub(crate) fn refers_to(&self, id: DeploymentId, document: &Digest) -> bool {
+        let accepted = self.accepted.as_ref();
+        let desired = accepted.and_then(|it| it.deployments.get(&id));
+        let current = self.current.get(&id);
+        let current = current
+            .into_iter()
+            .flat_map(|it| it.applied.iter().chain([&it.revision]));
+        desired.into_iter().chain(current).any(|it| it == document)
     }
 
     /// The digests of the documents that are needed.

@@ -70,6 +70,8 @@ pub struct Update {
     pub accepted: Accepted,
     /// The documents that are not stored yet.
     pub documents: BTreeMap<Digest, Arc<[u8]>>,
+    /// What is new or changed in the manifest, as it was read.
+    pub deployments: BTreeMap<Digest, Arc<ApplicationDeployment>>,
 }
 
 /// Asks for the manifest and fetches what is missing of it. `None` when the one that is held is current.
@@ -97,7 +99,7 @@ pub async fn poll(
     }
     check(manifest.value(), limits)?;
     let documents = fetch(api, manifest.value(), held, limits).await?;
-    verify(manifest.value(), held, &documents, api.generation(), limits)?;
+    let read = verify(manifest.value(), held, &documents, api.generation(), limits)?;
     let deployments = manifest.value().deployments.iter();
     Ok(Some(Update {
         accepted: Accepted::new(
@@ -109,6 +111,7 @@ pub async fn poll(
                 .collect(),
         ),
         documents,
+        deployments: read,
     }))
 }
 
@@ -312,15 +315,15 @@ fn broken_bundle(error: BundleError) -> Error {
 }
 
 /// Checks that every document is there, can be read, and is the deployment that the manifest says, and that all of them
-/// together are within bounds.
+/// together are within bounds. Gives what was read of them: those that were not accepted before.
 fn verify(
     manifest: &StateManifest,
     held: &State,
     fetched: &Documents,
     generation: SpecVersion,
     limits: &FetchLimits,
-) -> Result<(), Error> {
-    let mut total = 0_usize;
+) -> Result<BTreeMap<Digest, Arc<ApplicationDeployment>>, Error> {
+    let (mut total, mut read) = (0_usize, BTreeMap::new());
     for reference in &manifest.deployments {
         let id = reference.deployment_id;
         let bytes = fetched.get(&reference.digest);
@@ -340,8 +343,9 @@ fn verify(
         if let Some(finding) = report.errors().next() {
             return Err(misbehaved(format!("deployment {id} is invalid: {finding}")));
         }
+        read.insert(reference.digest, Arc::new(document));
     }
-    Ok(())
+    Ok(read)
 }
 
 /// Reads a deployment document as the device's generation has it.

@@ -9,6 +9,7 @@ mod mis;
 mod server_trust;
 
 use margo_types::read;
+use margo_types::svid::check_bundle;
 use margo_types::trust::{Anchor, TrustBundle};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
@@ -24,8 +25,7 @@ pub use self::server_trust::{ServerTrust, SpkiPin};
 /// # Errors
 /// [`ErrorKind::Setup`] when it is neither, or has no anchors that could be used: nobody could be verified (C19).
 pub fn read_bundle(bytes: &[u8]) -> Result<TrustBundle, Error> {
-    let is_pem = bytes.windows(PEM.len()).any(|window| window == PEM);
-    let bundle = if is_pem {
+    let bundle = if is_pem(bytes) {
         let anchors = pem_anchors(bytes)?;
         TrustBundle::of_anchors(&anchors)
             .map_err(|error| setup("an anchor has a key that cannot be published").because(error))?
@@ -37,10 +37,14 @@ pub fn read_bundle(bytes: &[u8]) -> Result<TrustBundle, Error> {
             })?
             .into_value()
     };
-    bundle
-        .anchors()
-        .map_err(|error| setup("the bundle is not acceptable").because(error))?;
+    check_bundle(&bundle).map_err(|error| setup("the bundle is not acceptable").because(error))?;
     Ok(bundle)
+}
+
+/// Text may stand around PEM. A document may name PEM in a text of its own.
+fn is_pem(bytes: &[u8]) -> bool {
+    let is_object = bytes.trim_ascii_start().starts_with(b"{");
+    !is_object && bytes.windows(PEM.len()).any(|window| window == PEM)
 }
 
 /// The certificates in a PEM text; at least one.

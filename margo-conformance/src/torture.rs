@@ -4,7 +4,8 @@
 //! them; the fleet manager is the real service over SQLite; between them is mutual TLS over TCP. What happens to
 //! them is drawn from a seed: desired states change; both sides are killed; lines break and crawl; liars and impostors take
 //! the place of the fleet manager, intruders that of devices; SVIDs and roots are replaced or expire; clocks jump; disks fill
-//! up; engines fail, hang and lose workloads; state files are cut.
+//! up; engines fail, hang and lose workloads; state files are cut; children of gateways come, go and get what another had; the
+//! store of the fleet manager is set back to a backup. Every third device is a gateway.
 //!
 //! # What must hold
 //!
@@ -13,8 +14,8 @@
 //! - a device accepts only manifests that its fleet manager published for it, under strictly rising versions;
 //! - a provider is told only about deployments that were published for that client;
 //! - the fleet manager gets the reports on a deployment in the order in which they were made, and refuses none;
-//! - every lie is refused and counted, with a reason; an impostor gets no request; an intruder gets no answer but a
-//!   refusal;
+//! - every lie is refused, counted and logged with its reason; an impostor gets no request; an intruder gets no answer but a
+//!   refusal, and that is logged with its reason;
 //! - nothing panics, no task outlives its process, memory is bounded.
 //!
 //! At quiet points the faults stop. Then every device must come to run exactly what it should, and the fleet manager must
@@ -31,6 +32,7 @@ mod device;
 mod intruder;
 mod kills;
 mod liar;
+mod log;
 mod manager;
 mod power;
 mod process;
@@ -46,10 +48,11 @@ mod world;
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use self::action::Action;
+use self::log::Log;
 use self::random::Random;
 use self::world::World;
 use crate::server::lock;
@@ -139,6 +142,13 @@ impl Counts {
         self.0.get(what).copied().unwrap_or_default()
     }
 
+    /// Has these show, also where they never happen.
+    fn expect(&mut self, what: &str, cases: &[&str]) {
+        for case in cases {
+            self.0.entry(format!("{what} {case}")).or_default();
+        }
+    }
+
     fn add(&mut self, what: &str) {
         *self.0.entry(what.to_owned()).or_default() += 1;
     }
@@ -154,8 +164,8 @@ impl fmt::Display for Counts {
 
 /// Draws actions for as long as the options say, and judges what comes of them.
 ///
-/// Needs a runtime of several threads.
-pub async fn torture(options: &Options) -> Outcome {
+/// Runs on threads of its own, whose log it hears; so do the others.
+pub fn torture(options: &Options) -> Outcome {
     judged(options, async |world| {
         let mut random = Random::new(options.seed);
         let begun = Instant::now();
@@ -176,7 +186,6 @@ pub async fn torture(options: &Options) -> Outcome {
         }
         world.settle().await
     })
-    .await
 }
 
 /// Kills `kills` agents and then `kills` fleet managers, each at a numbered step, and judges what is left.
@@ -184,20 +193,22 @@ pub async fn torture(options: &Options) -> Outcome {
 /// The kills are within the process: at the step nothing has any effect any more, and everything in memory is dropped. So
 /// every step is hit, thousands of times in minutes; but what the operating system had of a write is always complete.
 /// [`sigkill`] kills processes wherever they are.
-pub async fn kill_points(options: &Options, kills: u64) -> Outcome {
+pub fn kill_points(options: &Options, kills: u64) -> Outcome {
     judged(options, async |world| {
         kills::agents(world, options, kills).await?;
         kills::managers(world, options, kills).await
     })
-    .await
 }
 
 /// Kills `kills` processes of agents and as many of the fleet manager by SIGKILL, at moments drawn from the seed, and judges
 /// what is left.
 ///
 /// `program` is started again and again with the arguments of a [`Role`], which it must [`play`].
-pub async fn sigkill(options: &Options, program: &std::path::Path, kills: u64) -> Outcome {
-    process::sigkill(options, program, kills).await
+pub fn sigkill(options: &Options, program: &std::path::Path, kills: u64) -> Outcome {
+    match Arc::new(Log::default()).runtime() {
+        Ok((runtime, _guard)) => runtime.block_on(process::sigkill(options, program, kills)),
+        Err(error) => not_begun(&error),
+    }
 }
 
 /// Has panics of the whole process count as violations, from now on.
@@ -209,38 +220,52 @@ pub fn watch_panics() {
     }));
 }
 
-async fn judged(
-    options: &Options,
-    work: impl AsyncFnOnce(&mut World) -> Result<(), Failure>,
-) -> Outcome {
-    let mut world = match World::new(options).await {
-        Ok(world) => world,
-        Err(error) => {
-            return Outcome {
-                counts: Counts::default(),
-                violations: vec![format!("the fleet does not start: {error}")],
-                trace: Vec::new(),
-            };
-        }
+fn judged(options: &Options, work: impl AsyncFnOnce(&mut World) -> Result<(), Failure>) -> Outcome {
+    let log = Arc::new(Log::default());
+    let (runtime, _guard) = match log.runtime() {
+        Ok(runtime) => runtime,
+        Err(error) => return not_begun(&error),
     };
-    let worked = work(&mut world).await;
-    if let Err(error) = worked {
-        world
-            .witness
-            .violation(format_args!("it failed: {}", in_full(&*error)));
-    }
-    is_over(&world, options);
-    let (violations, trace) = world.witness.testimony();
+    runtime.block_on(async {
+        let mut world = match World::new(options, log).await {
+            Ok(world) => world,
+            Err(error) => return not_begun(&*error),
+        };
+        let worked = work(&mut world).await;
+        if let Err(error) = worked {
+            world
+                .witness
+                .violation(format_args!("it failed: {}", in_full(&*error)));
+        }
+        is_over(&world, options);
+        let (violations, trace) = world.witness.testimony();
+        let mut counts = std::mem::take(&mut world.counts);
+        for (reason, count) in world.log.all_refusals() {
+            let what = format!("refusals logged by fleet managers: {reason:?}");
+            counts.0.insert(what, count);
+        }
+        let what = "security events logged by agents".to_owned();
+        counts.0.insert(what, world.log.security_events());
+        Outcome {
+            counts,
+            violations,
+            trace,
+        }
+    })
+}
+
+fn not_begun(why: &(dyn Error + 'static)) -> Outcome {
     Outcome {
-        counts: world.counts,
-        violations,
-        trace,
+        counts: Counts::default(),
+        violations: vec![format!("the fleet does not start: {}", in_full(why))],
+        trace: Vec::new(),
     }
 }
 
 /// Looks at the invariants; whether one of them does not hold.
 fn is_over(world: &World, options: &Options) -> bool {
-    for panic in lock(&PANICS).drain(..) {
+    let logged = world.log.take_panics();
+    for panic in lock(&PANICS).drain(..).chain(logged) {
         world.witness.violation(format_args!("a panic: {panic}"));
     }
     if let Some(memory) = resident_memory().filter(|memory| *memory > options.memory) {
@@ -249,9 +274,17 @@ fn is_over(world: &World, options: &Options) -> bool {
             options.memory
         ));
     }
+    let (shown, logged) = (world.security_events_shown(), world.log.security_events());
+    if logged < shown {
+        world.witness.violation(format_args!(
+            "agents show {shown} security events, and have logged {logged}"
+        ));
+    }
     for device in &world.devices {
         if let Some(snapshot) = device.snapshot()
             && let Some(refused) = snapshot.last_refused_report
+            // After a backup was restored there are reports on what it does not know.
+            && (world.restored_at.is_none() || !refused.contains(UNKNOWN))
         {
             world.witness.violation(format_args!(
                 "a report of {} was refused for good: {refused}",
@@ -283,3 +316,5 @@ fn resident_memory() -> Option<u64> {
 
 static PANICS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 const STEPS_BETWEEN_REST: u64 = 150;
+/// What the fleet manager says of a report on what it never assigned to the client.
+const UNKNOWN: &str = "no deployment of this client";

@@ -16,6 +16,7 @@
 mod fault;
 mod record;
 
+use std::collections::VecDeque;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -48,7 +49,7 @@ pub struct SimulatedProvider {
 struct State {
     workloads: Workloads,
     script: Script,
-    calls: Vec<Call>,
+    calls: VecDeque<Call>,
 }
 
 /// A call that a provider got.
@@ -103,9 +104,9 @@ impl SimulatedProvider {
         self.released.send_modify(|count| *count += 1);
     }
 
-    /// The calls so far, in the order of their arrival.
+    /// The calls so far, in the order of their arrival; the last 16,384 of them.
     pub fn calls(&self) -> Vec<Call> {
-        self.state().calls.clone()
+        self.state().calls.iter().cloned().collect()
     }
 
     /// Makes an installed component fail, as if its workload had ended by itself.
@@ -242,7 +243,11 @@ impl SimulatedProvider {
     }
 
     fn called(&self, call: Call) {
-        self.state().calls.push(call);
+        let calls = &mut self.state().calls;
+        if calls.len() == MOST_CALLS {
+            calls.pop_front();
+        }
+        calls.push_back(call);
     }
 }
 
@@ -318,6 +323,9 @@ impl Provider for SimulatedProvider {
         Ok(self.state().workloads.ids())
     }
 }
+
+/// A device looks at its workloads every minute, for years.
+const MOST_CALLS: usize = 16_384;
 
 fn timed_out(name: &ComponentName, limit: &margo_types::scalar::Timeout) -> ProviderError {
     let message = format!("it was not complete within {limit}");

@@ -18,7 +18,7 @@ mod tls;
 
 pub use self::certificate::ChainPart;
 pub use self::error::SvidError;
-pub use self::identity::{Identity, IdentityError};
+pub use self::identity::{Identity, IdentityError, check_bundle};
 pub use self::key_pair::{InvalidSvid, Svid};
 pub use self::peer::{PeerSvid, verify};
 pub use self::tls::{Refusal, ServerHandshake};

@@ -22,6 +22,12 @@ pub(crate) struct CapabilitiesFile {
 }
 
 impl CapabilitiesFile {
+    /// Whether the file still has what this digest is of. Cheap.
+    pub(crate) fn is_still(config: &Config, digest: Digest) -> bool {
+        let bytes = fs::read(config.path(&config.device.capabilities));
+        bytes.is_ok_and(|bytes| Digest::of(&bytes) == digest)
+    }
+
     /// Reads and checks the file that the configuration names.
     pub(crate) fn read(config: &Config) -> Result<Self, Failure> {
         let path = config.path(&config.device.capabilities);

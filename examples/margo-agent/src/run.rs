@@ -134,8 +134,11 @@ async fn watch_capabilities(config: &Config, agent: AgentHandle, mut reported: D
     let mut last_fault = None;
     loop {
         tokio::time::sleep(BETWEEN_LOOKS).await;
+        if CapabilitiesFile::is_still(config, reported) {
+            last_fault = None;
+            continue;
+        }
         let taken = match CapabilitiesFile::read(config) {
-            Ok(file) if file.digest == reported => Ok(()),
             Ok(file) => agent
                 .set_capabilities(file.capabilities)
                 .map(|()| {

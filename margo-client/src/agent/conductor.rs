@@ -1,4 +1,7 @@
 //! Brings the devices to what is stored: plans after every event, runs the steps side by side, and looks for drift.
+//!
+//! Every event concerns some deployments, and only these are planned anew: with a thousand of them, a change of one costs
+//! what it costs with ten.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -11,21 +14,26 @@ use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::shared::{Shared, Wanted};
+use super::shared::Shared;
 use super::snapshot::DeploymentView;
 use super::worker::{Outcome, Seen, Worker};
+use crate::gateway::Refusal;
 use crate::jitter::{random, share_of};
 use crate::reconcile::{Desired, Health, Step, plan};
 use crate::state::{Current, Phase, State};
 
 pub(super) struct Conductor {
     shared: Arc<Shared>,
+    /// For steps.
     permits: Arc<Semaphore>,
+    /// For looking at what is installed: no step waits for that.
+    looks: Arc<Semaphore>,
     jobs: JoinSet<Outcome>,
     running: BTreeMap<DeploymentId, Running>,
     tasks: HashMap<Id, DeploymentId>,
     notes: BTreeMap<DeploymentId, Notes>,
-    postponed: bool,
+    /// When which deployment has to be looked at again without an event.
+    agenda: BTreeSet<(Instant, DeploymentId)>,
     converged: Option<oneshot::Sender<()>>,
 }
 
@@ -57,49 +65,54 @@ struct Notes {
     look_at: Option<Instant>,
     last_error: Option<StatusError>,
     postponed: Option<String>,
+    /// When the veto that postponed it is asked again.
+    ask_at: Option<Instant>,
+    /// Its entry in the agenda.
+    wake_at: Option<Instant>,
 }
 
 impl Conductor {
     pub(super) fn new(shared: Arc<Shared>, converged: oneshot::Sender<()>) -> Self {
+        let concurrency = shared.options.concurrency.max(1);
         Self {
-            permits: Arc::new(Semaphore::new(shared.options.concurrency.max(1))),
+            permits: Arc::new(Semaphore::new(concurrency)),
+            looks: Arc::new(Semaphore::new(concurrency)),
             shared,
             jobs: JoinSet::new(),
             running: BTreeMap::new(),
             tasks: HashMap::new(),
             notes: BTreeMap::new(),
-            postponed: false,
+            agenda: BTreeSet::new(),
             converged: Some(converged),
         }
     }
 
     /// Runs until told to stop; what is running then may end within the grace period.
     pub(super) async fn run(mut self, mut stop: watch::Receiver<bool>) {
-        'events: loop {
-            let begun = Instant::now();
-            self.reconcile();
-            // Planning looks at every deployment. With thousands of them, what happens within a short time is dealt with
-            // together, so that it does not take all of the processor.
-            let rest = Instant::now() + begun.elapsed() * REST;
-            let wake = self.wake();
+        let mut concerned = self.everything();
+        loop {
+            self.reconcile(&concerned);
+            concerned.clear();
+            let wake = self.agenda.first().map(|(time, _)| *time);
+            let wake = wake.unwrap_or_else(|| Instant::now() + LONGEST_REST);
             tokio::select! {
                 biased;
                 _ = stop.wait_for(|stop| *stop) => break,
-                Some(ended) = self.jobs.join_next_with_id() => self.ended(ended),
-                () = self.shared.changed.notified() => {}
+                Some(ended) = self.jobs.join_next_with_id() => concerned.extend(self.ended(ended)),
+                () = self.shared.changed.notified() => concerned = self.everything(),
+                () = self.shared.ledger.stirred.notified() => {}
                 () = sleep_until(wake) => {}
             }
-            loop {
-                tokio::select! {
-                    biased;
-                    _ = stop.wait_for(|stop| *stop) => break 'events,
-                    Some(ended) = self.jobs.join_next_with_id() => self.ended(ended),
-                    () = sleep_until(rest) => break,
-                }
+            // What has happened by now is dealt with together.
+            while let Some(ended) = self.jobs.try_join_next_with_id() {
+                concerned.extend(self.ended(ended));
             }
+            concerned.extend(self.shared.ledger.take_concerned());
+            self.take_due(&mut concerned);
         }
         // Steps that wait for their turn do not begin any more.
         self.permits.close();
+        self.looks.close();
         let grace = self.shared.options.grace;
         let all = async { while self.jobs.join_next().await.is_some() {} };
         if timeout(grace, all).await.is_err() {
@@ -110,42 +123,66 @@ impl Conductor {
         }
     }
 
-    fn reconcile(&mut self) {
-        let (wanted, current) = self.shared.wanted();
-        let ids: BTreeSet<DeploymentId> = wanted.keys().chain(current.keys()).copied().collect();
-        self.notes.retain(|id, _| ids.contains(id));
-        for (id, (desired, _)) in &wanted {
-            let notes = self.notes.entry(*id).or_default();
-            if notes.revision != Some(desired.revision) {
-                *notes = Notes {
-                    revision: Some(desired.revision),
-                    ..Notes::default()
-                };
+    /// Everything that should be, is, or was.
+    fn everything(&self) -> BTreeSet<DeploymentId> {
+        let mut all = self.shared.all();
+        all.extend(self.notes.keys());
+        all
+    }
+
+    /// Takes the deployments from the agenda whose time has come.
+    fn take_due(&mut self, concerned: &mut BTreeSet<DeploymentId>) {
+        let now = Instant::now();
+        while let Some((time, id)) = self.agenda.first().copied()
+            && time <= now
+        {
+            self.agenda.pop_first();
+            if let Some(notes) = self.notes.get_mut(&id) {
+                notes.wake_at = None;
             }
+            concerned.insert(id);
         }
-        let desired: BTreeMap<DeploymentId, Desired> = wanted
-            .iter()
-            .map(|(id, (desired, _))| (*id, desired.clone()))
-            .collect();
-        let health = self
-            .notes
-            .iter()
-            .map(|(id, notes)| (*id, notes.health))
-            .collect();
+    }
+
+    /// Plans for these deployments, and begins what is to be done.
+    fn reconcile(&mut self, concerned: &BTreeSet<DeploymentId>) {
+        let devices = self.shared.devices();
+        let (mut desired, mut current) = (BTreeMap::new(), BTreeMap::new());
+        let (mut health, mut refusals) = (BTreeMap::new(), BTreeMap::new());
+        for id in concerned {
+            let (wanted, there) = self.shared.outlook(&devices, *id);
+            if wanted.is_none() && there.is_none() {
+                self.forget(id);
+                continue;
+            }
+            let notes = self.notes.entry(*id).or_default();
+            notes.postponed = None;
+            notes.ask_at = None;
+            if let Some((wanted, placement)) = wanted {
+                notes.turn_to(wanted.revision);
+                desired.insert(*id, wanted);
+                refusals.extend(placement.err().map(|refusal| (*id, refusal)));
+            }
+            health.insert(*id, notes.health);
+            current.extend(there.map(|there| (*id, there)));
+        }
         let plan = plan(&desired, &current, &health, |step| self.ask(step));
 
-        for notes in self.notes.values_mut() {
-            notes.postponed = None;
-        }
-        self.postponed = !plan.postponed.is_empty();
         for (step, reason) in plan.postponed {
-            self.notes.entry(step.deployment).or_default().postponed = Some(reason);
+            let notes = self.notes.entry(step.deployment).or_default();
+            notes.postponed = Some(reason);
+            notes.ask_at = Some(Instant::now() + self.shared.options.veto_every);
         }
         for step in plan.steps {
-            self.begin(step, &wanted);
+            let refusal = refusals.remove(&step.deployment);
+            self.begin(step, refusal);
         }
         self.look_for_drift(&current);
-        self.publish(&wanted, &current);
+        for id in concerned {
+            self.plan_wake(*id);
+        }
+        self.publish(concerned, &desired, &current);
+        self.shared.forget_documents();
         if self.running.is_empty()
             && let Some(converged) = self.converged.take()
         {
@@ -153,6 +190,30 @@ impl Conductor {
                 .snapshot
                 .send_modify(|snapshot| snapshot.converged = true);
             let _ = converged.send(());
+        }
+    }
+
+    /// Nothing of it is desired or there any more, or what is desired of it cannot be read.
+    fn forget(&mut self, id: &DeploymentId) {
+        let notes = self.notes.remove(id);
+        if let Some(time) = notes.and_then(|notes| notes.wake_at) {
+            self.agenda.remove(&(time, *id));
+        }
+    }
+
+    /// Puts a deployment into the agenda for the next time that something has to be done without an event.
+    fn plan_wake(&mut self, id: DeploymentId) {
+        let is_running = self.running.contains_key(&id);
+        let Some(notes) = self.notes.get_mut(&id) else {
+            return;
+        };
+        let next = if is_running { None } else { notes.next() };
+        if next != notes.wake_at {
+            if let Some(before) = notes.wake_at {
+                self.agenda.remove(&(before, id));
+            }
+            self.agenda.extend(next.map(|time| (time, id)));
+            notes.wake_at = next;
         }
     }
 
@@ -180,7 +241,7 @@ impl Conductor {
         failed.is_some_and(|(other, _, until)| other.is_same_work(step) && *until > Instant::now())
     }
 
-    fn begin(&mut self, step: Step, wanted: &Wanted) {
+    fn begin(&mut self, step: Step, refusal: Option<Refusal>) {
         if self.is_running(&step) {
             return;
         }
@@ -201,11 +262,8 @@ impl Conductor {
         let failed = notes.failed.as_ref();
         let again =
             failed.is_some_and(|(other, failures, _)| *failures > 0 && other.is_same_work(&step));
-        let refusal = wanted
-            .get(&id)
-            .and_then(|(_, placement)| placement.clone().err());
         tracing::info!(deployment = %id, action = ?step.action, "beginning");
-        let worker = self.worker(id, again);
+        let worker = self.worker(&self.permits, id, again);
         self.spawn(id, Job::Step(step.clone()), worker.step(step, refusal));
     }
 
@@ -221,15 +279,15 @@ impl Conductor {
                 continue;
             }
             let patient = notes.unsettled < UNSETTLED;
-            let worker = self.worker(*id, false);
+            let worker = self.worker(&self.looks, *id, false);
             self.spawn(*id, Job::Look, worker.observe(patient));
         }
     }
 
-    fn worker(&self, id: DeploymentId, again: bool) -> Worker {
+    fn worker(&self, permits: &Arc<Semaphore>, id: DeploymentId, again: bool) -> Worker {
         Worker {
             shared: Arc::clone(&self.shared),
-            permits: Arc::clone(&self.permits),
+            permits: Arc::clone(permits),
             id,
             again,
         }
@@ -246,7 +304,8 @@ impl Conductor {
         self.running.insert(id, Running { job, abort });
     }
 
-    fn ended(&mut self, ended: Result<(Id, Outcome), JoinError>) {
+    /// Notes how a job ended, and says of which deployment it was.
+    fn ended(&mut self, ended: Result<(Id, Outcome), JoinError>) -> Option<DeploymentId> {
         let (task, outcome) = match ended {
             Ok((task, outcome)) => (task, outcome),
             Err(error) if error.is_panic() => {
@@ -259,16 +318,12 @@ impl Conductor {
             }
             Err(error) => (error.id(), Outcome::Dropped),
         };
-        let Some(id) = self.tasks.remove(&task) else {
-            return;
-        };
-        let Some(running) = self.running.remove(&id) else {
-            return;
-        };
+        let id = self.tasks.remove(&task)?;
+        let running = self.running.remove(&id)?;
         let step = match running.job {
             Job::Step(step) => Some(step),
             Job::Look => None,
-            Job::Superseded => return,
+            Job::Superseded => return Some(id),
         };
         let options = self.shared.options.clone();
         let now = Instant::now();
@@ -308,69 +363,95 @@ impl Conductor {
             Outcome::Seen(seen) => notes.saw(seen, now, &options),
         }
         self.shared.note_state(&written);
+        Some(id)
     }
 
-    /// When something has to be done without an event.
-    fn wake(&self) -> Instant {
-        let now = Instant::now();
-        let options = &self.shared.options;
-        let notes = self
-            .notes
-            .iter()
-            .filter(|(id, _)| !self.running.contains_key(id));
-        let times = notes.flat_map(|(_, notes)| {
-            let retry = notes.failed.as_ref().map(|(_, _, until)| *until);
-            [retry, notes.look_at]
-        });
-        let veto = self.postponed.then(|| now + options.veto_every);
-        let times = times.chain([veto]).flatten().filter(|time| *time > now);
-        times.min().unwrap_or(now + Duration::from_hours(1))
-    }
-
-    fn publish(&self, wanted: &Wanted, current: &BTreeMap<DeploymentId, Current>) {
-        let (last, manifest) = self.shared.ledger.read(|state| {
-            let manifest = state.accepted.as_ref().map(|it| it.version);
-            (state.last.clone(), manifest)
-        });
-        let ids: BTreeSet<&DeploymentId> = wanted.keys().chain(current.keys()).collect();
-        let view = |id: &&DeploymentId| {
-            let (desired, current) = (wanted.get(id), current.get(id));
-            let notes = self.notes.get(id);
-            let revision = desired.map(|(desired, _)| desired.revision);
-            let known = revision.or(current.map(|it| it.revision))?;
-            let status = last.get(id);
-            let failed = notes.and_then(|notes| notes.failed.as_ref());
-            let there = current.and_then(|it| it.host.clone());
-            Some(DeploymentView {
-                name: self.shared.document(&known)?.metadata.name.clone(),
-                device: there.or_else(|| desired.and_then(|(desired, _)| desired.host.clone())),
-                state: status.map_or(DeploymentState::Pending, |it| it.status.state.clone()),
-                revision,
-                applied: current.and_then(|it| it.applied),
-                adopted: current.map(|it| it.adopted),
-                last_error: notes
-                    .and_then(|notes| notes.last_error.clone())
-                    .or_else(|| status.and_then(|it| it.status.error.clone())),
-                postponed: notes.and_then(|notes| notes.postponed.clone()),
-                failures: failed.map_or(0, |(_, failures, _)| *failures),
-            })
-        };
-        let views = ids.iter().filter_map(|id| Some((**id, view(id)?)));
-        let views: BTreeMap<DeploymentId, DeploymentView> = views.collect();
+    /// Shows how these deployments fare.
+    fn publish(
+        &self,
+        concerned: &BTreeSet<DeploymentId>,
+        desired: &BTreeMap<DeploymentId, Desired>,
+        current: &BTreeMap<DeploymentId, Current>,
+    ) {
+        let view = |id: &DeploymentId| self.view(*id, desired.get(id), current.get(id));
+        let views: Vec<_> = concerned.iter().map(|id| (*id, view(id))).collect();
         self.shared.snapshot.send_if_modified(|snapshot| {
-            let outbox = self.shared.ledger.read(|state| state.outbox.len());
-            let same = snapshot.deployments == views
-                && snapshot.manifest == manifest
-                && snapshot.outbox == outbox;
-            snapshot.deployments = views;
-            snapshot.manifest = manifest;
-            snapshot.outbox = outbox;
-            !same
+            self.shared.ledger.read(|state| {
+                let mut is_news = false;
+                let manifest = state.accepted.as_ref().map(|it| it.version);
+                if std::mem::replace(&mut snapshot.manifest, manifest) != manifest {
+                    is_news = true;
+                    // What is the same in the new manifest was adopted from that one, too.
+                    for (id, view) in &mut snapshot.deployments {
+                        view.adopted = state.adopted(*id);
+                    }
+                }
+                for (id, view) in views {
+                    is_news |= snapshot.deployments.get(&id) != view.as_ref();
+                    match view {
+                        Some(view) => snapshot.deployments.insert(id, view),
+                        None => snapshot.deployments.remove(&id),
+                    };
+                }
+                let outbox = state.outbox.len();
+                is_news |= std::mem::replace(&mut snapshot.outbox, outbox) != outbox;
+                is_news
+            })
         });
+    }
+
+    fn view(
+        &self,
+        id: DeploymentId,
+        desired: Option<&Desired>,
+        current: Option<&Current>,
+    ) -> Option<DeploymentView> {
+        let notes = self.notes.get(&id);
+        let revision = desired.map(|desired| desired.revision);
+        let known = revision.or(current.map(|it| it.revision))?;
+        let name = self.shared.document(&known)?.metadata.name.clone();
+        let (adopted, status) = self
+            .shared
+            .ledger
+            .read(|state| (state.adopted(id), state.last.get(&id).cloned()));
+        let status = status.map(|it| it.status);
+        let failed = notes.and_then(|notes| notes.failed.as_ref());
+        let there = current.and_then(|it| it.host.clone());
+        Some(DeploymentView {
+            name,
+            device: there.or_else(|| desired.and_then(|desired| desired.host.clone())),
+            revision,
+            applied: current.and_then(|it| it.applied),
+            adopted,
+            last_error: notes
+                .and_then(|notes| notes.last_error.clone())
+                .or_else(|| status.as_ref().and_then(|it| it.error.clone())),
+            state: status.map_or(DeploymentState::Pending, |it| it.state),
+            postponed: notes.and_then(|notes| notes.postponed.clone()),
+            failures: failed.map_or(0, |(_, failures, _)| *failures),
+        })
     }
 }
 
 impl Notes {
+    /// Forgets what concerns another revision.
+    fn turn_to(&mut self, revision: Digest) {
+        if self.revision != Some(revision) {
+            *self = Self {
+                revision: Some(revision),
+                wake_at: self.wake_at,
+                ..Self::default()
+            };
+        }
+    }
+
+    /// The next time that something has to be done without an event.
+    fn next(&self) -> Option<Instant> {
+        let retry = self.failed.as_ref().map(|(_, _, until)| *until);
+        let times = [retry, self.look_at, self.ask_at].into_iter().flatten();
+        times.filter(|time| *time > Instant::now()).min()
+    }
+
     fn fail(&mut self, step: Step, now: Instant, waits: &Waits) {
         let before = self.failed.as_ref();
         let before = before.filter(|(other, ..)| other.is_same_work(&step));
@@ -445,7 +526,7 @@ impl Waits {
 
 /// How many observations in a row may find a deployment on its way before that counts as drift.
 const UNSETTLED: u32 = 3;
-/// How many times as long as planning took events are collected before the next plan.
-const REST: u32 = 4;
+/// How long to wait for an event when nothing is due.
+const LONGEST_REST: Duration = Duration::from_hours(1);
 /// For how many observation intervals a repaired deployment must stay up before its repairs are forgotten.
 const STABLE: u32 = 10;

@@ -79,24 +79,42 @@ impl Courier {
         let shared = Arc::clone(&self.shared);
         loop {
             let due = shared.ledger.read(outbox::due);
-            let mut sent = false;
+            let (mut settled, mut forgotten) = (Vec::new(), false);
             let mut wake: Option<Timestamp> = None;
+            let mut paused = None;
             for (number, report) in due {
                 let now = shared.now();
-                if let Some(time) = self.paused_until(now) {
-                    return Some(time);
+                paused = self.paused_until(now);
+                if paused.is_some() {
+                    break;
+                }
+                // Meanwhile it may have given way to a newer one.
+                if !shared
+                    .ledger
+                    .read(|state| state.outbox.contains_key(&number))
+                {
+                    continue;
                 }
                 let id = report.status.deployment_id;
                 if self.kept_until(id, now).is_none() {
                     let outcome = shared.api.report_status(&report.status).await;
-                    sent |= self.settle(number, &report, outcome).await;
+                    if self.settle(&report, outcome) {
+                        settled.push(number);
+                    }
+                    if settled.len() >= TOGETHER {
+                        forgotten |= self.forget(std::mem::take(&mut settled)).await;
+                    }
                 }
                 // One that is kept comes again by itself, not only when something else happens.
                 if let Some(time) = self.kept_until(id, shared.now()) {
                     wake = Some(wake.map_or(time, |wake| wake.min(time)));
                 }
             }
-            if !sent {
+            forgotten |= self.forget(settled).await;
+            if paused.is_some() {
+                return paused;
+            }
+            if !forgotten {
                 return self.paused_until(shared.now()).or(wake);
             }
         }
@@ -124,8 +142,8 @@ impl Courier {
         waits.chain(quiet).max().filter(|time| *time > now)
     }
 
-    /// What becomes of a report; whether it left the outbox.
-    async fn settle(&mut self, number: u64, report: &Report, outcome: Result<(), Error>) -> bool {
+    /// What becomes of a report; whether it leaves the outbox.
+    fn settle(&mut self, report: &Report, outcome: Result<(), Error>) -> bool {
         let shared = Arc::clone(&self.shared);
         let (id, now) = (report.status.deployment_id, shared.now());
         let state = report.status.status.state.clone();
@@ -137,7 +155,7 @@ impl Courier {
             self.kept.remove(&id);
             let late = now.duration_since(report.at);
             tracing::debug!(deployment = %id, %state, at = %report.at, ?late, "reported");
-            return self.forget(number).await;
+            return true;
         };
         if shared.schedule.is_quiet(now) {
             return false;
@@ -152,7 +170,7 @@ impl Courier {
                 });
                 self.attempts.remove(&id);
                 self.kept.remove(&id);
-                self.forget(number).await
+                true
             }
             Verdict::Keep => {
                 tracing::warn!(deployment = %id, %state, error = text, "a report was not taken; trying again later");
@@ -183,11 +201,19 @@ impl Courier {
         }
     }
 
-    async fn forget(&self, number: u64) -> bool {
+    /// Takes reports out of the outbox; whether there were any, and it was written.
+    async fn forget(&self, numbers: Vec<u64>) -> bool {
+        if numbers.is_empty() {
+            return false;
+        }
         let shared = &self.shared;
         let settled = shared
             .ledger
-            .change(move |draft| draft.make(Change::Settle(number)))
+            .change(move |draft| {
+                for number in numbers {
+                    draft.make(Change::Settle(number));
+                }
+            })
             .await;
         shared.note_state(&settled);
         shared.snapshot.send_if_modified(|snapshot| {
@@ -195,7 +221,7 @@ impl Courier {
             std::mem::replace(&mut snapshot.outbox, left) != left
         });
         if settled.is_err() {
-            // It will be sent again; a second time does no harm, but not without end at once.
+            // They will be sent again; a second time does no harm, but not without end at once.
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
         settled.is_ok()
@@ -205,6 +231,9 @@ impl Courier {
 fn later(now: Timestamp, wait: Duration) -> Option<Timestamp> {
     now.checked_add(wait).ok()
 }
+
+/// How many reports leave the outbox in one write. As many at most are sent a second time after a power cut.
+const TOGETHER: usize = 32;
 
 /// Tells the fleet manager that these devices are gone, children before their gateway.
 pub(super) async fn take_back(shared: &Shared, api: &dyn FleetApi) -> Result<(), Error> {

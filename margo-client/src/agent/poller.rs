@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use margo_types::Digest;
@@ -11,7 +12,7 @@ use tokio::sync::{oneshot, watch};
 use super::clock::sleep_until;
 use super::shared::Shared;
 use super::snapshot::Contact;
-use crate::jitter::random;
+use crate::jitter::{later, random};
 use crate::retry::{Attempts, NextAttempt};
 use crate::state::{Change, State};
 use crate::{Error, ErrorKind, sync};
@@ -27,8 +28,15 @@ pub(super) struct Poller {
     not_before: Option<Timestamp>,
     /// The capabilities that the fleet manager was told, or refused, since the start.
     told: BTreeMap<DeviceId, Digest>,
-    /// Why the fleet manager does not take what it was told of a device.
-    refused: BTreeMap<DeviceId, String>,
+    /// What the fleet manager does not take of what it was told of a device.
+    refused: BTreeMap<DeviceId, Refused>,
+}
+
+/// Something that the fleet manager refused for good.
+struct Refused {
+    why: String,
+    /// When it is told again: the fleet manager may be another by then.
+    again: Timestamp,
 }
 
 impl Poller {
@@ -161,14 +169,13 @@ impl Poller {
         self.introduce().await?;
         self.shared.introduced.send_replace(true);
         let shared = &self.shared;
-        let held = shared.ledger.read(State::clone);
+        let held = shared.ledger.read(State::of_manifest);
         if let Some(update) = sync::poll(&*shared.api, &held, &shared.options.limits).await? {
             let version = update.accepted.version;
             let accepted = shared.accept(update).await;
             shared.note_state(&accepted);
             accepted?;
             tracing::info!(%version, "accepted a manifest");
-            shared.changed.notify_one();
         }
         Ok(())
     }
@@ -179,7 +186,7 @@ impl Poller {
     /// What the fleet manager refuses for good is said, and does not stop the polls.
     async fn introduce(&mut self) -> Result<(), Error> {
         let outcome = self.tell().await;
-        let refused: Vec<&str> = self.refused.values().map(String::as_str).collect();
+        let refused: Vec<&str> = self.refused.values().map(|it| it.why.as_str()).collect();
         let refused = (!refused.is_empty()).then(|| refused.join("; "));
         self.shared.snapshot.send_if_modified(|snapshot| {
             let changed = snapshot.capabilities_error != refused;
@@ -201,7 +208,7 @@ impl Poller {
         gone.sort_by_key(|id| std::cmp::Reverse(id.segments().count()));
         for device in gone {
             self.told.remove(&device);
-            if self.refused.contains_key(&device) {
+            if self.is_refused(&device) {
                 continue;
             }
             match shared.api.remove_device(&device).await {
@@ -213,6 +220,7 @@ impl Poller {
                 Err(error) => return Err(error),
             }
             tracing::info!(%device, "took the device back");
+            self.refused.remove(&device);
             remember(&shared, Change::Unreported(device)).await?;
         }
         let gateway = shared.devices().root.id().clone();
@@ -220,7 +228,8 @@ impl Poller {
         for capabilities in reports {
             let device = capabilities.properties.id.clone();
             let digest = digest_of(&capabilities)?;
-            if self.told.get(&device) == Some(&digest) {
+            let is_due = self.refused.contains_key(&device) && !self.is_refused(&device);
+            if self.told.get(&device) == Some(&digest) && !is_due {
                 continue;
             }
             match shared.api.report_capabilities(&capabilities).await {
@@ -231,7 +240,7 @@ impl Poller {
                     remember(&shared, Change::Reported(device, digest)).await?;
                 }
                 Err(error) if is_about_content(&error) => {
-                    // Said once, and again when they change.
+                    // Told again when they change, or after a long time.
                     self.told.insert(device.clone(), digest);
                     self.refuse(device, "the capabilities", &error);
                 }
@@ -249,15 +258,24 @@ impl Poller {
         Ok(())
     }
 
+    /// Whether the fleet manager refused something of a device a short time ago.
+    fn is_refused(&self, device: &DeviceId) -> bool {
+        let refused = self.refused.get(device);
+        refused.is_some_and(|it| it.again > self.shared.steady.now())
+    }
+
     fn refuse(&mut self, device: DeviceId, what: &str, error: &Error) {
-        let text = match error.kind() {
+        let why = match error.kind() {
             ErrorKind::Unsupported => {
                 format!("{what} of {device} cannot be reported: {}", in_full(error))
             }
             _ => format!("the fleet manager refuses {what} of {device}: {error}"),
         };
-        tracing::error!(%device, "{text}");
-        self.refused.insert(device, text);
+        if self.refused.get(&device).is_none_or(|it| it.why != why) {
+            tracing::error!(%device, "{why}");
+        }
+        let again = later(self.shared.steady.now(), BETWEEN_REFUSALS);
+        self.refused.insert(device, Refused { why, again });
     }
 }
 
@@ -320,6 +338,9 @@ fn note_failure(shared: &Shared, error: &Error) {
         snapshot.last_error = Some(text);
     });
 }
+
+/// How long what was refused for good is left alone.
+const BETWEEN_REFUSALS: Duration = Duration::from_hours(1);
 
 /// The error with what lies beneath.
 pub(super) fn in_full(error: &Error) -> String {

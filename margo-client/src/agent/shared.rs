@@ -1,14 +1,14 @@
 //! What the parts of an agent have in common.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use jiff::Timestamp;
 use margo_types::Digest;
 use margo_types::deployment::ApplicationDeployment;
 use margo_types::id::{DeploymentId, DeviceId};
-use margo_types::status::DeploymentState;
+use margo_types::status::{DeploymentState, DeploymentStatus};
 use tokio::sync::{Notify, watch};
 
 use super::clock::Steady;
@@ -19,7 +19,7 @@ use crate::gateway::{Devices, Placement};
 use crate::reconcile::Desired;
 use crate::retry::RetryPolicy;
 use crate::schedule::Schedule;
-use crate::state::{Change, Current, Ledger, Phase};
+use crate::state::{Change, Current, Draft, Ledger, Phase};
 use crate::sync::{self, Update};
 use crate::{Error, FleetApi};
 
@@ -42,11 +42,13 @@ pub(super) struct Shared {
     /// Whether the fleet manager was told the capabilities since the start.
     pub(super) introduced: watch::Sender<bool>,
     /// Parsed once; `None` what cannot be read.
-    documents: Mutex<BTreeMap<Digest, Option<Arc<ApplicationDeployment>>>>,
+    documents: Mutex<Documents>,
 }
 
-/// What should be, and where it goes or why not.
-pub(super) type Wanted = BTreeMap<DeploymentId, (Desired, Placement)>;
+type Documents = BTreeMap<Digest, Option<Arc<ApplicationDeployment>>>;
+
+/// What should be of a deployment and where it goes or why not, and what is there.
+pub(super) type Outlook = (Option<(Desired, Placement)>, Option<Current>);
 
 impl Shared {
     #[allow(clippy::too_many_arguments, reason = "the builder names them")]
@@ -89,11 +91,7 @@ impl Shared {
 
     /// The deployment whose document has this digest, parsed once.
     pub(super) fn document(&self, digest: &Digest) -> Option<Arc<ApplicationDeployment>> {
-        let mut parsed = self
-            .documents
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = parsed.get(digest) {
+        if let Some(known) = self.documents().get(digest) {
             return known.clone();
         }
         let bytes = self
@@ -107,94 +105,103 @@ impl Shared {
             })
             .ok()
             .map(Arc::new);
-        parsed.insert(*digest, document.clone());
+        self.documents().insert(*digest, document.clone());
         document
     }
 
-    /// What should be, with the place of each, and what is there.
-    ///
-    /// A desired deployment that cannot be read is in neither, and so left as it is: it is no reason to remove anything.
-    pub(super) fn wanted(&self) -> (Wanted, BTreeMap<DeploymentId, Current>) {
-        let devices = self.devices();
-        let (desired, mut current, revisions) = self.ledger.read(|state| {
-            let accepted = state.accepted.as_ref();
-            let desired = accepted
-                .map(|it| it.deployments.clone())
-                .unwrap_or_default();
-            (desired, state.current.clone(), state.referenced())
+    /// Forgets what was parsed of documents that are not stored any more.
+    pub(super) fn forget_documents(&self) {
+        let mut parsed = self.documents();
+        self.ledger.read(|state| {
+            if parsed.len() > state.documents.len() {
+                parsed.retain(|digest, _| state.documents.contains_key(digest));
+            }
         });
+    }
+
+    fn documents(&self) -> MutexGuard<'_, Documents> {
         self.documents
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .retain(|digest, _| revisions.contains(digest));
-        let mut wanted = Wanted::new();
-        for (id, revision) in desired {
-            let Some(deployment) = self.document(&revision) else {
-                current.remove(&id);
-                continue;
-            };
-            let placement = place(&devices, &deployment, revision, current.get(&id));
-            let desired = Desired::new(revision, placement.as_ref().ok().cloned());
-            wanted.insert(id, (desired, placement));
-        }
-        (wanted, current)
+    }
+
+    /// What should be of a deployment, with its place, and what is there.
+    ///
+    /// Of one that is desired and cannot be read that is nothing, so that it is left as it is: it is no reason to remove
+    /// anything.
+    pub(super) fn outlook(&self, devices: &Devices, id: DeploymentId) -> Outlook {
+        let (desired, current) = self.ledger.read(|state| {
+            let accepted = state.accepted.as_ref();
+            let desired = accepted.and_then(|it| it.deployments.get(&id).copied());
+            (desired, state.current.get(&id).cloned())
+        });
+        let Some(revision) = desired else {
+            return (None, current);
+        };
+        let Some(deployment) = self.document(&revision) else {
+            return (None, None);
+        };
+        let placement = place(devices, &deployment, revision, current.as_ref());
+        let desired = Desired::new(revision, placement.as_ref().ok().cloned());
+        (Some((desired, placement)), current)
+    }
+
+    /// Everything that is desired, or of which something is there.
+    pub(super) fn all(&self) -> BTreeSet<DeploymentId> {
+        self.ledger.read(|state| {
+            let desired = state.accepted.iter().flat_map(|it| it.deployments.keys());
+            desired.chain(state.current.keys()).copied().collect()
+        })
     }
 
     /// Accepts a manifest with its documents, and makes the reports that come with it: `pending` for what is new, `removed`
-    /// for what was never begun.
+    /// for what was never begun. What is the same as in the manifest before is not touched.
     pub(super) async fn accept(&self, update: Update) -> Result<(), Error> {
         let devices = self.devices();
-        let (generation, limits) = (self.api.generation(), self.options.limits);
         let now = self.now();
-        self.ledger
-            .change(move |draft| {
-                let Update {
-                    accepted,
-                    documents,
-                } = update;
-                for (digest, bytes) in documents {
-                    draft.make(Change::Store(digest, bytes));
+        let Update {
+            accepted,
+            documents,
+            deployments,
+        } = update;
+        // Before the commit: what it stirs up looks for them at once.
+        let read = deployments.iter();
+        let read = read.map(|(digest, read)| (*digest, Some(Arc::clone(read))));
+        self.documents().extend(read);
+        let write = self.ledger.change(move |draft| {
+            for (digest, bytes) in documents {
+                draft.make(Change::Store(digest, bytes));
+            }
+            let before = draft.state().accepted.clone();
+            let differences = accepted.differences(before.as_ref());
+            for (id, ..) in &differences {
+                adopt_for_good(draft, *id);
+            }
+            let version = accepted.version;
+            draft.make(Change::Accept(accepted));
+            for (id, _, revision) in differences {
+                if draft.state().current.contains_key(&id) {
+                    continue;
                 }
-                let before = draft.state().accepted.clone();
-                draft.make(Change::Accept(accepted.clone()));
-                for (id, revision) in &accepted.deployments {
-                    if let Some(current) = draft.state().current.get(id) {
-                        if current.revision == *revision {
-                            let mut current = current.clone();
-                            current.adopted = accepted.version;
-                            draft.make(Change::Current(*id, current));
-                        }
-                        continue;
-                    }
-                    let bytes = draft.state().documents.get(revision);
-                    let read = bytes.map(|it| sync::read_document(it, generation, &limits));
-                    if let Some(Ok(deployment)) = read {
-                        let host = place(&devices, &deployment, *revision, None).ok();
-                        let host = host.as_ref();
-                        let subject =
-                            Subject::on(&devices, host, Arc::new(deployment), accepted.version);
-                        // Where no device takes it, the refusal that follows at once says so.
-                        if host.is_some() {
-                            draft.report(subject.all(&DeploymentState::Pending), now);
-                        }
-                    }
-                }
-                let gone = before.into_iter().flat_map(|before| before.deployments);
-                for (id, _) in gone.filter(|(id, _)| !accepted.deployments.contains_key(id)) {
-                    let never_begun = !draft.state().current.contains_key(&id);
-                    if let Some(last) = draft.state().last.get(&id).filter(|_| never_begun) {
-                        let mut status = last.clone();
-                        status.status.state = DeploymentState::Removed;
-                        status.status.error = None;
-                        for component in &mut status.components {
-                            component.state = DeploymentState::Removed;
-                            component.error = None;
-                        }
+                let Some(revision) = revision else {
+                    if let Some(last) = draft.state().last.get(&id) {
+                        let status = removed(last.clone());
                         draft.report(status, now);
                     }
+                    continue;
+                };
+                let Some(deployment) = deployments.get(&revision) else {
+                    continue;
+                };
+                // Where no device takes it, the refusal that follows at once says so.
+                if let Ok(host) = place(&devices, deployment, revision, None) {
+                    let deployment = Arc::clone(deployment);
+                    let subject = Subject::on(&devices, Some(&host), deployment, version);
+                    draft.report(subject.all(&DeploymentState::Pending), now);
                 }
-            })
-            .await
+            }
+        });
+        write.await
     }
 
     /// Notes how the last write of the state went.
@@ -210,6 +217,29 @@ impl Shared {
             changed
         });
     }
+}
+
+/// Notes the newest manifest that a deployment was adopted from, before there is one with another revision of it.
+fn adopt_for_good(draft: &mut Draft, id: DeploymentId) {
+    let state = draft.state();
+    if let (Some(current), Some(adopted)) = (state.current.get(&id), state.adopted(id))
+        && current.adopted != adopted
+    {
+        let mut current = current.clone();
+        current.adopted = adopted;
+        draft.make(Change::Current(id, current));
+    }
+}
+
+/// What is to be said of a deployment that was never begun and is not desired any more.
+fn removed(mut last: DeploymentStatus) -> DeploymentStatus {
+    last.status.state = DeploymentState::Removed;
+    last.status.error = None;
+    for component in &mut last.components {
+        component.state = DeploymentState::Removed;
+        component.error = None;
+    }
+    last
 }
 
 /// Where a deployment goes. What is there in this revision stays, as long as the device can run it at all: rules are for what

@@ -9,7 +9,7 @@ use margo_providers::{Progress, ProviderError, Trouble};
 use margo_types::Digest;
 use margo_types::deployment::ApplicationDeployment;
 use margo_types::id::{ComponentName, DeploymentId, DeviceId};
-use margo_types::status::{ComponentStatus, DeploymentState, StatusError};
+use margo_types::status::{ComponentStatus, DeploymentState, DeploymentStatus, StatusError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::shared::Shared;
@@ -62,6 +62,16 @@ impl Worker {
         let Ok(permit) = Arc::clone(&self.permits).acquire_owned().await else {
             return Outcome::Dropped;
         };
+        // Of a thousand that wait for their turn, none has room for its work yet.
+        Box::pin(self.begin(step, refusal, permit)).await
+    }
+
+    async fn begin(
+        self,
+        step: Step,
+        refusal: Option<Refusal>,
+        permit: OwnedSemaphorePermit,
+    ) -> Outcome {
         let ended = match (step.action, step.revision, refusal) {
             (Action::Remove, ..) => self.remove(permit).await,
             (Action::Refuse, Some(revision), Some(refusal)) => self.refuse(revision, refusal).await,
@@ -150,10 +160,8 @@ impl Worker {
             let mut current = Current { phase, ..current };
             let mut status = status;
             // Manifests that were accepted meanwhile with the same revision have adopted it as well.
-            if let Some(newer) = draft.state().current.get(&id)
-                && newer.revision == revision
-            {
-                current.adopted = current.adopted.max(newer.adopted);
+            if let Some(adopted) = draft.state().adopted(id) {
+                current.adopted = current.adopted.max(adopted);
                 status.adopted_manifest_version = Some(current.adopted);
             }
             draft.make(Change::Current(id, current));
@@ -165,7 +173,10 @@ impl Worker {
 
     async fn remove(&self, permit: OwnedSemaphorePermit) -> Result<Outcome, Error> {
         let (shared, id) = (&self.shared, self.id);
-        let Some(current) = shared.ledger.read(|state| state.current.get(&id).cloned()) else {
+        let (current, adopted) = shared
+            .ledger
+            .read(|state| (state.current.get(&id).cloned(), state.adopted(id)));
+        let (Some(current), Some(adopted)) = (current, adopted) else {
             return Ok(Outcome::Dropped);
         };
         let document = current.applied.as_ref().unwrap_or(&current.revision);
@@ -177,7 +188,7 @@ impl Worker {
         };
         let devices = shared.devices();
         let host = current.host.as_ref();
-        let subject = Subject::on(&devices, host, Arc::clone(&deployment), current.adopted);
+        let subject = Subject::on(&devices, host, Arc::clone(&deployment), adopted);
 
         let mut removing = current.clone();
         removing.phase = Phase::Removing;
@@ -267,13 +278,18 @@ impl Worker {
         let Ok(_permit) = Arc::clone(&self.permits).acquire_owned().await else {
             return Outcome::Dropped;
         };
-        self.look(patient).await.unwrap_or_else(Outcome::NotWritten)
+        Box::pin(self.look(patient))
+            .await
+            .unwrap_or_else(Outcome::NotWritten)
     }
 
     async fn look(&self, patient: bool) -> Result<Outcome, Error> {
         let (shared, id) = (&self.shared, self.id);
-        let current = shared.ledger.read(|state| state.current.get(&id).cloned());
-        let Some(current) = current.filter(|it| it.phase == Phase::Installed) else {
+        let (current, adopted) = shared
+            .ledger
+            .read(|state| (state.current.get(&id).cloned(), state.adopted(id)));
+        let current = current.filter(|it| it.phase == Phase::Installed);
+        let (Some(current), Some(adopted)) = (current, adopted) else {
             return Ok(Outcome::Dropped);
         };
         let devices = shared.devices();
@@ -283,12 +299,7 @@ impl Worker {
         let Some(deployment) = shared.document(&applied) else {
             return Ok(Outcome::Dropped);
         };
-        let subject = Subject::on(
-            &devices,
-            Some(host),
-            Arc::clone(&deployment),
-            current.adopted,
-        );
+        let subject = Subject::on(&devices, Some(host), Arc::clone(&deployment), adopted);
         let device = devices.get(host);
         let Some(provider) = device.and_then(|device| device.provider(&deployment)) else {
             return Ok(Outcome::Dropped);
@@ -319,9 +330,16 @@ impl Worker {
                 (status, Seen::Drifted(error))
             }
         };
-        let now = shared.now();
-        let write = shared.ledger.change(move |draft| draft.report(status, now));
-        write.await?;
+        // A newer manifest with the same revision is no news of it: nothing asks for a report (rc3.md section 5.2).
+        let is_known = shared.ledger.read(|state| {
+            let last = state.last.get(&id);
+            last.is_some_and(|last| says_the_same(last, &status))
+        });
+        if !is_known {
+            let now = shared.now();
+            let write = shared.ledger.change(move |draft| draft.report(status, now));
+            write.await?;
+        }
         Ok(Outcome::Seen(seen))
     }
 
@@ -393,6 +411,13 @@ fn note(components: &mut [ComponentStatus], (name, state): (ComponentName, Deplo
     if let Some(component) = components.iter_mut().find(|it| it.name == name) {
         component.state = state;
     }
+}
+
+/// Whether two reports differ at most in the manifest they name.
+fn says_the_same(one: &DeploymentStatus, other: &DeploymentStatus) -> bool {
+    one.status == other.status
+        && one.components == other.components
+        && one.device_id == other.device_id
 }
 
 fn is_unsettled(components: &[ComponentStatus]) -> bool {

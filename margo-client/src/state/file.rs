@@ -1,5 +1,7 @@
 //! The state in one file: an embedded database whose commits are atomic and durable.
 
+mod held;
+
 use std::fs::{self, File, TryLockError};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -12,6 +14,7 @@ use margo_types::id::{DeploymentId, DeviceId};
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use serde::de::DeserializeOwned;
 
+use self::held::HeldFile;
 use super::{Change, Owner, State, StateStore};
 use crate::{Error, ErrorKind};
 
@@ -164,33 +167,38 @@ fn private(path: &Path) -> std::io::Result<()> {
 }
 
 fn open(path: &Path, owner: &Owner) -> Result<Database, Error> {
-    let database = guarded(|| {
+    let (database, file) = guarded(|| {
         let mut builder = Database::builder();
         builder.set_cache_size(CACHE_BYTES);
         builder.set_check_integrity_on_open(true);
-        Ok(builder.open(path)?)
+        let file = HeldFile::open(path)?;
+        Ok((builder.create_with_backend(file.clone())?, file))
     })
     .map_err(|error| trouble(path, error))?;
     let (format, found) = guarded(|| identity(&database)).map_err(|error| trouble(path, error))?;
+    let accept = |database| match file.let_through() {
+        Ok(()) => Ok(database),
+        Err(error) => Err(no_access(path, error)),
+    };
     let refuse = |why: String| Err(Error::new(ErrorKind::State, why));
-    let path = path.display();
+    let name = path.display();
     match format {
         Some(FORMAT) => {}
         Some(newer) => {
             return refuse(format!(
-                "the state {path} has format {newer}, newer than {FORMAT}; use the version of the agent that wrote it"
+                "the state {name} has format {newer}, newer than {FORMAT}; use the version of the agent that wrote it"
             ));
         }
         None => {
             return refuse(format!(
-                "{path} is not the state of an agent; name another file"
+                "{name} is not the state of an agent; name another file"
             ));
         }
     }
     match found {
-        Some(found) if found == owner.as_str() => Ok(database),
+        Some(found) if found == owner.as_str() => accept(database),
         found => refuse(format!(
-            "the state {path} belongs to the WFM client {}, not to {owner}; give back the identity of that client, or \
+            "the state {name} belongs to the WFM client {}, not to {owner}; give back the identity of that client, or \
              decommission the device there, set the state aside, and start again",
             found.as_deref().unwrap_or("(none)")
         )),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use margo_types::etag::EntityTag;
 use margo_types::id::TrustDomain;
 use margo_types::read;
+use margo_types::svid::check_bundle;
 use margo_types::trust::{DiscoveryDocument, TrustBundle};
 use reqwest::StatusCode;
 use reqwest::header::{ACCEPT, ETAG, IF_NONE_MATCH};
@@ -102,8 +103,7 @@ impl Mis {
             )
         };
         let exact = read::<TrustBundle>(body).map_err(|error| unacceptable().because(error))?;
-        let anchors = exact.value().anchors();
-        anchors.map_err(|error| unacceptable().because(error))?;
+        check_bundle(exact.value()).map_err(|error| unacceptable().because(error))?;
         let tag = answer
             .header(ETAG)
             .and_then(|tag| EntityTag::parse(tag).ok());

@@ -1,7 +1,9 @@
 //! The engine: what a device does by itself.
 
+mod damage;
 mod faults;
 mod gateways;
+mod many;
 mod outbox;
 mod plans;
 mod promises;

@@ -2,6 +2,7 @@
 
 mod agent;
 mod api;
+mod corpus;
 mod identity;
 mod rc1;
 mod server;

@@ -60,10 +60,10 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> Result<bool, Box<dyn Error + Send + Sync>> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
     if let Some(role) = arguments.play {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()?;
         runtime.block_on(torture::play(Role::parse(&role)?))?;
         return Ok(true);
     }
@@ -78,12 +78,9 @@ fn run(arguments: Arguments) -> Result<bool, Box<dyn Error + Send + Sync>> {
     println!("seed {seed}, {} devices", options.devices);
     let begun = Instant::now();
     let outcome = match (arguments.kills, arguments.sigkill) {
-        (Some(kills), _) => runtime.block_on(torture::kill_points(&options, kills)),
-        (_, Some(kills)) => {
-            let program = std::env::current_exe()?;
-            runtime.block_on(torture::sigkill(&options, &program, kills))
-        }
-        _ => runtime.block_on(torture::torture(&options)),
+        (Some(kills), _) => torture::kill_points(&options, kills),
+        (_, Some(kills)) => torture::sigkill(&options, &std::env::current_exe()?, kills),
+        _ => torture::torture(&options),
     };
     tell(&outcome, seed, begun.elapsed())?;
     Ok(outcome.is_good())

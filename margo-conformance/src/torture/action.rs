@@ -21,7 +21,7 @@ pub(super) enum Action {
     UnplugManager(Duration),
     /// Every piece of data of a device takes so much longer, for so long.
     Slow(usize, Duration, Duration),
-    /// Somebody takes the place of the fleet manager for so long.
+    /// Somebody takes the place of the fleet manager for so long, and until the device has noticed.
     Lie(usize, Falsehood, Duration),
     /// Somebody takes the place of a client for one request.
     Intrude(usize, Intrusion),
@@ -31,12 +31,16 @@ pub(super) enum Action {
     RenewManager,
     /// The SVID of a device is over for so long.
     Expire(usize, Duration),
-    /// The trust domain gets a new root, and everybody new SVIDs.
-    NewRoot,
+    /// The trust domain gets a new root, and everybody new SVIDs; a device hears of it so much later.
+    NewRoot(Option<usize>, Duration),
     /// The clock of a device is set ahead of the truth by so many seconds, or behind.
     SetClock(usize, i64),
+    /// Certificates are judged by such a clock for so long, on a device or, without one, by the fleet manager.
+    Skew(Option<usize>, i64, Duration),
     /// The disk of a device is full for so long.
     FillDisk(usize, Duration),
+    /// That of the fleet manager is.
+    FillManagersDisk(Duration),
     /// The engine of a device fails so often.
     EngineFails(usize, u64),
     /// It hangs for so long.
@@ -47,6 +51,12 @@ pub(super) enum Action {
     Break(usize, u8),
     /// The state file of a device is cut at this share of a thousand; of a copy, after a kill.
     CutState(usize, u64),
+    /// A child of a gateway comes or goes.
+    Child(usize, usize, bool),
+    /// The store of the fleet manager is copied.
+    BackUp,
+    /// It is replaced by its last copy.
+    Restore,
 }
 
 /// How a desired state changes. What is not there is deployed, whatever was to be done to it.
@@ -58,6 +68,8 @@ pub(super) enum Change {
     Update(u8),
     /// It gets another parameter.
     Reconfigure(u8),
+    /// It is for another device behind the same gateway.
+    Move(u8),
     /// It goes.
     Remove(u8),
     /// All go.
@@ -71,7 +83,7 @@ impl Action {
     /// The next action on a fleet of so many devices.
     pub(super) fn draw(random: &mut Random, devices: usize) -> Self {
         let device = usize::try_from(random.below(devices as u64)).unwrap_or_default();
-        match random.below(100) {
+        match random.below(116) {
             0..40 => Self::Change(device, Change::draw(random)),
             40..50 => Self::KillAgent(device, 1 + random.below(40)),
             50..54 => Self::KillManager(1 + random.below(60)),
@@ -83,14 +95,28 @@ impl Action {
             77..79 => Self::Renew(device),
             79..80 => Self::RenewManager,
             80..82 => Self::Expire(device, random.millis(200, 1500)),
-            82..83 => Self::NewRoot,
-            83..86 => Self::SetClock(device, random.pick(JUMPS)),
-            86..88 => Self::FillDisk(device, random.millis(100, 1500)),
-            88..91 => Self::EngineFails(device, 1 + random.below(4)),
-            91..93 => Self::EngineHangs(device, random.millis(200, 4000)),
-            93..95 => Self::EngineDelays(device, random.millis(10, 300)),
-            95..98 => Self::Break(device, Change::slot(random)),
-            _ => Self::CutState(device, random.below(1000)),
+            82..84 => {
+                let late = (random.below(2) == 0).then_some(device);
+                Self::NewRoot(late, random.millis(200, 1500))
+            }
+            84..87 => Self::SetClock(device, random.pick(JUMPS)),
+            87..89 => {
+                let whose = (random.below(4) > 0).then_some(device);
+                Self::Skew(whose, random.pick(JUMPS), random.millis(200, 1500))
+            }
+            89..91 => Self::FillDisk(device, random.millis(100, 1500)),
+            91..92 => Self::FillManagersDisk(random.millis(100, 1500)),
+            92..95 => Self::EngineFails(device, 1 + random.below(4)),
+            95..97 => Self::EngineHangs(device, random.millis(200, 4000)),
+            97..99 => Self::EngineDelays(device, random.millis(10, 300)),
+            99..102 => Self::Break(device, Change::slot(random)),
+            102..104 => Self::CutState(device, random.below(1000)),
+            104..111 => {
+                let child = usize::try_from(random.below(CHILDREN as u64)).unwrap_or_default();
+                Self::Child(device, child, random.below(3) > 0)
+            }
+            111..114 => Self::BackUp,
+            _ => Self::Restore,
         }
     }
 }
@@ -98,11 +124,12 @@ impl Action {
 impl Change {
     pub(super) fn draw(random: &mut Random) -> Self {
         let slot = Self::slot(random);
-        match random.below(20) {
+        match random.below(22) {
             0..7 => Self::Deploy(slot),
             7..12 => Self::Update(slot),
             12..15 => Self::Reconfigure(slot),
-            15..19 => Self::Remove(slot),
+            15..17 => Self::Move(slot),
+            17..21 => Self::Remove(slot),
             _ => Self::Clear,
         }
     }
@@ -112,6 +139,8 @@ impl Change {
     }
 }
 
+/// How many children a gateway has at most.
+pub(super) const CHILDREN: usize = 2;
 const HOUR: i64 = 3600;
 const YEAR: i64 = 365 * 24 * HOUR;
 /// Where clocks are set to; devices without a battery wake up decades ago.

@@ -59,7 +59,9 @@ impl FleetApi for WatchedApi {
 
     async fn remove_device(&self, device: &DeviceId) -> Result<(), Error> {
         self.power.point("before removal").await?;
-        self.inner.remove_device(device).await
+        let answer = self.inner.remove_device(device).await;
+        self.power.point("after removal").await?;
+        answer
     }
 
     async fn report_status(&self, status: &DeploymentStatus) -> Result<(), Error> {

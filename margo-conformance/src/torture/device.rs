@@ -1,5 +1,6 @@
 //! A device under test: the real agent over a real state file, killed and started again.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -8,6 +9,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use margo_client::agent::{Clock, Options, Snapshot};
 use margo_client::api::{ApiOptions, Rc3Api};
+use margo_client::gateway::Device as Host;
 use margo_client::retry::RetryPolicy;
 use margo_client::schedule::{Schedule, ScheduleConfig};
 use margo_client::state::{FileStore, StateStore};
@@ -18,14 +20,17 @@ use margo_types::application::{Architecture, DeploymentType};
 use margo_types::capabilities::{
     Cpu, DeviceCapabilities, DeviceProperties, Interface, InterfaceType, Runtime,
 };
-use margo_types::id::{ClientId, DeviceId};
+use margo_types::id::{ClientId, DeviceId, DeviceTarget};
 use margo_types::manifest::ManifestVersion;
 use margo_types::scalar::Quantity;
 use margo_types::svid::Identity;
+use rustls::time_provider::TimeProvider;
+use rustls_pki_types::UnixTime;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use url::Url;
 
+use super::action::CHILDREN;
 use super::api::WatchedApi;
 use super::power::Power;
 use super::provider::{Tamper, Tampering, WatchedProvider};
@@ -44,6 +49,10 @@ pub(super) struct Device {
     /// Its way to whoever it takes for the fleet manager.
     pub(super) line: Gate,
     pub(super) clock: Arc<JumpingClock>,
+    /// By which it judges certificates.
+    pub(super) skew: Arc<JumpingClock>,
+    /// The devices behind it when it is a gateway, and which of them are connected.
+    pub(super) children: BTreeMap<DeviceId, bool>,
     pub(super) disk_full: Arc<AtomicBool>,
     pub(super) life: Option<Life>,
     /// How often it was switched on.
@@ -58,35 +67,59 @@ pub(super) struct Device {
 pub(super) struct Life {
     pub(super) power: Arc<Power>,
     pub(super) handle: AgentHandle,
-    /// What its workloads run in.
-    pub(super) engine: Arc<SimulatedProvider>,
+    /// What the workloads of it and of each child run in.
+    pub(super) engines: BTreeMap<DeviceId, Arc<SimulatedProvider>>,
+    /// The same as the agent sees it.
+    hosts: BTreeMap<DeviceId, Host>,
     /// When it is killed at the latest, once its power is armed.
     pub(super) deadline: Option<Instant>,
     running: JoinHandle<()>,
 }
 
 impl Device {
+    /// One that is off. A gateway has all of its children.
     pub(super) fn new(
         client: ClientId,
+        is_gateway: bool,
         folder: PathBuf,
         identity: Identity,
         line: Gate,
         witness: Arc<Witness>,
         sabotage: Option<Sabotage>,
-    ) -> Self {
-        Self {
+    ) -> Result<Self, Failure> {
+        let count = if is_gateway { CHILDREN } else { 0 };
+        let children =
+            (0..count).map(|number| Ok((DeviceId::parse(&format!("{client}/{number}"))?, true)));
+        let children = children.collect::<Result<_, Failure>>()?;
+        let skew: Arc<JumpingClock> = Arc::default();
+        Ok(Self {
             client,
             folder,
-            identity,
+            identity: identity.with_clock(skew.clone()),
             line,
             clock: Arc::default(),
+            skew,
+            children,
             disk_full: Arc::default(),
             life: None,
             lives: 0,
             memory: Arc::default(),
             witness,
             sabotage,
+        })
+    }
+
+    /// What deployments may be for.
+    pub(super) fn targets(&self) -> Result<Vec<DeviceTarget>, Failure> {
+        let own = self.client.as_str();
+        let mut targets = vec![own.parse()?];
+        for child in self.children.keys() {
+            targets.push(child.as_str().parse()?);
         }
+        if !self.children.is_empty() {
+            targets.push(format!("{own}/*").parse()?);
+        }
+        Ok(targets)
     }
 
     /// Switches it on, if it is off: with what is on its disk, and nothing else.
@@ -95,27 +128,30 @@ impl Device {
             return Ok(());
         }
         let power = Power::on();
-        let engine = Arc::new(SimulatedProvider::in_directory(self.folder.join("engine"))?);
-        let watched = Arc::new(WatchedProvider {
-            inner: Arc::clone(&engine),
-            power: Arc::clone(&power),
-            witness: Arc::clone(&self.witness),
-            client: self.client.clone(),
-        });
-        let tamper = match self.sabotage {
-            Some(Sabotage::AppliesUnverified) => Some(Tamper::Documents),
-            Some(Sabotage::KeepsRemoved) => Some(Tamper::Removals),
-            _ => None,
-        };
-        let provider: Arc<dyn Provider> = match tamper {
-            Some(what) => Arc::new(Tampering {
-                inner: watched,
-                what,
-            }),
-            None => watched,
-        };
-        let agent = Agent::builder(self.api(&power)?, self.state(&power).await?)
-            .device(capabilities(self.client.as_str())?, [provider])
+        let mut engines = BTreeMap::new();
+        let mut hosts = BTreeMap::new();
+        let own = DeviceId::parse(self.client.as_str())?;
+        for id in [&own].into_iter().chain(self.children.keys()) {
+            let folder = self.folder.join(id.as_str().replace('/', "-"));
+            let engine = Arc::new(SimulatedProvider::in_directory(folder)?);
+            let provider = self.provider(&engine, &power);
+            hosts.insert(id.clone(), Host::new(capabilities(id), vec![provider]));
+            engines.insert(id.clone(), engine);
+        }
+        let mut builder = Agent::builder(self.api(&power)?, self.state(&power).await?);
+        for (id, host) in &hosts {
+            let Host {
+                capabilities,
+                providers,
+                ..
+            } = host.clone();
+            builder = match self.children.get(id) {
+                None => builder.device(capabilities, providers),
+                Some(true) => builder.child(capabilities, providers),
+                Some(false) => builder,
+            };
+        }
+        let agent = builder
             .clock(self.clock.clone())
             .schedule(schedule()?)
             .retry(retry())
@@ -128,11 +164,29 @@ impl Device {
         self.life = Some(Life {
             power,
             handle,
-            engine,
+            engines,
+            hosts,
             deadline: None,
             running,
         });
         Ok(())
+    }
+
+    /// Connects a child of the gateway, or disconnects it, whether the agent is on or off.
+    pub(super) fn connect(&mut self, child: usize, is_connected: bool) -> Result<bool, Failure> {
+        let Some((id, now)) = self.children.iter_mut().nth(child) else {
+            return Ok(false);
+        };
+        if std::mem::replace(now, is_connected) == is_connected {
+            return Ok(false);
+        }
+        if let Some(life) = self.life.as_ref().filter(|life| !life.power.is_cut()) {
+            match life.hosts.get(id).filter(|_| is_connected) {
+                Some(host) => life.handle.connect_child(host.clone())?,
+                None => life.handle.disconnect_child(id)?,
+            }
+        }
+        Ok(true)
     }
 
     /// Kills the agent; gives the point at which it died. Its workloads live on.
@@ -140,7 +194,8 @@ impl Device {
         let Life {
             power,
             handle,
-            engine,
+            engines,
+            hosts,
             running,
             ..
         } = self.life.take()?;
@@ -152,7 +207,7 @@ impl Device {
             self.witness
                 .violation(format_args!("the agent of {} panicked", self.client));
         }
-        drop((handle, engine));
+        drop((handle, engines, hosts));
         power.bury();
         if !is_gone(&power).await {
             self.witness.violation(format_args!(
@@ -174,6 +229,41 @@ impl Device {
 
     pub(super) fn snapshot(&self) -> Option<Snapshot> {
         Some(self.life.as_ref()?.handle.snapshot())
+    }
+
+    /// What the agent runs workloads with.
+    fn provider(&self, engine: &Arc<SimulatedProvider>, power: &Arc<Power>) -> Arc<dyn Provider> {
+        let watched = Arc::new(WatchedProvider {
+            inner: Arc::clone(engine),
+            power: Arc::clone(power),
+            witness: Arc::clone(&self.witness),
+            client: self.client.clone(),
+        });
+        let tamper = match self.sabotage {
+            Some(Sabotage::AppliesUnverified) => Some(Tamper::Documents),
+            Some(Sabotage::KeepsRemoved) => Some(Tamper::Removals),
+            _ => None,
+        };
+        match tamper {
+            Some(what) => Arc::new(Tampering {
+                inner: watched,
+                what,
+            }),
+            None => watched,
+        }
+    }
+
+    /// Has it poll now, if it is on.
+    pub(super) fn poll_now(&self) {
+        if let Some(life) = &self.life {
+            life.handle.poll_now();
+        }
+    }
+
+    /// What its workloads run in; nothing while it is off.
+    pub(super) fn engines(&self) -> impl Iterator<Item = &Arc<SimulatedProvider>> {
+        let life = self.life.iter();
+        life.flat_map(|life| life.engines.values())
     }
 
     fn api(&self, power: &Arc<Power>) -> Result<Arc<dyn FleetApi>, Failure> {
@@ -206,7 +296,17 @@ impl Device {
             client: self.client.clone(),
             memory: Arc::clone(&self.memory),
             disk_full: Arc::clone(&self.disk_full),
+            tell: |_, _| {},
         }))
+    }
+}
+
+impl Life {
+    /// Ends all faults of its engines.
+    pub(super) fn recover(&self) {
+        for engine in self.engines.values() {
+            engine.recover();
+        }
     }
 }
 
@@ -242,19 +342,25 @@ impl Clock for JumpingClock {
     }
 }
 
+impl TimeProvider for JumpingClock {
+    fn current_time(&self) -> Option<UnixTime> {
+        let now = u64::try_from(self.now().as_second()).ok()?;
+        Some(UnixTime::since_unix_epoch(Duration::from_secs(now)))
+    }
+}
+
 /// A device of this id that hosts Compose applications.
-pub(super) fn capabilities(id: &str) -> Result<DeviceCapabilities, Failure> {
-    let id = DeviceId::parse(id)?;
-    let mut properties = DeviceProperties::new(id, "Example Industries", "Edge 2", "0001");
+pub(super) fn capabilities(id: &DeviceId) -> DeviceCapabilities {
+    let mut properties = DeviceProperties::new(id.clone(), "Example Industries", "Edge 2", "0001");
     properties.cpus = Some(vec![Cpu::new(2.0, Some(Architecture::Amd64))]);
-    properties.memory = Some(Quantity::parse("1Gi")?);
-    properties.storage = Some(Quantity::parse("8Gi")?);
+    properties.memory = Some(Quantity::from_bytes(1 << 30));
+    properties.storage = Some(Quantity::from_bytes(8 << 30));
     properties.peripherals = Some(Vec::new());
     properties.interfaces = Some(vec![Interface::new(InterfaceType::Ethernet)]);
     properties.otel_collector = Some(true);
     properties.supported_runtimes = Some(vec![Runtime::Oci]);
     properties.supported_deployment_types = Some(vec![DeploymentType::Compose]);
-    Ok(DeviceCapabilities::new(properties))
+    DeviceCapabilities::new(properties)
 }
 
 pub(super) fn schedule() -> Result<Schedule, Failure> {

@@ -14,6 +14,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::Failure;
+use super::log::Reason;
 use super::random::Random;
 use crate::authority::rcgen::{BasicConstraints, IsCa, SanType};
 use crate::authority::{Authority, IssuedSvid, Lifetime};
@@ -35,29 +36,52 @@ impl Intrusion {
     pub(super) fn draw(random: &mut Random) -> Self {
         random.pick(ALL)
     }
+
+    /// Why the fleet manager must say that it refuses it.
+    pub(super) const fn reason(self) -> Reason {
+        match self {
+            Self::OtherDomain => Reason::OtherDomain,
+            Self::OtherManagersClient => Reason::OtherManager,
+            Self::TwoNames => Reason::SeveralNames,
+            Self::AuthorityAsLeaf => Reason::Authority,
+            Self::Expired => Reason::Expired,
+            Self::NoCertificate => Reason::NoCertificate,
+            Self::OthersDeployment => Reason::NotThere,
+        }
+    }
 }
 
-/// Makes one request like this; gives the status line when there was any answer.
+/// What came of an intrusion.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// There was an answer, with this status line; none when the connection was only closed.
+    Answered(Option<String>),
+    /// The fleet manager was not reached, or did not answer in time.
+    Nothing,
+}
+
+/// Makes one request like this.
 pub(super) async fn intrude(
     intrusion: Intrusion,
     address: &str,
     authority: &Authority,
     client: &ClientId,
     of_another: Option<(DeploymentId, Digest)>,
-) -> Result<Option<String>, Failure> {
+) -> Result<Ending, Failure> {
     let certificate = certificate(intrusion, authority, client)?;
     let path = match (intrusion, of_another) {
         (Intrusion::OthersDeployment, Some((id, digest))) => {
             format!("/api/v1/deployments/{id}/{digest}")
         }
-        (Intrusion::OthersDeployment, None) => return Ok(None),
+        (Intrusion::OthersDeployment, None) => return Ok(Ending::Nothing),
         _ => MANIFEST.to_owned(),
     };
     let exchange = exchange(config(certificate)?, address, &path);
-    match tokio::time::timeout(PATIENCE, exchange).await {
-        Ok(Ok(answer)) => Ok(answer.lines().next().map(ToOwned::to_owned)),
-        _ => Ok(None),
-    }
+    let answer = tokio::time::timeout(PATIENCE, exchange).await;
+    Ok(match answer {
+        Ok(Some(answer)) => Ending::Answered(answer.lines().next().map(ToOwned::to_owned)),
+        _ => Ending::Nothing,
+    })
 }
 
 fn certificate(
@@ -96,21 +120,19 @@ fn certificate(
     }))
 }
 
-async fn exchange(
-    config: ClientConfig,
-    address: &str,
-    path: &str,
-) -> Result<String, std::io::Error> {
-    let stream = TcpStream::connect(address).await?;
-    let name = ServerName::try_from("127.0.0.1").map_err(std::io::Error::other)?;
+/// The answer; nothing of it when the fleet manager closes the connection; `None` when it is not reached.
+async fn exchange(config: ClientConfig, address: &str, path: &str) -> Option<String> {
+    let stream = TcpStream::connect(address).await.ok()?;
+    let name = ServerName::try_from("127.0.0.1").ok()?;
     let connector = TlsConnector::from(Arc::new(config));
-    let mut stream = connector.connect(name, stream).await?;
-    let request = format!("GET {path} HTTP/1.1\r\nhost: wfm\r\nconnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).await?;
     let mut answer = Vec::new();
-    // A refusal comes as an alert instead of the answer.
-    let _ = stream.read_to_end(&mut answer).await;
-    Ok(String::from_utf8_lossy(&answer).into_owned())
+    // A refusal comes as an alert, of the handshake or instead of the answer.
+    if let Ok(mut stream) = connector.connect(name, stream).await {
+        let request = format!("GET {path} HTTP/1.1\r\nhost: wfm\r\nconnection: close\r\n\r\n");
+        let _ = stream.write_all(request.as_bytes()).await;
+        let _ = stream.read_to_end(&mut answer).await;
+    }
+    Some(String::from_utf8_lossy(&answer).into_owned())
 }
 
 fn config(certificate: Option<IssuedSvid>) -> Result<ClientConfig, Failure> {
@@ -166,7 +188,7 @@ impl ServerCertVerifier for Careless {
     }
 }
 
-const PATIENCE: Duration = Duration::from_secs(3);
+const PATIENCE: Duration = Duration::from_secs(10);
 const MANIFEST: &str = "/api/v1/deployments";
 
 const ALL: [Intrusion; 7] = [

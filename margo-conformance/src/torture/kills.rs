@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::time::{Instant, timeout};
 
-use super::action::Change;
+use super::action::{CHILDREN, Change};
 use super::device::Device;
 use super::manager::Manager;
 use super::random::Random;
@@ -20,6 +20,7 @@ pub(super) async fn agents(
     options: &Options,
     kills: u64,
 ) -> Result<(), Failure> {
+    world.counts.expect("agent killed", &AGENT_POINTS);
     let devices = world.devices.len() as u64;
     let mut done = 0;
     while done < kills && !world.witness.is_violated() {
@@ -87,6 +88,7 @@ impl Chain<'_> {
             self.manager.publish(&self.device.client, &wanted).await?;
             self.wishes.is_new = false;
             self.counts.add("changes of desired states");
+            stir(self.device, &mut self.random)?;
         }
         drop(power);
         let place = self.device.kill().await.unwrap_or_default();
@@ -106,6 +108,7 @@ pub(super) async fn managers(
     options: &Options,
     kills: u64,
 ) -> Result<(), Failure> {
+    world.counts.expect("fleet manager killed", &MANAGER_POINTS);
     let mut random = Random::new(!options.seed);
     for number in 0..kills {
         if world.witness.is_violated() {
@@ -119,10 +122,14 @@ pub(super) async fn managers(
                 let index = usize::try_from(random.below(world.devices.len() as u64))?;
                 world.counts.add("changes of desired states");
                 world.change(index, Change::draw(&mut random)).await?;
-                let _ = timeout(BETWEEN_CHANGES / 4, power.wait_until_cut()).await;
+                stir(&mut world.devices[index], &mut random)?;
+                let _ = timeout(BETWEEN_CHANGES, power.wait_until_cut()).await;
             }
         }
         world.restart_manager().await?;
+        for device in &world.devices {
+            device.poll_now();
+        }
         if number % KILLS_BETWEEN_REST == KILLS_BETWEEN_REST - 1 {
             world.settle().await?;
         }
@@ -130,8 +137,67 @@ pub(super) async fn managers(
     world.settle().await
 }
 
+/// Has a device ask now, and a gateway gain or lose a child now and then.
+fn stir(device: &mut Device, random: &mut Random) -> Result<(), Failure> {
+    if random.below(4) == 0 {
+        let child = usize::try_from(random.below(CHILDREN as u64))?;
+        device.connect(child, random.below(3) > 0)?;
+    }
+    device.poll_now();
+    Ok(())
+}
+
+/// Every step of an agent that is counted: those that were never hit are told as such.
+const AGENT_POINTS: [&str; 28] = [
+    "before poll",
+    "after poll",
+    "before document",
+    "after document",
+    "before bundle",
+    "after bundle",
+    "before accept",
+    "after accept",
+    "before apply",
+    "after apply",
+    "before remove",
+    "after remove",
+    "before observe",
+    "after observe",
+    "before current",
+    "after current",
+    "before forget",
+    "after forget",
+    "before other commit",
+    "after other commit",
+    "before report",
+    "after report",
+    "before settle",
+    "after settle",
+    "before capabilities",
+    "after capabilities",
+    "before removal",
+    "after removal",
+];
+const MANAGER_POINTS: [&str; 15] = [
+    "admission",
+    "head",
+    "manifest",
+    "content",
+    "assigned",
+    "document of a report",
+    "before publish",
+    "after publish",
+    "before report",
+    "after report",
+    "before capabilities",
+    "after capabilities",
+    "before removal",
+    "after removal",
+    "version of a manifest",
+];
 /// More than an agent needs from its start to the end of a change of several deployments, so all steps are hit.
 const MOST_POINTS: u64 = 60;
 const KILLS_BETWEEN_REST: u64 = 50;
-const BETWEEN_CHANGES: Duration = Duration::from_millis(40);
+/// Nobody waits for a regular time: whoever is to notice a change is told to look.
+const BETWEEN_CHANGES: Duration = Duration::from_millis(10);
 const LONGEST: Duration = Duration::from_secs(5);

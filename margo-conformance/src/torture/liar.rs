@@ -9,6 +9,7 @@ use margo_types::id::{SpiffeId, TrustDomain};
 use margo_types::manifest::ManifestVersion;
 
 use super::Failure;
+use super::log::Reason;
 use super::random::Random;
 use crate::authority::rcgen::{BasicConstraints, IsCa, KeyUsagePurpose, SanType};
 use crate::authority::{Authority, Lifetime};
@@ -23,10 +24,13 @@ pub(super) enum Falsehood {
     MissingContent,
     IncompleteBundle,
     EndlessBody,
+    EndlessContent,
     SlowDrip,
+    SlowContent,
     BrokenBody,
     Silence,
     HtmlPage,
+    HtmlContent,
     HtmlError,
     HtmlNotFound,
     Overload,
@@ -51,15 +55,28 @@ impl Falsehood {
         )
     }
 
+    /// Why the device must say that it refuses whoever talks so; `None` when it is not about who it is.
+    pub(super) const fn reason(self) -> Option<Reason> {
+        Some(match self {
+            Self::OtherDomain => Reason::OtherDomain,
+            Self::OtherManager => Reason::OtherManager,
+            Self::TwoNames => Reason::SeveralNames,
+            Self::AuthorityAsLeaf => Reason::Authority,
+            Self::Expired => Reason::Expired,
+            _ => return None,
+        })
+    }
+
     /// Whether it is somebody else altogether, whom the device must not say anything to.
     pub(super) const fn is_impostor(self) -> bool {
+        self.reason().is_some()
+    }
+
+    /// Whether it is about what the manifest refers to.
+    const fn is_about_content(self) -> bool {
         matches!(
             self,
-            Self::OtherDomain
-                | Self::OtherManager
-                | Self::TwoNames
-                | Self::AuthorityAsLeaf
-                | Self::Expired
+            Self::EndlessContent | Self::SlowContent | Self::HtmlContent
         )
     }
 }
@@ -93,6 +110,10 @@ impl Liar {
         };
         wfm.fail_always(Operation::ReportStatus, refusal);
         let manifest = |answer| wfm.fail_always(Operation::Manifest, answer);
+        let content = |answer: Answer| {
+            wfm.fail_always(Operation::Deployment, answer.clone());
+            wfm.fail_always(Operation::Bundle, answer);
+        };
         match falsehood {
             Falsehood::WrongDigest => wfm.lie(Lie::WrongDigest),
             Falsehood::LowerVersion => {
@@ -105,10 +126,13 @@ impl Liar {
                 wfm.lie(Lie::IncompleteBundle);
             }
             Falsehood::EndlessBody => manifest(Answer::endless()),
+            Falsehood::EndlessContent => content(Answer::endless()),
             Falsehood::SlowDrip => manifest(Answer::drip(Duration::from_millis(50))),
+            Falsehood::SlowContent => content(Answer::drip(Duration::from_millis(50))),
             Falsehood::BrokenBody => manifest(Answer::cut()),
             Falsehood::Silence => manifest(Answer::silence()),
             Falsehood::HtmlPage => manifest(Answer::html(200)),
+            Falsehood::HtmlContent => content(Answer::html(200)),
             Falsehood::HtmlError => manifest(Answer::html(502)),
             Falsehood::HtmlNotFound => manifest(Answer::html(404)),
             Falsehood::Overload => manifest(Answer::problem(429).retry_after(3600)),
@@ -120,10 +144,13 @@ impl Liar {
 
     /// How many requests could have been answered with the lie.
     pub(super) fn told(&self) -> usize {
+        let requests = |operation| self.wfm.requests_for(operation).len();
         if self.falsehood.is_impostor() {
             self.wfm.requests().len()
+        } else if self.falsehood.is_about_content() {
+            requests(Operation::Deployment) + requests(Operation::Bundle)
         } else {
-            self.wfm.requests_for(Operation::Manifest).len()
+            requests(Operation::Manifest)
         }
     }
 }
@@ -168,17 +195,20 @@ fn impersonate(
     Ok(())
 }
 
-const ALL: [Falsehood; 19] = [
+const ALL: [Falsehood; 22] = [
     Falsehood::WrongDigest,
     Falsehood::LowerVersion,
     Falsehood::SameVersion,
     Falsehood::MissingContent,
     Falsehood::IncompleteBundle,
     Falsehood::EndlessBody,
+    Falsehood::EndlessContent,
     Falsehood::SlowDrip,
+    Falsehood::SlowContent,
     Falsehood::BrokenBody,
     Falsehood::Silence,
     Falsehood::HtmlPage,
+    Falsehood::HtmlContent,
     Falsehood::HtmlError,
     Falsehood::HtmlNotFound,
     Falsehood::Overload,

@@ -1,6 +1,7 @@
 //! The fleet manager under test: the real service over SQLite, killed and started again.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -15,12 +16,13 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::device::is_gone;
+use super::device::{JumpingClock, is_gone};
 use super::power::Power;
 use super::store::{Ledger, WatchedStore};
 use super::witness::Witness;
 use super::{Failure, Sabotage};
 use crate::gate::Gate;
+use crate::server::lock;
 
 /// A fleet manager, dead or alive, behind one address.
 #[derive(Debug)]
@@ -29,7 +31,11 @@ pub(super) struct Manager {
     /// Where everybody connects.
     pub(super) front: Gate,
     pub(super) life: Option<Life>,
+    /// By which it judges certificates.
+    pub(super) skew: Arc<JumpingClock>,
+    pub(super) disk_full: Arc<AtomicBool>,
     path: PathBuf,
+    backup: Option<PathBuf>,
     clients: Vec<ClientId>,
     witness: Arc<Witness>,
     ledger: Arc<Mutex<Ledger>>,
@@ -58,11 +64,15 @@ impl Manager {
     ) -> Self {
         let front = Gate::to("127.0.0.1:9").await;
         front.close().await;
+        let skew: Arc<JumpingClock> = Arc::default();
         Self {
-            identity,
+            identity: identity.with_clock(skew.clone()),
             front,
             life: None,
+            skew,
+            disk_full: Arc::default(),
             path,
+            backup: None,
             clients,
             witness,
             ledger: Arc::default(),
@@ -82,6 +92,8 @@ impl Manager {
             power: Arc::clone(&power),
             witness: Arc::clone(&self.witness),
             ledger: Arc::clone(&self.ledger),
+            disk_full: Arc::clone(&self.disk_full),
+            tell: |_, _| {},
             drops_reports: self.sabotage == Some(Sabotage::ManagerDropsReports),
         });
         store.look_back(&self.clients).await?;
@@ -137,7 +149,42 @@ impl Manager {
         power.place()
     }
 
-    /// Has a client run this. `false` when the fleet manager died of it, or is dead.
+    /// Copies its store, if it is alive.
+    pub(super) async fn back_up(&mut self) -> Result<bool, Failure> {
+        let Some(life) = &self.life else {
+            return Ok(false);
+        };
+        let copy = self.path.with_extension("backup");
+        if self.backup.is_some() {
+            std::fs::remove_file(&copy)?;
+        }
+        life.file.backup(&copy).await?;
+        self.backup = Some(copy);
+        Ok(true)
+    }
+
+    /// Puts the last copy in place of the store of the dead fleet manager, as its operator would.
+    pub(super) fn restore(&mut self) -> Result<bool, Failure> {
+        let Some(copy) = self.backup.take() else {
+            return Ok(false);
+        };
+        for suffix in ["db-wal", "db-shm"] {
+            let beside = self.path.with_extension(suffix);
+            if beside.exists() {
+                std::fs::remove_file(beside)?;
+            }
+        }
+        std::fs::rename(copy, &self.path)?;
+        *lock(&self.ledger) = Ledger::restored();
+        self.witness.forgets_publications();
+        Ok(true)
+    }
+
+    pub(super) const fn has_backup(&self) -> bool {
+        self.backup.is_some()
+    }
+
+    /// Has a client run this. `false` when the fleet manager died of it, is dead, or has no room.
     pub(super) async fn publish(
         &self,
         client: &ClientId,
@@ -151,7 +198,11 @@ impl Manager {
             () = life.power.wait_until_cut() => Ok(false),
             published = life.publisher.publish(client, deployments) => match published {
                 Ok(_) => Ok(true),
-                Err(PublishError::Store(_)) if life.power.is_cut() => Ok(false),
+                Err(PublishError::Store(_))
+                    if life.power.is_cut() || self.disk_full.load(Ordering::Relaxed) =>
+                {
+                    Ok(false)
+                }
                 Err(error) => Err(error.into()),
             },
         }

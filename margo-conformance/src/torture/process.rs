@@ -88,23 +88,33 @@ impl Role {
     }
 }
 
-/// What a player tells.
+/// What a player tells. Contents are told by their digests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Line {
-    /// The fleet manager listens here.
+    /// The fleet manager has told what it kept, and listens here.
     Address(String),
-    /// The newest version of a client at the start of the fleet manager.
-    Head(String, u64),
-    /// A version was published for a client, and that was acknowledged.
-    Published(String, u64),
-    /// All devices are reported as desired; the newest versions of all clients together.
-    Reported(u64),
-    /// The version that a device holds at its start.
-    Holds(u64),
-    /// A device has accepted this version.
-    Accepted(u64),
-    /// A device runs all of this version, and nothing of it waits to be reported.
-    Runs(u64),
+    /// The newest manifest of a client at the start of the fleet manager: client, version, manifest.
+    Head(String, u64, String),
+    /// A manifest was published for a client, and that was acknowledged.
+    Published(String, u64, String),
+    /// The fleet manager is about to store a report: what it is about, report.
+    Taking(String, String),
+    /// It has stored it.
+    Took(String, String),
+    /// It has this report at its start.
+    Kept(String, String),
+    /// Everything that a client is to run is reported as installed: client, version, deployments.
+    Wants(String, u64, String),
+    /// The manifest that a device holds at its start: version, manifest, everything it remembers.
+    Holds(u64, String, String),
+    /// A device is about to write this state.
+    Writing(String),
+    /// It has written it.
+    Wrote(String),
+    /// A device has accepted a manifest.
+    Accepted(u64, String),
+    /// A device runs all of a manifest, and nothing of it waits to be reported: version, deployments.
+    Runs(u64, String),
     /// The player cannot go on.
     Failed(String),
 }
@@ -114,20 +124,27 @@ impl Line {
     fn parse(text: &str) -> Option<Self> {
         let text = text.strip_suffix(" .")?;
         let (kind, rest) = text.split_once(' ')?;
-        let number = || rest.parse().ok();
-        let client = || {
-            let (client, version) = rest.split_once(' ')?;
-            Some((client.to_owned(), version.parse().ok()?))
-        };
-        Some(match kind {
-            "address" => Self::Address(rest.to_owned()),
-            "head" => client().map(|(client, version)| Self::Head(client, version))?,
-            "published" => client().map(|(client, version)| Self::Published(client, version))?,
-            "reported" => Self::Reported(number()?),
-            "holds" => Self::Holds(number()?),
-            "accepted" => Self::Accepted(number()?),
-            "runs" => Self::Runs(number()?),
-            "failed" => Self::Failed(rest.to_owned()),
+        if kind == "failed" {
+            return Some(Self::Failed(rest.to_owned()));
+        }
+        let words: Vec<&str> = rest.split(' ').collect();
+        let own = |word: &str| word.to_owned();
+        let number = |word: &str| word.parse().ok();
+        Some(match (kind, &*words) {
+            ("address", [address]) => Self::Address(own(address)),
+            ("head", [client, version, it]) => Self::Head(own(client), number(version)?, own(it)),
+            ("published", [client, version, it]) => {
+                Self::Published(own(client), number(version)?, own(it))
+            }
+            ("taking", [about, report]) => Self::Taking(own(about), own(report)),
+            ("took", [about, report]) => Self::Took(own(about), own(report)),
+            ("kept", [about, report]) => Self::Kept(own(about), own(report)),
+            ("wants", [client, version, it]) => Self::Wants(own(client), number(version)?, own(it)),
+            ("holds", [version, it, state]) => Self::Holds(number(version)?, own(it), own(state)),
+            ("writing", [state]) => Self::Writing(own(state)),
+            ("wrote", [state]) => Self::Wrote(own(state)),
+            ("accepted", [version, it]) => Self::Accepted(number(version)?, own(it)),
+            ("runs", [version, it]) => Self::Runs(number(version)?, own(it)),
             _ => return None,
         })
     }
@@ -135,12 +152,17 @@ impl Line {
     fn text(&self) -> String {
         match self {
             Self::Address(address) => format!("address {address} ."),
-            Self::Head(client, version) => format!("head {client} {version} ."),
-            Self::Published(client, version) => format!("published {client} {version} ."),
-            Self::Reported(sum) => format!("reported {sum} ."),
-            Self::Holds(version) => format!("holds {version} ."),
-            Self::Accepted(version) => format!("accepted {version} ."),
-            Self::Runs(version) => format!("runs {version} ."),
+            Self::Head(client, version, it) => format!("head {client} {version} {it} ."),
+            Self::Published(client, version, it) => format!("published {client} {version} {it} ."),
+            Self::Taking(about, report) => format!("taking {about} {report} ."),
+            Self::Took(about, report) => format!("took {about} {report} ."),
+            Self::Kept(about, report) => format!("kept {about} {report} ."),
+            Self::Wants(client, version, it) => format!("wants {client} {version} {it} ."),
+            Self::Holds(version, it, state) => format!("holds {version} {it} {state} ."),
+            Self::Writing(state) => format!("writing {state} ."),
+            Self::Wrote(state) => format!("wrote {state} ."),
+            Self::Accepted(version, it) => format!("accepted {version} {it} ."),
+            Self::Runs(version, it) => format!("runs {version} {it} ."),
             Self::Failed(why) => format!("failed {} .", why.replace('\n', " ")),
         }
     }
@@ -152,7 +174,7 @@ mod tests {
 
     #[test]
     fn a_cut_line_is_none() {
-        let line = Line::Published("device-1".to_owned(), 172);
+        let line = Line::Published("device-1".to_owned(), 172, "sha256:0a".to_owned());
         let text = line.text();
         assert_eq!(Line::parse(&text), Some(line));
         for end in 0..text.len() {

@@ -60,7 +60,9 @@ impl Provider for WatchedProvider {
         deployment: &ApplicationDeployment,
     ) -> Result<Observation, ProviderError> {
         self.power.point("before observe").await?;
-        self.inner.observe(deployment).await
+        let outcome = self.inner.observe(deployment).await;
+        self.power.point("after observe").await?;
+        outcome
     }
 
     async fn list(&self) -> Result<Vec<DeploymentId>, ProviderError> {

@@ -1,18 +1,20 @@
 //! Quiet points: the faults stop, and everything must become as it should be.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use margo_client::agent::Snapshot;
 use margo_providers::Provider as _;
+use margo_server_traits::store::StatusRecord;
 use margo_types::Digest;
 use margo_types::deployment::ApplicationDeployment;
-use margo_types::id::DeploymentId;
+use margo_types::id::{DeploymentId, DeviceId, DeviceTarget};
 use margo_types::status::DeploymentState;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use super::Failure;
+use super::device::Life;
 use super::world::World;
 
 impl World {
@@ -20,11 +22,7 @@ impl World {
     pub(super) async fn settle(&mut self) -> Result<(), Failure> {
         self.witness.note("quiet");
         self.calm_down().await?;
-        for index in 0..self.wishes.len() {
-            if self.wishes[index].is_new {
-                self.publish(index).await?;
-            }
-        }
+        self.publish_what_is_new().await?;
         for index in 0..self.devices.len() {
             let begun = Instant::now();
             let mut told = begun;
@@ -87,25 +85,22 @@ impl World {
         if let Some(lag) = lag_of(&snapshot, &assigned) {
             return Ok(Some(lag));
         }
-        let running: BTreeSet<DeploymentId> = life.engine.list().await?.into_iter().collect();
-        if running != ids {
-            return Ok(Some(format!("it runs {running:?} instead of {ids:?}")));
+        if let Some(lag) = misplaced(life, &wanted).await? {
+            return Ok(Some(lag));
         }
-        for deployment in &wanted {
-            if !life.engine.observe(deployment).await?.is_installed() {
-                return Ok(Some(format!("{} does not run as desired", deployment.id)));
-            }
-        }
-        let reports = store.statuses(Some(&device.client)).await?;
+        let reports = latest(store.statuses(Some(&device.client)).await?);
         for id in &ids {
-            let mut about = reports.iter().filter(|it| it.deployment == *id);
-            if !about.any(|it| it.state == DeploymentState::Installed) {
+            let is_told = |it: &StatusRecord| it.state == DeploymentState::Installed;
+            if !reports.get(id).is_some_and(is_told) {
                 return Ok(Some(format!("{id} is not reported as installed")));
             }
         }
-        for report in &reports {
-            let id = report.deployment;
-            if !ids.contains(&id) && report.state != DeploymentState::Removed {
+        for (id, report) in &reports {
+            // What a backup brought back is not told again.
+            let is_known = self
+                .restored_at
+                .is_none_or(|then| report.reported_at > then);
+            if !ids.contains(id) && report.state != DeploymentState::Removed && is_known {
                 let state = &report.state;
                 return Ok(Some(format!("{id} is gone and reported as {state}")));
             }
@@ -124,6 +119,52 @@ impl World {
             ));
         }
     }
+}
+
+/// What does not run on the device that it is for, or runs anywhere else.
+async fn misplaced(
+    life: &Life,
+    wanted: &[ApplicationDeployment],
+) -> Result<Option<String>, Failure> {
+    let mut places: BTreeMap<DeploymentId, Vec<&DeviceId>> = BTreeMap::new();
+    for (host, engine) in &life.engines {
+        for id in engine.list().await? {
+            places.entry(id).or_default().push(host);
+        }
+    }
+    for deployment in wanted {
+        let id = deployment.id;
+        let place = places.remove(&id).unwrap_or_default();
+        let [host] = *place else {
+            return Ok(Some(format!("{id} runs on {place:?}")));
+        };
+        let fits = match &deployment.metadata.device_id {
+            Some(DeviceTarget::Device(target)) => host == target,
+            Some(DeviceTarget::AnyBehind(gateway)) => host.is_behind(gateway),
+            _ => false,
+        };
+        let is_installed = match life.engines.get(host) {
+            Some(engine) => engine.observe(deployment).await?.is_installed(),
+            None => false,
+        };
+        if !fits || !is_installed {
+            return Ok(Some(format!("{id} does not run as desired on {host}")));
+        }
+    }
+    let stray = places.first_key_value();
+    Ok(stray.map(|(id, place)| format!("{id} runs on {place:?}, and nowhere is desired")))
+}
+
+/// The last report on each deployment, whatever device it is from: what moves is not reported as removed.
+fn latest(reports: Vec<StatusRecord>) -> BTreeMap<DeploymentId, StatusRecord> {
+    let mut latest: BTreeMap<DeploymentId, StatusRecord> = BTreeMap::new();
+    for report in reports {
+        let known = latest.get(&report.deployment);
+        if known.is_none_or(|known| known.reported_at <= report.reported_at) {
+            latest.insert(report.deployment, report);
+        }
+    }
+    latest
 }
 
 fn lag_of(snapshot: &Snapshot, assigned: &[(DeploymentId, bytes::Bytes)]) -> Option<String> {

@@ -38,6 +38,8 @@ pub(super) struct WatchedState {
     pub(super) client: ClientId,
     pub(super) memory: Arc<Mutex<Memory>>,
     pub(super) disk_full: Arc<AtomicBool>,
+    /// Told what is being written, and once more when it is.
+    pub(super) tell: fn(&State, bool),
 }
 
 #[async_trait]
@@ -79,7 +81,9 @@ impl StateStore for WatchedState {
                 _ => {}
             }
         }
+        (self.tell)(&attempted, false);
         self.inner.commit(changes).await?;
+        (self.tell)(&attempted, true);
         {
             let mut memory = lock(&self.memory);
             memory.written = attempted;

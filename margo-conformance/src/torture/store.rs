@@ -1,6 +1,7 @@
 //! The store of the fleet manager, watched.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -27,17 +28,32 @@ pub(super) struct Ledger {
     reports: BTreeMap<ReportKey, Bytes>,
     /// Reports that were being stored, by the moment of a kill.
     tried_reports: BTreeMap<ReportKey, Bytes>,
+    /// Whether a backup was restored: what is in it counts.
+    is_restored: bool,
 }
 
 type ReportKey = (ClientId, DeploymentId, Option<DeviceId>);
 
-/// A store that judges what is put into it, and dies with the power.
+impl Ledger {
+    /// What a backup holds that takes the place of everything.
+    pub(super) fn restored() -> Self {
+        Self {
+            is_restored: true,
+            ..Self::default()
+        }
+    }
+}
+
+/// A store that judges what is put into it, fails while the disk is full, and dies with the power.
 #[derive(Debug)]
 pub(super) struct WatchedStore {
     pub(super) inner: Arc<dyn Store>,
     pub(super) power: Arc<Power>,
     pub(super) witness: Arc<Witness>,
     pub(super) ledger: Arc<Mutex<Ledger>>,
+    pub(super) disk_full: Arc<AtomicBool>,
+    /// Told which report is being stored, and once more when it is.
+    pub(super) tell: fn(&StatusRecord, bool),
     /// Broken on purpose: acknowledges reports that it drops.
     pub(super) drops_reports: bool,
 }
@@ -50,7 +66,9 @@ impl WatchedStore {
             let mut ledger = lock(&self.ledger);
             let acknowledged = ledger.heads.get(client).copied();
             let tried = ledger.tried.remove(client);
-            self.witness.finds(client, found, acknowledged, tried);
+            if !ledger.is_restored {
+                self.witness.finds(client, found, acknowledged, tried);
+            }
             if let Some(found) = found {
                 ledger.heads.insert(client.clone(), found);
             }
@@ -72,6 +90,16 @@ impl WatchedStore {
         }
         ledger.reports = found;
         ledger.tried_reports.clear();
+        ledger.is_restored = false;
+        Ok(())
+    }
+
+    fn room(&self) -> Result<(), StoreError> {
+        if self.disk_full.load(Ordering::Relaxed) {
+            return Err(StoreError::Unavailable(
+                "the disk is full, says the torture runner; make room".into(),
+            ));
+        }
         Ok(())
     }
 }
@@ -120,6 +148,7 @@ impl Store for WatchedStore {
         limit: usize,
     ) -> Result<DevicePut, StoreError> {
         self.power.point("before capabilities").await?;
+        self.room()?;
         let put = self.inner.put_device(device, limit).await?;
         self.power.point("after capabilities").await?;
         Ok(put)
@@ -134,6 +163,7 @@ impl Store for WatchedStore {
     }
 
     async fn devices(&self, client: Option<&ClientId>) -> Result<Vec<DeviceRecord>, StoreError> {
+        self.power.point("devices").await?;
         self.inner.devices(client).await
     }
 
@@ -142,7 +172,11 @@ impl Store for WatchedStore {
         client: &ClientId,
         device: &DeviceId,
     ) -> Result<bool, StoreError> {
-        self.inner.remove_device(client, device).await
+        self.power.point("before removal").await?;
+        self.room()?;
+        let removed = self.inner.remove_device(client, device).await?;
+        self.power.point("after removal").await?;
+        Ok(removed)
     }
 
     async fn head(&self, client: &ClientId) -> Result<Option<Head>, StoreError> {
@@ -156,6 +190,7 @@ impl Store for WatchedStore {
     }
 
     async fn assigned(&self, client: &ClientId) -> Result<Vec<(DeploymentId, Bytes)>, StoreError> {
+        self.power.point("assigned").await?;
         self.inner.assigned(client).await
     }
 
@@ -173,6 +208,7 @@ impl Store for WatchedStore {
         client: &ClientId,
         manifest: &Digest,
     ) -> Result<Option<ManifestVersion>, StoreError> {
+        self.power.point("version of a manifest").await?;
         self.inner.version_of(client, manifest).await
     }
 
@@ -192,6 +228,7 @@ impl Store for WatchedStore {
         publication: &Publication,
     ) -> Result<(), StoreError> {
         self.power.point("before publish").await?;
+        self.room()?;
         self.witness.publishes(client, publication);
         let head = publication.head();
         lock(&self.ledger).tried.insert(client.clone(), head);
@@ -204,6 +241,7 @@ impl Store for WatchedStore {
 
     async fn put_status(&self, status: &StatusRecord) -> Result<bool, StoreError> {
         self.power.point("before report").await?;
+        self.room()?;
         if self.drops_reports {
             return Ok(true);
         }
@@ -215,7 +253,9 @@ impl Store for WatchedStore {
         lock(&self.ledger)
             .tried_reports
             .insert(key.clone(), status.status.clone());
+        (self.tell)(status, false);
         let is_first = self.inner.put_status(status).await?;
+        (self.tell)(status, true);
         {
             let mut ledger = lock(&self.ledger);
             ledger.tried_reports.remove(&key);

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use margo_types::Digest;
 use margo_types::application::{Component, ComponentProperties, DeploymentType, Target};
 use margo_types::deployment::{
     ApplicationDeployment, DeployedProfile, DeploymentMetadata, DeploymentSpec, ParameterValue,
 };
-use margo_types::id::{ClientId, DeploymentId};
+use margo_types::id::{DeploymentId, DeviceTarget};
 
 use super::Failure;
 use super::action::Change;
@@ -14,7 +15,8 @@ use super::action::Change;
 /// The deployments of one device, by their place.
 #[derive(Clone, Debug)]
 pub(super) struct Wishes {
-    client: ClientId,
+    /// What its deployments may be for: the device alone, or a gateway and what is behind it.
+    targets: Vec<DeviceTarget>,
     number: u8,
     changes: u64,
     all: BTreeMap<u8, Wish>,
@@ -26,13 +28,15 @@ pub(super) struct Wishes {
 struct Wish {
     revision: u64,
     setting: u64,
+    /// Which of the targets, counted on and on.
+    target: u64,
 }
 
 impl Wishes {
     /// None yet, for the client of this number.
-    pub(super) const fn new(client: ClientId, number: u8) -> Self {
+    pub(super) const fn new(targets: Vec<DeviceTarget>, number: u8) -> Self {
         Self {
-            client,
+            targets,
             number,
             changes: 0,
             all: BTreeMap::new(),
@@ -46,6 +50,7 @@ impl Wishes {
         let fresh = Wish {
             revision: self.changes,
             setting: 0,
+            target: self.changes,
         };
         match change {
             Change::Clear => self.all.clear(),
@@ -60,16 +65,32 @@ impl Wishes {
                 let wish = self.all.entry(slot).or_insert(fresh);
                 wish.setting = self.changes;
             }
+            Change::Move(slot) => {
+                let wish = self.all.entry(slot).or_insert(fresh);
+                wish.target += 1;
+            }
             Change::Deploy(slot) | Change::Remove(slot) => {
                 self.all.entry(slot).or_insert(fresh);
             }
         }
     }
 
+    /// Gives every deployment another revision, as an operator does who has lost the last ones.
+    pub(super) fn renew(&mut self) {
+        self.changes += 1;
+        self.is_new = true;
+        for wish in self.all.values_mut() {
+            wish.revision = self.changes;
+        }
+    }
+
     pub(super) fn deployments(&self) -> Result<Vec<ApplicationDeployment>, Failure> {
         let deployments = self.all.iter().map(|(slot, wish)| {
             let id = deployment_id(self.number, *slot);
-            deployment(&self.client, id, wish.revision, wish.setting)
+            let target =
+                usize::try_from(wish.target).unwrap_or_default() % self.targets.len().max(1);
+            let target = self.targets.get(target).ok_or("there is no device")?;
+            deployment(target, id, wish.revision, wish.setting)
         });
         deployments.collect()
     }
@@ -85,7 +106,7 @@ pub(super) fn deployment_id(number: u8, slot: u8) -> DeploymentId {
 
 /// A deployment of two components.
 pub(super) fn deployment(
-    client: &ClientId,
+    device: &DeviceTarget,
     id: DeploymentId,
     revision: u64,
     setting: u64,
@@ -102,6 +123,12 @@ pub(super) fn deployment(
     let target = Target::new("SETTING", vec!["web".parse()?]);
     let value = ParameterValue::new(format!("{setting}"), vec![target]);
     spec.parameters.insert("setting".to_owned(), value);
-    let metadata = DeploymentMetadata::new("app", "default", client.as_str().parse()?);
+    // What packs badly makes single documents cheaper than a bundle now and then.
+    let noise =
+        (0..8).map(|part| Digest::of(format!("{id} {revision} {part}").as_bytes()).to_hex());
+    let target = Target::new("NOISE", vec!["web".parse()?]);
+    let noise = ParameterValue::new(noise.collect::<String>(), vec![target]);
+    spec.parameters.insert("noise".to_owned(), noise);
+    let metadata = DeploymentMetadata::new("app", "default", device.clone());
     Ok(ApplicationDeployment::new(id, metadata, spec))
 }

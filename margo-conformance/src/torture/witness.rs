@@ -107,6 +107,13 @@ impl Witness {
         }
     }
 
+    /// The fleet manager was set back to a backup: its versions since then may come again, with other content.
+    pub(super) fn forgets_publications(&self) {
+        for client in lock(&self.books).clients.values_mut() {
+            client.acknowledged.clear();
+        }
+    }
+
     /// A device that holds a manifest of this version is about to accept another one.
     pub(super) fn accepts(
         &self,

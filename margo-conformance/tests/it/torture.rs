@@ -27,9 +27,9 @@ fn assert_noticed(outcome: &Outcome, what: &str) {
     assert!(in_trace, "the trace leads to the violation");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_sound_fleet_survives() {
-    let outcome = torture(&short(7)).await;
+#[test]
+fn a_sound_fleet_survives() {
+    let outcome = torture(&short(7));
     assert!(
         outcome.is_good(),
         "{:#?} {:#?}",
@@ -40,9 +40,9 @@ async fn a_sound_fleet_survives() {
     assert!(outcome.counts.of("quiet points, everything as desired") > 0);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_sound_fleet_survives_kills_at_every_step() {
-    let outcome = kill_points(&short(7), 30).await;
+#[test]
+fn a_sound_fleet_survives_kills_at_every_step() {
+    let outcome = kill_points(&short(7), 30);
     assert!(
         outcome.is_good(),
         "{:#?} {:#?}",
@@ -53,33 +53,33 @@ async fn a_sound_fleet_survives_kills_at_every_step() {
     assert!(outcome.counts.of("kills of fleet managers") >= 30);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_was_never_published_is_noticed_when_it_is_applied() {
-    let outcome = torture(&broken(Sabotage::AppliesUnverified)).await;
+#[test]
+fn what_was_never_published_is_noticed_when_it_is_applied() {
+    let outcome = torture(&broken(Sabotage::AppliesUnverified));
     assert_noticed(&outcome, "never published for it");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn workloads_that_stay_are_noticed() {
-    let outcome = kill_points(&broken(Sabotage::KeepsRemoved), 60).await;
+#[test]
+fn workloads_that_stay_are_noticed() {
+    let outcome = kill_points(&broken(Sabotage::KeepsRemoved), 60);
     assert_noticed(&outcome, "it runs");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_store_that_forgets_is_noticed() {
-    let outcome = kill_points(&broken(Sabotage::ForgetsCommits), 30).await;
+#[test]
+fn a_store_that_forgets_is_noticed() {
+    let outcome = kill_points(&broken(Sabotage::ForgetsCommits), 30);
     assert_noticed(&outcome, "lost what it had written");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn reports_that_the_agent_loses_are_noticed() {
-    let outcome = torture(&broken(Sabotage::AgentDropsReports)).await;
+#[test]
+fn reports_that_the_agent_loses_are_noticed() {
+    let outcome = torture(&broken(Sabotage::AgentDropsReports));
     assert_noticed(&outcome, "report");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn reports_that_the_fleet_manager_loses_are_noticed() {
-    let outcome = torture(&broken(Sabotage::ManagerDropsReports)).await;
+#[test]
+fn reports_that_the_fleet_manager_loses_are_noticed() {
+    let outcome = torture(&broken(Sabotage::ManagerDropsReports));
     assert_noticed(&outcome, "report");
 }
 

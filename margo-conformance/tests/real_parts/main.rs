@@ -1,6 +1,8 @@
-//! The fakes against real programs.
+//! The fakes against real programs, and both sides of Margo on disks that are really full.
 //!
 //! What is missing makes its tests *visibly ignored, with the reason*; with `CI=true` it makes them fail.
+
+mod full_disk;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -14,7 +16,20 @@ use serde_json::json;
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let trials = vec![trial("skopeo_copies_away_and_back", "skopeo", skopeo)];
+    let disk = full_disk::obstacle();
+    let trials = vec![
+        trial("skopeo_copies_away_and_back", program("skopeo"), skopeo),
+        trial(
+            "an_agent_survives_a_full_disk",
+            disk.clone(),
+            full_disk::agent,
+        ),
+        trial(
+            "a_fleet_manager_survives_a_full_disk",
+            disk,
+            full_disk::fleet_manager,
+        ),
+    ];
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
@@ -103,15 +118,11 @@ fn reference(registry: &Registry, rest: &str) -> Reference {
     text.parse().expect("a reference")
 }
 
-/// A test that needs this program: ignored with the reason without it, or failed in CI.
-fn trial<F>(name: &str, program: &str, test: fn() -> F) -> Trial
+/// A test, or why it cannot be made here: ignored with the reason then, or failed in CI.
+fn trial<F>(name: &str, obstacle: Option<String>, test: fn() -> F) -> Trial
 where
     F: Future<Output = ()> + 'static,
 {
-    let obstacle = match find(program) {
-        Some(_) => None,
-        None => Some(format!("{program} is missing; .ci/install installs it")),
-    };
     let in_ci = std::env::var("CI").is_ok_and(|value| value == "true");
     let is_ignored = obstacle.is_some() && !in_ci;
     let kind = obstacle.clone().unwrap_or_default();
@@ -129,8 +140,13 @@ where
         .with_ignored_flag(is_ignored)
 }
 
-fn find(program: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    let mut files = std::env::split_paths(&path).map(|folder| folder.join(program));
-    files.find(|file| Path::is_file(file))
+/// Why this program cannot be run; `None` when it can.
+fn program(name: &str) -> Option<String> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut files = std::env::split_paths(&path).map(|folder| folder.join(name));
+    let found: Option<PathBuf> = files.find(|file| Path::is_file(file));
+    match found {
+        Some(_) => None,
+        None => Some(format!("{name} is missing; .ci/install installs it")),
+    }
 }

@@ -172,15 +172,15 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for WatchedStream<T> {
     }
 }
 
-/// The body of a response; the connection is idle when it is gone.
+/// The body of a response, if it has one; the connection is idle when it is gone.
 #[derive(Debug)]
 pub(super) struct WatchedBody<B> {
-    body: B,
+    body: Option<B>,
     activity: Arc<Activity>,
 }
 
 impl<B> WatchedBody<B> {
-    pub(super) const fn new(body: B, activity: Arc<Activity>) -> Self {
+    pub(super) const fn new(body: Option<B>, activity: Arc<Activity>) -> Self {
         Self { body, activity }
     }
 }
@@ -193,15 +193,21 @@ impl<B: Body + Unpin> Body for WatchedBody<B> {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
+        match &mut self.body {
+            Some(body) => Pin::new(body).poll_frame(context),
+            None => Poll::Ready(None),
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.body.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        match &self.body {
+            Some(body) => body.size_hint(),
+            None => SizeHint::with_exact(0),
+        }
     }
 }
 

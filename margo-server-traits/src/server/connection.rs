@@ -10,9 +10,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures_util::TryFutureExt as _;
-use http::header::{CONNECTION, HeaderValue};
-use http::{Request, Response};
+use futures_util::future::{Either, ready};
+use futures_util::{FutureExt as _, TryFutureExt as _};
+use http::header::{CONNECTION, HOST, HeaderValue};
+use http::{Request, Response, StatusCode, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -74,12 +75,13 @@ where
         address: SocketAddr,
         mut notices: watch::Receiver<Notice>,
     ) {
+        // In boxes, so that a connection does not keep the memory that its handshake took for as long as it is open.
         let handshake = tokio::select! {
-            handshake = self.shake_hands(stream, address) => handshake,
+            handshake = Box::pin(self.shake_hands(stream, address)) => handshake.map(Box::new),
             () = stopping(&mut notices) => None,
         };
-        if let Some((stream, proof)) = handshake {
-            self.serve(stream, address, proof, notices).await;
+        if let Some(shaken) = handshake {
+            self.serve(shaken, address, notices).await;
         }
     }
 
@@ -122,13 +124,13 @@ where
         Some((stream, proof))
     }
 
-    async fn serve(
+    fn serve(
         &self,
-        stream: TlsStream<Wire>,
+        shaken: Box<(TlsStream<Wire>, Proof)>,
         address: SocketAddr,
-        proof: Proof,
         notices: watch::Receiver<Notice>,
-    ) {
+    ) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        let (stream, proof) = *shaken;
         let activity = Activity::new();
         let now = Instant::now();
         let retire_at = now + proof.lifetime(self.options.max_age);
@@ -141,6 +143,9 @@ where
         let doing = Arc::clone(&activity);
         let respond = service_fn(move |mut request: Request<Incoming>| {
             doing.begin(Phase::Busy);
+            if !names_one_host(&request) {
+                return Either::Left(ready(bad_request(&doing)).map(Ok));
+            }
             let extensions = request.extensions_mut();
             if let Some(peer) = &proof.peer {
                 extensions.insert(peer.clone());
@@ -152,7 +157,8 @@ where
                 .as_ref()
                 .and_then(|repeats| Some((Arc::clone(repeats), repeats.understood(&request)?)));
             let (proof, doing) = (Arc::clone(&proof), Arc::clone(&doing));
-            service.call(request).map_ok(move |mut response| {
+            let responding = service.call(request);
+            Either::Right(responding.map_ok(move |mut response| {
                 if !proof.is_current() {
                     let close = HeaderValue::from_static("close");
                     response.headers_mut().insert(CONNECTION, close);
@@ -160,13 +166,14 @@ where
                 if let Some((repeats, poll)) = poll {
                     repeats.learn(poll, &response);
                 }
-                response.map(|body| WatchedBody::new(body, doing))
-            })
+                response.map(|body| WatchedBody::new(Some(body), doing))
+            }))
         });
         let connection = http1::Builder::new()
             .header_read_timeout(None) // the driver has better ones
             .max_buf_size(MAX_HEAD)
             .serve_connection(stream, respond);
+        let connection = Box::pin(connection);
         let driver = Driver {
             activity,
             seen: (0, now),
@@ -176,10 +183,12 @@ where
             retire_at,
             end_at: None,
         };
-        if let Err(error) = driver.drive(pin!(connection), notices).await {
-            let id = peer.as_ref().map(|peer| tracing::field::display(peer.id()));
-            tracing::debug!(%address, peer = id, %error, "a connection broke");
-        }
+        Box::pin(async move {
+            if let Err(error) = driver.drive(connection, notices).await {
+                let id = peer.as_ref().map(|peer| tracing::field::display(peer.id()));
+                tracing::debug!(%address, peer = id, %error, "a connection broke");
+            }
+        })
     }
 
     /// What repeats polls, when the service is that of this crate and nothing is around it that wants to see all requests.
@@ -242,7 +251,7 @@ struct Driver<'o> {
 impl Driver<'_> {
     async fn drive<C: Connection>(
         mut self,
-        mut connection: Pin<&mut C>,
+        mut connection: Pin<Box<C>>,
         mut notices: watch::Receiver<Notice>,
     ) -> Result<(), hyper::Error> {
         let mut alarm = pin!(sleep_until(self.deadline()));
@@ -363,6 +372,21 @@ where
     fn retire(self: Pin<&mut Self>) {
         self.graceful_shutdown();
     }
+}
+
+/// Whether a request has one `Host`, which HTTP/1.1 wants (RFC 9112 section 3.2).
+fn names_one_host<B>(request: &Request<B>) -> bool {
+    let hosts = request.headers().get_all(HOST).iter().count();
+    hosts == 1 || hosts == 0 && request.version() < Version::HTTP_11
+}
+
+fn bad_request<B>(activity: &Arc<Activity>) -> Response<WatchedBody<B>> {
+    let mut response = Response::new(WatchedBody::new(None, Arc::clone(activity)));
+    *response.status_mut() = StatusCode::BAD_REQUEST;
+    // Who sends this is out of step, and its body is not read.
+    let close = HeaderValue::from_static("close");
+    response.headers_mut().insert(CONNECTION, close);
+    response
 }
 
 async fn stopping(notices: &mut watch::Receiver<Notice>) {

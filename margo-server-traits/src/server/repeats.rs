@@ -67,10 +67,11 @@ impl Repeats {
         if state.is_off {
             return None;
         }
-        if state.is_at_begin && phase == Phase::Idle {
-            if let Some(response) = self.repeated(&mut state, read) {
-                return Some(response);
-            }
+        if state.is_at_begin
+            && phase == Phase::Idle
+            && let Some(response) = self.repeated(&mut state, read)
+        {
+            return Some(response);
         }
         let is_request = phase == Phase::Idle && is_one_head(read);
         state.heard = is_request.then(|| Heard {

@@ -15,6 +15,7 @@ use http::{HeaderName, HeaderValue, Response, StatusCode, Version};
 use margo_types::endpoint::{Method, NoMatch, Operation, Route};
 use margo_types::id::SpiffeId;
 use margo_types::problem::{Problem, ProblemType};
+use margo_types::svid::PeerSvid;
 use margo_types::{DocumentPath, Finding, SpecVersion, media_type, write};
 
 use super::{BoxError, ResponseBody, answer};
@@ -53,7 +54,6 @@ impl Refusal {
 
     /// 403: nothing proves who calls.
     pub(super) fn no_svid() -> Self {
-        tracing::warn!("refused a request without a verified SVID");
         not_authorized(
             "nothing proves who calls; connect by mutual TLS with the SVID of a client of this fleet manager",
         )
@@ -61,9 +61,8 @@ impl Refusal {
 
     /// 403: the peer is no client of this fleet manager (W58, W59).
     pub(super) fn no_client(own: &SpiffeId, peer: &SpiffeId) -> Self {
-        tracing::warn!(%peer, "refused a peer that is no client of this fleet manager");
         not_authorized(format!(
-            "the SVID is not that of a client of {own}; use one of its namespace"
+            "the SVID of {peer} is not that of a client of {own}; use one of its namespace"
         ))
     }
 
@@ -169,6 +168,7 @@ impl Refusal {
         if problem.retryable == Some(true) && problem.retry_after_seconds.is_none() {
             problem = problem.with_retry_after_seconds(retry_after.into());
         }
+        log(&problem, request);
         let status = StatusCode::from_u16(problem.status);
         let mut response = answer::empty(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR));
         let headers = response.headers_mut();
@@ -274,6 +274,22 @@ fn of_generation(mut problem: Problem, generation: SpecVersion) -> Problem {
         problem.title = known.title;
     }
     problem
+}
+
+/// What the fleet manager itself is to blame for is logged where it is known in full.
+fn log(problem: &Problem, request: &Parts) {
+    let status = problem.status;
+    let (method, path) = (&request.method, problem.instance.as_deref());
+    let peer = request.extensions.get::<PeerSvid>();
+    let peer = peer.map(|peer| tracing::field::display(peer.id()));
+    let reason = problem.detail.as_deref().unwrap_or(&problem.title);
+    match status {
+        500.. => {}
+        401 | 403 => {
+            tracing::warn!(status, peer, %method, path, reason, "refused a request");
+        }
+        _ => tracing::info!(status, peer, %method, path, reason, "refused a request"),
+    }
 }
 
 fn not_authorized(detail: impl Into<String>) -> Refusal {

@@ -3,6 +3,8 @@
 mod callers;
 mod capabilities;
 mod content;
+#[cfg(all(feature = "server", feature = "sqlite"))]
+mod corpus;
 mod deployments;
 mod exchange;
 mod fake_fleet;
@@ -20,6 +22,8 @@ mod server;
 mod signed;
 mod status;
 mod store;
+#[cfg(feature = "sqlite")]
+mod store_damage;
 mod store_fleet;
 mod store_recovery;
 #[cfg(feature = "sqlite")]

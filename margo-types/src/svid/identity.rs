@@ -279,6 +279,16 @@ pub enum IdentityError {
     WrongRole(SpiffeId),
 }
 
+/// Checks that an [`Identity`] would take this bundle: that it has anchors, and every one is a well-formed certificate.
+///
+/// Whoever keeps a bundle for later asks before the one it had is gone.
+///
+/// # Errors
+/// [`IdentityError::Bundle`] and [`IdentityError::Anchor`], as [`Identity::replace_bundle`] would say.
+pub fn check_bundle(bundle: &TrustBundle) -> Result<(), IdentityError> {
+    read_anchors(bundle).map(drop)
+}
+
 fn read_anchors(bundle: &TrustBundle) -> Result<AnchorSet, IdentityError> {
     AnchorSet::read(bundle.anchors()?).map_err(|position| IdentityError::Anchor { position })
 }

@@ -33,3 +33,12 @@ fn every_folder_of_the_corpus_has_a_target() {
         assert!(known, "{}", folder.to_string_lossy());
     }
 }
+
+#[test]
+fn what_openssl_signed_verifies() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/verify");
+    for name in ["ed25519", "p256", "p384", "rsa", "symphony"] {
+        let bytes = fs::read(root.join(format!("signed-{name}"))).unwrap();
+        assert!(fuzz::is_verified(&bytes), "{name}");
+    }
+}

@@ -64,10 +64,34 @@ struct Parent {
 /// What was told so far.
 #[derive(Debug, Default)]
 struct Told {
-    published: BTreeMap<String, u64>,
+    /// Manifests, by client and version.
+    manifests: BTreeMap<(String, u64), String>,
+    /// The newest version of each client.
+    newest: BTreeMap<String, u64>,
+    /// Manifests that devices accepted before the fleet manager told that it had published them: client, version, manifest.
+    claims: Vec<(String, u64, String)>,
+    /// The version that a device has accepted.
     accepted: BTreeMap<usize, u64>,
-    runs: BTreeMap<usize, u64>,
-    reported: Option<u64>,
+    /// What a device has written last, and what it was writing.
+    states: BTreeMap<usize, [Option<String>; 2]>,
+    /// The reports that the fleet manager has taken, by what they are about.
+    reports: BTreeMap<String, Reports>,
+    /// The reports that it has told to have kept since its start.
+    kept: BTreeMap<String, String>,
+    /// What a device runs: version and deployments.
+    runs: BTreeMap<usize, (u64, String)>,
+    /// What clients are to run, and are reported to.
+    wants: BTreeMap<String, (u64, String)>,
+}
+
+/// The reports on one subject.
+#[derive(Debug, Default)]
+struct Reports {
+    /// The last one: several while they are being stored, or when they were at the same time.
+    last: Vec<String>,
+    being_stored: usize,
+    overlapped: bool,
+    is_acknowledged: bool,
 }
 
 impl Parent {
@@ -149,9 +173,20 @@ impl Parent {
         let begun = Instant::now();
         loop {
             self.listen();
-            let runs: u64 = self.told.runs.values().sum();
-            if self.told.runs.len() + 1 == self.roles.len() && self.told.reported == Some(runs) {
+            let is_settled = |(index, role): (usize, &Role)| match role {
+                Role::Manager { .. } => true,
+                Role::Device { client, .. } => {
+                    let runs = self.told.runs.get(&index);
+                    runs.is_some() && runs == self.told.wants.get(client.as_str())
+                }
+            };
+            if self.roles.iter().enumerate().all(is_settled) {
                 self.counts.add("quiet points, everything as desired");
+                if let Some(claim) = self.told.claims.first() {
+                    self.witness.violation(format_args!(
+                        "a device has accepted what was never published: {claim:?}"
+                    ));
+                }
                 return Ok(());
             }
             if self.witness.is_violated() {
@@ -201,7 +236,8 @@ impl Parent {
             self.listen();
         }
         if index == 0 {
-            self.told.reported = None;
+            self.told.wants.clear();
+            self.told.kept.clear();
         } else {
             self.told.runs.remove(&index);
         }
@@ -220,51 +256,173 @@ impl Parent {
     }
 
     fn hear(&mut self, index: usize, line: Line) {
+        let client = match &self.roles[index] {
+            Role::Manager { .. } => String::new(),
+            Role::Device { client, .. } => client.to_string(),
+        };
         let (told, witness) = (&mut self.told, &self.witness);
         match line {
-            Line::Address(address) => self.front.lead_to(&address),
-            Line::Head(client, version) => {
-                let acknowledged = told.published.get(&client).copied().unwrap_or_default();
+            Line::Address(address) => {
+                self.front.lead_to(&address);
+                for fault in told.compare_reports() {
+                    witness.violation(fault);
+                }
+            }
+            Line::Head(client, version, manifest) => {
+                let acknowledged = told.newest.get(&client).copied().unwrap_or_default();
                 if version < acknowledged {
                     witness.violation(format_args!(
                         "the fleet manager has version {version} for {client}, and published {acknowledged}"
                     ));
                 }
+                if let Some(fault) = told.is_published(client, version, manifest) {
+                    witness.violation(fault);
+                }
             }
-            Line::Published(client, version) => {
+            Line::Published(client, version, manifest) => {
                 self.counts.add("changes of desired states");
-                let before = told.published.insert(client.clone(), version);
+                let before = told.newest.insert(client.clone(), version);
                 if before.is_some_and(|before| version < before) {
                     witness.violation(format_args!(
                         "the fleet manager published {version} for {client} after {before:?}"
                     ));
                 }
+                if let Some(fault) = told.is_published(client, version, manifest) {
+                    witness.violation(fault);
+                }
             }
-            Line::Reported(sum) => told.reported = Some(sum),
-            Line::Holds(version) => {
+            Line::Taking(about, report) => told.reports.entry(about).or_default().taking(report),
+            Line::Took(about, report) => {
+                self.counts.add("reports taken");
+                told.reports.entry(about).or_default().took(report);
+            }
+            Line::Kept(about, report) => {
+                told.kept.insert(about, report);
+            }
+            Line::Wants(client, version, it) => {
+                told.wants.insert(client, (version, it));
+            }
+            Line::Holds(version, manifest, state) => {
                 let before = told.accepted.insert(index, version).unwrap_or_default();
                 if version < before {
                     witness.violation(format_args!(
                         "device {index} holds {version} after a kill, and had accepted {before}"
                     ));
                 }
+                let known = told.states.insert(index, [Some(state.clone()), None]);
+                if known.is_some_and(|known| !known.contains(&Some(state))) {
+                    witness.violation(format_args!(
+                        "device {index} remembers something else than it had written"
+                    ));
+                }
+                if version > 0
+                    && let Some(fault) = told.is_accepted(client, version, manifest)
+                {
+                    witness.violation(fault);
+                }
             }
-            Line::Accepted(version) => {
-                self.counts.add("accepted manifests");
+            Line::Writing(state) => told.states.entry(index).or_default()[1] = Some(state),
+            Line::Wrote(state) => {
+                self.counts.add("written states");
+                told.states.insert(index, [Some(state), None]);
+            }
+            Line::Accepted(version, manifest) => {
                 let before = told.accepted.insert(index, version).unwrap_or_default();
+                if version > before {
+                    self.counts.add("accepted manifests");
+                }
                 if version < before {
                     witness.violation(format_args!(
                         "device {index} accepted {version} after {before}"
                     ));
                 }
+                if let Some(fault) = told.is_accepted(client, version, manifest) {
+                    witness.violation(fault);
+                }
             }
-            Line::Runs(version) => {
-                told.runs.insert(index, version);
+            Line::Runs(version, it) => {
+                told.runs.insert(index, (version, it));
             }
             Line::Failed(why) => {
                 let role = &self.roles[index];
                 witness.violation(format_args!("{role:?} cannot go on: {why}"));
             }
+        }
+    }
+}
+
+impl Told {
+    /// The fleet manager says that it has published this; gives what is wrong with that.
+    fn is_published(&mut self, client: String, version: u64, manifest: String) -> Option<String> {
+        self.claims
+            .retain(|claim| *claim != (client.clone(), version, manifest.clone()));
+        let known = self
+            .manifests
+            .entry((client.clone(), version))
+            .or_insert_with(|| manifest.clone());
+        (*known != manifest).then(|| {
+            format!("version {version} of {client} was published as {known} and as {manifest}")
+        })
+    }
+
+    /// A device says that it has accepted this; gives what is wrong with that.
+    fn is_accepted(&mut self, client: String, version: u64, manifest: String) -> Option<String> {
+        match self.manifests.get(&(client.clone(), version)) {
+            Some(known) if *known == manifest => None,
+            Some(known) => Some(format!(
+                "{client} accepted version {version} as {manifest}, and it was published as {known}"
+            )),
+            // The fleet manager may have died before it could tell.
+            None => {
+                let claim = (client, version, manifest);
+                if !self.claims.contains(&claim) {
+                    self.claims.push(claim);
+                }
+                None
+            }
+        }
+    }
+
+    /// Compares the reports that the fleet manager has at its start with those that it had taken.
+    fn compare_reports(&mut self) -> Vec<String> {
+        let kept = std::mem::take(&mut self.kept);
+        let lost = self.reports.iter().filter(|(about, reports)| {
+            let kept = kept.get(*about);
+            let is_known = kept.is_some_and(|kept| reports.last.contains(kept));
+            reports.is_acknowledged && !is_known
+        });
+        let lost = lost.map(|(about, reports)| {
+            format!("the fleet manager lost a report on {about} that it had taken: {reports:?}")
+        });
+        let lost = lost.collect();
+        let reports = kept.into_iter().map(|(about, report)| {
+            let reports = Reports {
+                last: vec![report],
+                is_acknowledged: true,
+                ..Reports::default()
+            };
+            (about, reports)
+        });
+        self.reports = reports.collect();
+        lost
+    }
+}
+
+impl Reports {
+    fn taking(&mut self, report: String) {
+        self.overlapped |= self.being_stored > 0;
+        self.being_stored += 1;
+        self.last.push(report);
+    }
+
+    fn took(&mut self, report: String) {
+        self.is_acknowledged = true;
+        self.being_stored = self.being_stored.saturating_sub(1);
+        if self.being_stored == 0 {
+            if !self.overlapped {
+                self.last = vec![report];
+            }
+            self.overlapped = false;
         }
     }
 }
@@ -289,3 +447,49 @@ fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 }
 
 const GLANCE: Duration = Duration::from_millis(30);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn own(text: &str) -> String {
+        text.to_owned()
+    }
+
+    #[test]
+    fn manifests_have_to_be_what_was_published() {
+        let mut told = Told::default();
+        assert_eq!(told.is_published(own("a"), 1, own("one")), None);
+        assert_eq!(told.is_accepted(own("a"), 1, own("one")), None);
+        assert!(told.is_accepted(own("a"), 1, own("two")).is_some());
+        assert!(told.is_published(own("a"), 1, own("two")).is_some());
+
+        assert_eq!(told.is_accepted(own("a"), 2, own("later")), None);
+        assert_eq!(told.claims.len(), 1, "nobody has published it yet");
+        assert_eq!(told.is_published(own("a"), 2, own("later")), None);
+        assert!(told.claims.is_empty());
+    }
+
+    #[test]
+    fn reports_that_were_taken_have_to_be_kept() {
+        let mut told = Told::default();
+        let begin = |told: &mut Told, report: &str| {
+            let reports = told.reports.entry(own("x")).or_default();
+            reports.taking(own(report));
+        };
+        let end = |told: &mut Told, report: &str| {
+            let reports = told.reports.entry(own("x")).or_default();
+            reports.took(own(report));
+        };
+        begin(&mut told, "one");
+        assert!(told.compare_reports().is_empty(), "it was not taken");
+        begin(&mut told, "one");
+        end(&mut told, "one");
+        begin(&mut told, "two");
+        told.kept.insert(own("x"), own("two"));
+        assert!(told.compare_reports().is_empty(), "it was being taken");
+        told.kept.insert(own("x"), own("one"));
+        assert_eq!(told.compare_reports().len(), 1, "it is that before");
+        assert_eq!(told.compare_reports().len(), 1, "it is gone");
+    }
+}

@@ -1,5 +1,6 @@
 //! The processes that are killed.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -9,22 +10,28 @@ use margo_client::Agent;
 use margo_client::agent::Snapshot;
 use margo_client::api::{ApiOptions, Rc3Api};
 use margo_client::identity::IdentityFiles;
-use margo_client::state::{FileStore, StateStore as _};
+use margo_client::state::{FileStore, State, StateStore};
 use margo_providers::Provider as _;
 use margo_providers::simulated::SimulatedProvider;
 use margo_server_traits::publish::{PublishError, Publisher};
 use margo_server_traits::server::{IdentityFiles as ManagerFiles, Server, ServerOptions};
-use margo_server_traits::store::{SqliteStore, Store};
+use margo_server_traits::store::{SqliteStore, StatusRecord, Store};
 use margo_server_traits::{Fleet, FleetService, StoreFleet};
-use margo_types::id::ClientId;
+use margo_types::Digest;
+use margo_types::deployment::ApplicationDeployment;
+use margo_types::id::{ClientId, DeploymentId, DeviceId, DeviceTarget};
 use margo_types::status::DeploymentState;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::net::TcpListener;
 use url::Url;
 
 use super::super::action::SLOTS;
+use super::super::power::Power;
 use super::super::random::Random;
+use super::super::state::WatchedState;
+use super::super::store::WatchedStore;
 use super::super::wishes::{deployment, deployment_id};
+use super::super::witness::Witness;
 use super::super::{device, in_full};
 use super::{Failure, Line, Role};
 
@@ -59,10 +66,27 @@ async fn manager(folder: &Path, seed: u64, devices: usize) -> Result<(), Failure
     let clients = (0..devices).map(|number| ClientId::parse(&format!("device-{number}")));
     let clients: Vec<ClientId> = clients.collect::<Result<_, _>>()?;
     for client in &clients {
-        let head = store.head(client).await?;
-        let version = head.map_or(0, |head| head.version.get());
-        tell(&Line::Head(client.to_string(), version));
+        if let Some(head) = store.head(client).await? {
+            let (version, digest) = (head.version.get(), head.digest.to_string());
+            tell(&Line::Head(client.to_string(), version, digest));
+        }
     }
+    for record in store.statuses(None).await? {
+        tell(&Line::Kept(subject(&record), report(&record)));
+    }
+    let store: Arc<dyn Store> = Arc::new(WatchedStore {
+        inner: store,
+        power: Power::on(),
+        // The parent judges.
+        witness: Witness::new(false),
+        ledger: Arc::default(),
+        disk_full: Arc::default(),
+        tell: |record, is_done| {
+            let line = if is_done { Line::Took } else { Line::Taking };
+            tell(&line(subject(record), report(record)));
+        },
+        drops_reports: false,
+    });
     let fleet = StoreFleet::new(Arc::clone(&store)).accept_namespace();
     let publisher = fleet.publisher().clone();
     let service = FleetService::new(identity.id().clone(), Fleet::of(Arc::new(fleet)));
@@ -83,8 +107,12 @@ async fn manager(folder: &Path, seed: u64, devices: usize) -> Result<(), Failure
             () = tokio::time::sleep(random.millis(5, 40)) => {
                 if !is_at_rest {
                     change(&publisher, &clients, &mut random).await?;
-                } else if let Some(sum) = reported(&*store, &clients).await? {
-                    tell(&Line::Reported(sum));
+                } else {
+                    for client in &clients {
+                        if let Some(wants) = reported(&*store, client).await? {
+                            tell(&wants);
+                        }
+                    }
                 }
             }
         }
@@ -105,7 +133,8 @@ async fn change(
     };
     let slot = u8::try_from(random.below(SLOTS))?;
     let (id, revision) = (deployment_id(number, slot), random.below(1 << 20));
-    let wanted = deployment(client, id, revision, 0)?;
+    let target: DeviceTarget = client.as_str().parse()?;
+    let wanted = deployment(&target, id, revision, 0)?;
     let head = publisher.change(client, |all| {
         let was_there = all.remove(&id).is_some();
         if !was_there || revision.is_multiple_of(2) {
@@ -113,46 +142,75 @@ async fn change(
         }
         Ok::<_, PublishError>(())
     });
-    let version = head.await?.version.get();
-    tell(&Line::Published(client.to_string(), version));
+    let head = head.await?;
+    let (version, digest) = (head.version.get(), head.digest.to_string());
+    tell(&Line::Published(client.to_string(), version, digest));
     Ok(())
 }
 
-/// The sum of the newest versions, if everything was reported as desired.
-async fn reported(store: &dyn Store, clients: &[ClientId]) -> Result<Option<u64>, Failure> {
-    let mut sum = 0;
-    for client in clients {
-        let assigned = store.assigned(client).await?;
-        let reports = store.statuses(Some(client)).await?;
-        let is_assigned = |id| assigned.iter().any(|(own, _)| *own == id);
-        let is_told = assigned.iter().all(|(id, _)| {
-            let mut about = reports.iter().filter(|report| report.deployment == *id);
-            about.any(|report| report.state == DeploymentState::Installed)
-        });
-        let mut gone = reports.iter().filter(|it| !is_assigned(it.deployment));
-        if !is_told || !gone.all(|report| report.state == DeploymentState::Removed) {
-            return Ok(None);
-        }
-        let head = store.head(client).await?;
-        sum += head.map_or(0, |head| head.version.get());
+/// What a client is to run, if everything of it was reported as desired.
+async fn reported(store: &dyn Store, client: &ClientId) -> Result<Option<Line>, Failure> {
+    let assigned = store.assigned(client).await?;
+    let reports = store.statuses(Some(client)).await?;
+    let is_assigned = |id| assigned.iter().any(|(own, _)| *own == id);
+    let is_told = assigned.iter().all(|(id, _)| {
+        let mut about = reports.iter().filter(|report| report.deployment == *id);
+        about.any(|report| report.state == DeploymentState::Installed)
+    });
+    let mut gone = reports.iter().filter(|it| !is_assigned(it.deployment));
+    if !is_told || !gone.all(|report| report.state == DeploymentState::Removed) {
+        return Ok(None);
     }
-    Ok(Some(sum))
+    let version = store.head(client).await?.map_or(0, |it| it.version.get());
+    let assigned = assigned
+        .iter()
+        .map(|(id, bytes)| (*id, Digest::of(bytes)))
+        .collect();
+    Ok(Some(Line::Wants(
+        client.to_string(),
+        version,
+        contents(&assigned),
+    )))
 }
 
 async fn device(folder: &Path, url: Url, client: &ClientId) -> Result<(), Failure> {
     let [svid, key, bundle] = files(folder);
     let identity = IdentityFiles::new(svid, key, bundle).load()?;
     let state = FileStore::open(folder.join("state.redb"), identity.id()).await?;
-    let held = state.load().await?.accepted;
-    tell(&Line::Holds(held.map_or(0, |held| held.version.get())));
+    let held = state.load().await?;
+    let accepted = held.accepted.as_ref();
+    tell(&Line::Holds(
+        accepted.map_or(0, |it| it.version.get()),
+        accepted.map_or_else(|| NOTHING.to_owned(), |it| it.digest.to_string()),
+        digest(&held),
+    ));
+    let state: Arc<dyn StateStore> = Arc::new(WatchedState {
+        inner: Arc::new(state),
+        power: Power::on(),
+        // The parent judges.
+        witness: Witness::new(false),
+        client: client.clone(),
+        memory: Arc::default(),
+        disk_full: Arc::default(),
+        tell: |state, is_done| {
+            let line = if is_done { Line::Wrote } else { Line::Writing };
+            tell(&line(digest(state)));
+            if let Some(it) = state.accepted.as_ref().filter(|_| is_done) {
+                tell(&Line::Accepted(it.version.get(), it.digest.to_string()));
+            }
+        },
+    });
     let engine = Arc::new(SimulatedProvider::in_directory(folder.join("engine"))?);
     let mut options = ApiOptions::default();
     options.connect = Duration::from_secs(2);
     options.exchange = Duration::from_secs(5);
     let api = Rc3Api::with_options(url, identity, options)?;
     let provider: Arc<dyn margo_providers::Provider> = engine.clone();
-    let agent = Agent::builder(Arc::new(api), Arc::new(state))
-        .device(device::capabilities(client.as_str())?, [provider])
+    let agent = Agent::builder(Arc::new(api), Arc::clone(&state))
+        .device(
+            device::capabilities(&DeviceId::parse(client.as_str())?),
+            [provider],
+        )
         .schedule(device::schedule()?)
         .retry(device::retry())
         .options(device::options())
@@ -160,19 +218,12 @@ async fn device(folder: &Path, url: Url, client: &ClientId) -> Result<(), Failur
         .await?;
     let mut snapshots = agent.handle().watch();
     let telling = async {
-        let mut last = (0, false);
+        let mut last = None;
         while snapshots.changed().await.is_ok() {
             let snapshot = snapshots.borrow_and_update().clone();
-            let version = snapshot
-                .manifest
-                .map_or(0, margo_types::manifest::ManifestVersion::get);
-            let running = engine.list().await.map_or(usize::MAX, |all| all.len());
-            let now = (version, is_settled(&snapshot, running));
-            if now.0 != last.0 {
-                tell(&Line::Accepted(version));
-            }
-            if now.1 && now != last {
-                tell(&Line::Runs(version));
+            let now = running(&snapshot, &*state, &engine).await;
+            if let Some(line) = now.as_ref().filter(|_| now != last) {
+                tell(line);
             }
             last = now;
         }
@@ -187,12 +238,57 @@ async fn device(folder: &Path, url: Url, client: &ClientId) -> Result<(), Failur
     Ok(())
 }
 
-fn is_settled(snapshot: &Snapshot, running: usize) -> bool {
+/// What runs, if that is all of what is desired, and nothing waits to be reported.
+async fn running(
+    snapshot: &Snapshot,
+    state: &dyn StateStore,
+    engine: &SimulatedProvider,
+) -> Option<Line> {
+    let version = snapshot.manifest?.get();
     let mut views = snapshot.deployments.values();
-    snapshot.outbox == 0
-        && snapshot.deployments.len() == running
+    let is_settled = snapshot.outbox == 0
         && views
-            .all(|view| view.state == DeploymentState::Installed && view.applied == view.revision)
+            .all(|view| view.state == DeploymentState::Installed && view.applied == view.revision);
+    if !is_settled || engine.list().await.ok()?.len() != snapshot.deployments.len() {
+        return None;
+    }
+    let documents = state.load().await.ok()?.documents;
+    let mut found = BTreeMap::new();
+    for (id, view) in &snapshot.deployments {
+        let revision = view.revision?;
+        let document = margo_types::read::<ApplicationDeployment>(documents.get(&revision)?);
+        if !engine
+            .observe(document.ok()?.value())
+            .await
+            .ok()?
+            .is_installed()
+        {
+            return None;
+        }
+        found.insert(*id, revision);
+    }
+    Some(Line::Runs(version, contents(&found)))
+}
+
+/// A digest of these deployments and revisions.
+fn contents(deployments: &BTreeMap<DeploymentId, Digest>) -> String {
+    Digest::of(format!("{deployments:?}").as_bytes()).to_string()
+}
+
+/// A digest of everything that an agent remembers.
+fn digest(state: &State) -> String {
+    Digest::of(format!("{state:?}").as_bytes()).to_string()
+}
+
+/// What a report is about.
+fn subject(record: &StatusRecord) -> String {
+    let (client, deployment) = (&record.client, &record.deployment);
+    format!("{client}/{deployment}/{:?}", record.device)
+}
+
+/// A digest of what it says.
+fn report(record: &StatusRecord) -> String {
+    Digest::of(&record.status).to_string()
 }
 
 /// SVID, key and trust bundle.
@@ -205,3 +301,6 @@ fn tell(line: &Line) {
     // Without a parent nobody is left to tell.
     let _ = writeln!(out, "{}", line.text()).and_then(|()| out.flush());
 }
+
+/// In place of a digest.
+const NOTHING: &str = "-";

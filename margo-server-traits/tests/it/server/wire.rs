@@ -84,6 +84,8 @@ async fn a_request_whose_end_is_in_doubt_is_the_last_one() {
             "GET / HTTP/1.1\r\nHost: x\r\n folded\r\n\r\n".to_owned(),
         ),
         (400, "GET /\0 HTTP/1.1\r\nHost: x\r\n\r\n".to_owned()),
+        (400, "GET /api/v1/deployments HTTP/1.1\r\n\r\n".to_owned()),
+        (400, format!("{POLL}Host: other.example\r\n\r\n")),
         (
             431,
             format!("{POLL}X-Long: {}\r\n\r\n", "x".repeat(64 * 1024)),
