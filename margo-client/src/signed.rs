@@ -93,9 +93,10 @@ impl Channel {
             let fault = fault.filter(|_| answer.status == StatusCode::FORBIDDEN);
             return answer.refusal_hinting(peer, asked, fault.as_deref().unwrap_or_default());
         }
-        let learnt = match answer.is_no_answer() {
-            true => Learnt::Nothing,
-            false => self.clock.learn(answer.header(DATE)),
+        let learnt = if answer.is_no_answer() {
+            Learnt::Nothing
+        } else {
+            self.clock.learn(answer.header(DATE))
         };
         match learnt {
             Learnt::Corrected(off) => {

@@ -8,6 +8,8 @@ mod keeper;
 mod mis;
 mod server_trust;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use margo_types::read;
 use margo_types::svid::check_bundle;
 use margo_types::trust::{Anchor, TrustBundle};
@@ -65,6 +67,18 @@ fn pem_anchors(pem: &[u8]) -> Result<Vec<Anchor>, Error> {
         ));
     }
     Ok(anchors)
+}
+
+/// The PEM of a certificate (RFC 7468), in lines of 64 characters.
+pub(crate) fn pem_of(der: &[u8]) -> String {
+    let mut text = String::from("-----BEGIN CERTIFICATE-----\n");
+    for (position, character) in STANDARD.encode(der).chars().enumerate() {
+        if position > 0 && position % 64 == 0 {
+            text.push('\n');
+        }
+        text.push(character);
+    }
+    text + "\n-----END CERTIFICATE-----\n"
 }
 
 fn setup(message: &str) -> Error {

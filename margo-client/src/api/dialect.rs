@@ -8,6 +8,10 @@ use margo_types::signature::Profile;
 /// Change a copy of [`COMMON`](Self::COMMON) to speak in another way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each switch is independent of the others"
+)]
 pub struct Dialect {
     /// What signatures cover and say; its name is that of the dialect.
     pub signature: Profile,

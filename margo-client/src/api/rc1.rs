@@ -7,6 +7,7 @@ use std::sync::Arc;
 use margo_types::SpecVersion;
 use margo_types::capabilities::DeviceCapabilities;
 use margo_types::endpoint::{Endpoint, Operation, PathCaller, PathError, Route};
+use margo_types::problem::ProblemType;
 use margo_types::status::DeploymentStatus;
 use reqwest::StatusCode;
 use url::Url;
@@ -165,7 +166,7 @@ impl Generation for Signed {
 
 /// Whether the fleet manager may have forgotten the client, as after the loss of its data. No wrong clock explains it then.
 fn is_unknown_client(answer: &Answer, error: &Error) -> bool {
-    let slug = error.problem_type().and_then(|it| it.slug());
+    let slug = error.problem_type().and_then(ProblemType::slug);
     match answer.status {
         StatusCode::UNAUTHORIZED => !answer.is_no_answer() && !error.is_retryable(),
         StatusCode::NOT_FOUND => slug == Some("invalid-client"),

@@ -14,8 +14,8 @@ use crate::api::Documents;
 use crate::error::{Error, ErrorKind};
 use crate::exchange::{Answer, misbehaved};
 use crate::identity::Material;
-use crate::onboarding::pem_of;
 use crate::signed::Channel;
+use crate::trust::pem_of;
 
 /// The body of the request.
 ///

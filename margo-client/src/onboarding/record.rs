@@ -91,7 +91,7 @@ impl Record {
 
     /// Notes what the fleet manager answered.
     pub(super) fn enrolled(&mut self, id: ClientId, material: &Material) {
-        self.trusted_keys = material.trusted_keys.clone();
+        self.trusted_keys.clone_from(&material.trusted_keys);
         self.client = Some(RecordedClient {
             id,
             key: material.key_id().to_owned(),

@@ -15,8 +15,7 @@ use crate::error::{Error, ErrorKind};
 use crate::exchange::{self, Bounds, Call, misbehaved};
 use crate::files;
 use crate::location::Location;
-use crate::onboarding::pem_of;
-use crate::trust::ServerTrust;
+use crate::trust::{ServerTrust, pem_of};
 
 /// Fetches the root certificate of the fleet manager at this URL, to be an anchor from now on.
 ///

@@ -2,8 +2,12 @@
 
 use std::fs;
 
+use margo_client::trust::ServerTrust;
+use margo_conformance::authority::IssuedSvid;
+use margo_conformance::authority::rcgen::{KeyPair, PublicKeyData as _};
 use margo_conformance::interop::Profile;
 use margo_conformance::wfm::{Answer, FakeWfm};
+use margo_types::auth::ContentDigest;
 use margo_types::deployment::ApplicationDeployment;
 use margo_types::endpoint::Operation;
 use margo_types::status::DeploymentState;
@@ -101,6 +105,23 @@ async fn a_missing_root_is_fetched_from_a_pinned_fleet_manager() {
         "{text}"
     );
     assert!(wfm.requests().is_empty());
+
+    let server = place.authority.issue_tls("127.0.0.1");
+    wfm.present(&place.authority, &server);
+    let wrong = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
+    place.change("margo-agent.toml", wrong, &pin(&server));
+    let mut agent = place.start();
+    agent.wait("contact", |status| status["contact"] == "online");
+    let fetched = ServerTrust::anchors(&fs::read(place.path("ca.pem")).unwrap());
+    assert!(fetched.is_ok(), "{fetched:?}");
+}
+
+/// The base64 of the digest of its key, as a header has it.
+fn pin(server: &IssuedSvid) -> String {
+    let key = KeyPair::from_pem(&server.key_pem).unwrap();
+    let digest = ContentDigest::sha256(&key.subject_public_key_info()).to_string();
+    let base64 = digest.strip_prefix("sha-256=:").unwrap();
+    base64.trim_end_matches(':').to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -75,13 +75,36 @@ async fn every_answer_has_its_meaning() {
     }
 }
 
-#[tokio::test]
-async fn a_device_that_is_not_taken_says_why_and_keeps_nothing() {
-    use ErrorKind::{Misbehaved, Refused, Unreachable, Untrusted};
+/// An answer, and the kind, advice and text of the error it becomes.
+type Case = (Answer, ErrorKind, bool, Option<u64>, &'static str);
+
+/// Nothing is kept of such answers, no report is lost by them, and the next one may be another.
+async fn check(cases: Vec<Case>) {
     let scene = Scene::new();
     let wfm = strict(&scene).await;
     let enrolment = scene.enrolment(&wfm.url()).await;
-    for (answer, kind, is_retryable, wait, text) in [
+    for (answer, kind, is_retryable, wait, text) in cases {
+        wfm.fail_next(Operation::Onboard, 1, answer.clone());
+        let error = enrolment.client_id().await.expect_err("no id");
+        let told = told(&error);
+        assert_eq!(error.kind(), kind, "{answer:?}: {told}");
+        assert_eq!(error.is_retryable(), is_retryable, "{answer:?}: {told}");
+        let after = error.retry_advice().and_then(|advice| advice.after);
+        assert_eq!(after, wait.map(Duration::from_secs), "{answer:?}");
+        assert!(told.contains(text), "{answer:?}: {told}");
+        assert_ne!(Verdict::of(&error), Verdict::GiveUp, "{answer:?}");
+        assert!(!matches!(enrolment.standing(), Standing::Enrolled { .. }));
+        assert!(!scene.read("enrolment.json").contains("\"id\""));
+    }
+    enrolment.client_id().await.expect("an id at last");
+}
+
+#[tokio::test]
+async fn a_device_that_is_not_decided_on_asks_again() {
+    use ErrorKind::Refused;
+    let vendor = json(200, r#"{"status":"PENDING_APPROVAL"}"#).retry_after(90);
+    let busy = Answer::problem(503).retry_after(7);
+    check(vec![
         (
             Answer::pending(),
             Refused,
@@ -96,13 +119,19 @@ async fn a_device_that_is_not_taken_says_why_and_keeps_nothing() {
             None,
             "has not decided yet",
         ),
-        (
-            json(200, r#"{"status":"PENDING_APPROVAL"}"#).retry_after(90),
-            Refused,
-            true,
-            Some(90),
-            "has not decided",
-        ),
+        (vendor, Refused, true, Some(90), "has not decided"),
+        (busy, Refused, true, Some(7), "503"),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn a_device_that_is_refused_says_why() {
+    use ErrorKind::{Unreachable, Untrusted};
+    let invalid = json(400, r#"{"error":"Invalid certificate"}"#);
+    let known = json(409, r#"{"error":"already onboarded"}"#);
+    let unsigned = json(401, r#"{"error":"Invalid signature"}"#);
+    check(vec![
         (
             Answer::rejected(),
             Untrusted,
@@ -117,90 +146,49 @@ async fn a_device_that_is_not_taken_says_why_and_keeps_nothing() {
             None,
             "let its operator admit",
         ),
+        (invalid, Untrusted, false, None, "Invalid certificate"),
+        (known, Untrusted, false, None, "configure the client id"),
         (
-            json(400, r#"{"error":"Invalid certificate"}"#),
-            Untrusted,
-            false,
-            None,
-            "Invalid certificate",
-        ),
-        (
-            json(409, r#"{"error":"already onboarded"}"#),
-            Untrusted,
-            false,
-            None,
-            "configure the client id",
-        ),
-        (
-            json(201, "{}"),
-            Misbehaved,
-            false,
-            None,
-            "no valid client id",
-        ),
-        (
-            json(201, r#"{"clientId":"../line-5"}"#),
-            Misbehaved,
-            false,
-            None,
-            "no valid client id",
-        ),
-        (
-            json(201, r#"{"clientId":"a","client_id":"b"}"#),
-            Misbehaved,
-            false,
-            None,
-            "no valid client id",
-        ),
-        (json(201, ""), Misbehaved, false, None, "no valid client id"),
-        (Answer::html(200), Misbehaved, false, None, "web page"),
-        (Answer::html(403), Unreachable, true, None, "web page"),
-        (Answer::html(409), Unreachable, true, None, "web page"),
-        (
-            json(401, r#"{"error":"Invalid signature"}"#),
+            unsigned,
             Untrusted,
             false,
             None,
             "ask its operator whether that key",
         ),
         (Answer::status(404), Untrusted, false, None, "404"),
-        (
-            Answer::problem(503).retry_after(7),
-            Refused,
-            true,
-            Some(7),
-            "503",
-        ),
-        (
-            json(
-                201,
-                &format!("{{\"clientId\":\"{}\"}}", "a".repeat(1 << 17)),
-            ),
+        // Somebody in between.
+        (Answer::html(403), Unreachable, true, None, "web page"),
+        (Answer::html(409), Unreachable, true, None, "web page"),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn an_answer_that_says_no_id_is_no_enrolment() {
+    use ErrorKind::Misbehaved;
+    let long = format!("{{\"clientId\":\"{}\"}}", "a".repeat(1 << 17));
+    for body in [
+        "",
+        "{}",
+        "null",
+        r#"{"clientId":""}"#,
+        r#"{"clientId":"../line-5"}"#,
+        r#"{"clientId":"a","client_id":"b"}"#,
+    ] {
+        check(vec![(
+            json(201, body),
             Misbehaved,
             false,
             None,
-            "65536 bytes",
-        ),
-    ] {
-        wfm.recover();
-        wfm.fail_next(Operation::Onboard, 1, answer.clone());
-        let error = enrolment.client_id().await.expect_err("no id");
-        let told = told(&error);
-        assert_eq!(error.kind(), kind, "{answer:?}: {told}");
-        assert_eq!(error.is_retryable(), is_retryable, "{answer:?}: {told}");
-        let after = error.retry_advice().and_then(|advice| advice.after);
-        assert_eq!(after, wait.map(Duration::from_secs), "{answer:?}");
-        assert!(told.contains(text), "{answer:?}: {told}");
-        assert_ne!(
-            Verdict::of(&error),
-            Verdict::GiveUp,
-            "no report is lost by it"
-        );
-        assert!(!matches!(enrolment.standing(), Standing::Enrolled { .. }));
-        assert!(!scene.read("enrolment.json").contains("\"id\""));
+            "no valid client id",
+        )])
+        .await;
     }
-    wfm.recover();
-    enrolment.client_id().await.expect("an id at last");
+    check(vec![
+        (Answer::html(200), Misbehaved, false, None, "web page"),
+        (json(201, &long), Misbehaved, false, None, "65536 bytes"),
+    ])
+    .await;
 }
 
 #[tokio::test]
