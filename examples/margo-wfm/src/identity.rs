@@ -178,11 +178,14 @@ impl DevelopmentDomain {
     /// What the fleet manager shows to clients that sign: valid for this machine.
     fn write_tls(&self) -> Result<(), Failure> {
         let names = ["localhost".to_owned()];
-        let own = CertificateParams::new(names).map_err(|error| Failure::of(Kind::Environment, &error))?;
+        let own = CertificateParams::new(names)
+            .map_err(|error| Failure::of(Kind::Environment, &error))?;
         let issued = self.authority.issue_with(|params| {
             params.subject_alt_names = own.subject_alt_names;
             let loopback = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
-            params.subject_alt_names.extend(loopback.map(SanType::IpAddress));
+            params
+                .subject_alt_names
+                .extend(loopback.map(SanType::IpAddress));
             params.not_after = (SystemTime::now() + LIFETIME).into();
         });
         self.write(TLS_KEY, issued.key_pem.as_bytes())?;

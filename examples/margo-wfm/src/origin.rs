@@ -30,8 +30,11 @@ impl Origin {
         let extension = deployment.spec.extra.extension(&Self::extension());
         let annotations = deployment.metadata.extra.0.get(ANNOTATIONS);
         let annotations = annotations.and_then(Value::as_object);
-        let text = |object: Option<&Map<String, Value>>, name| Some(object?.get(name)?.as_str()?.to_owned());
-        let member = |name, annotation| text(extension, name).or_else(|| text(annotations, annotation));
+        let text = |object: Option<&Map<String, Value>>, name| {
+            Some(object?.get(name)?.as_str()?.to_owned())
+        };
+        let member =
+            |name, annotation| text(extension, name).or_else(|| text(annotations, annotation));
         if let (Some(version), Some(profile)) = (
             member(VERSION, VERSION_ANNOTATION),
             member(PROFILE, PROFILE_ANNOTATION),
@@ -62,7 +65,10 @@ impl Origin {
                 member(PROFILE_ANNOTATION, &self.profile),
             ]);
         } else {
-            let object = [member(VERSION, &self.version), member(PROFILE, &self.profile)];
+            let object = [
+                member(VERSION, &self.version),
+                member(PROFILE, &self.profile),
+            ];
             let object = Map::from_iter(object);
             deployment.spec.extra.set_extension(&extension, object);
         }

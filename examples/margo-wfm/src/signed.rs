@@ -8,9 +8,7 @@ use std::time::Duration;
 
 use margo_server_traits::server::{CertificateFiles, CertificateWatch, Server, ServerOptions};
 use margo_server_traits::signed::{PublicUrl, SignedOptions};
-use margo_server_traits::{
-    AcceptedIssuers, Fleet, FleetService, ServiceOptions, StoreFleet,
-};
+use margo_server_traits::{AcceptedIssuers, Fleet, FleetService, ServiceOptions, StoreFleet};
 use margo_types::onboarding::Certificate;
 use margo_types::signature::Policy;
 use margo_types::svid::IdentityError;
@@ -124,9 +122,8 @@ impl SignedListener {
 
 /// The root certificate in a file; of several the first.
 fn root(file: &Path) -> Result<Certificate, Failure> {
-    let unusable = |error: &dyn std::error::Error| {
-        Failure::of(Kind::Environment, error).about(file.display())
-    };
+    let unusable =
+        |error: &dyn std::error::Error| Failure::of(Kind::Environment, error).about(file.display());
     let text = fs::read_to_string(file).map_err(|error| Failure::file(file, &error))?;
     let der = Certificate::from_text(text).der();
     let der = der.map_err(|error| unusable(&error))?;

@@ -242,8 +242,8 @@ impl Bench {
                     jitter: 0.1,
                 };
                 let mut settings = settings_of(pace, self.scale.seconds * 4);
-                // A handshake takes a millisecond.
-                settings.warm_up = Duration::from_millis(2 * u64::try_from(devices.len())?)
+                // A handshake takes a millisecond, and on a busy machine some more.
+                settings.warm_up = Duration::from_millis(4 * u64::try_from(devices.len())?)
                     + Duration::from_secs_f64(2.0 * period);
                 let figure = measure(peer, devices, settings)?;
                 println!(

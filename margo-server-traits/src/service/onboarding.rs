@@ -49,9 +49,9 @@ where
     match signed.enrolment.enrol(&applicant).await? {
         Enrolled::Accepted(client) => {
             tracing::info!(%client, key = applicant.read.key().id(), "enrolled a client");
-            enrolled(client, &body)
+            enrolled(&client, &body)
         }
-        Enrolled::Already(client) => enrolled(client, &body),
+        Enrolled::Already(client) => enrolled(&client, &body),
         Enrolled::Pending => Ok(pending(retry_after)),
         Enrolled::Rejected(reason) => {
             tracing::warn!(
@@ -102,7 +102,7 @@ fn malformed(detail: &str) -> Refusal {
 }
 
 /// 201 also for who is enrolled already: it is the only success there is, and generated clients know no other.
-fn enrolled(client: ClientId, request: &[u8]) -> Result<Response<ResponseBody>, Refusal> {
+fn enrolled(client: &ClientId, request: &[u8]) -> Result<Response<ResponseBody>, Refusal> {
     let mut response = OnboardingResponse::new(client.clone());
     if is_of_the_first_copies(request) {
         let members = [

@@ -21,9 +21,9 @@ use super::{path_of, status_of};
 use crate::failure::{Failure, Kind};
 use crate::manager::Manager;
 use crate::operations::{
-    ApproveCertificate, Backup, ChangeGeneration, DecideClient, Deploy, ForgetCertificates, History,
-    ImportPackage, ListClients, ListDevices, ListEnrolments, ListPackages, Operation, Reconfigure,
-    RegisterCertificate, RejectCertificate, Remove, RetireCertificate, Status, Update,
+    ApproveCertificate, Backup, ChangeGeneration, DecideClient, Deploy, ForgetCertificates,
+    History, ImportPackage, ListClients, ListDevices, ListEnrolments, ListPackages, Operation,
+    Reconfigure, RegisterCertificate, RejectCertificate, Remove, RetireCertificate, Status, Update,
 };
 
 /// The admin API of a fleet manager, bound to its socket.

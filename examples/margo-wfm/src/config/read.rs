@@ -114,7 +114,9 @@ where
     T: FromStr<Err: std::fmt::Display>,
 {
     let texts = Vec::<String>::deserialize(deserializer)?;
-    let parsed = texts.iter().map(|text| text.parse().map_err(D::Error::custom));
+    let parsed = texts
+        .iter()
+        .map(|text| text.parse().map_err(D::Error::custom));
     parsed.collect()
 }
 

@@ -94,7 +94,11 @@ impl Operation for DecideClient {
             let mut record = known.unwrap_or(ClientRecord::new(self.client.clone(), false));
             record.accepted = self.accepted;
             record.note.clone_from(&self.note);
-            if manager.store().replace_client(before.as_ref(), &record).await? {
+            if manager
+                .store()
+                .replace_client(before.as_ref(), &record)
+                .await?
+            {
                 return describe(manager, record).await;
             }
         }
@@ -106,7 +110,9 @@ impl Operation for ChangeGeneration {
     type Output = Client;
 
     async fn run(self, manager: &Manager) -> Result<Client, Failure> {
-        manager.change_generation(&self.client, self.generation).await?;
+        manager
+            .change_generation(&self.client, self.generation)
+            .await?;
         let record = manager.store().client(&self.client).await?;
         let record = record.unwrap_or(ClientRecord::new(self.client, false));
         describe(manager, record).await

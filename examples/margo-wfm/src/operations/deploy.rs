@@ -159,7 +159,9 @@ fn warnings(fleet: &KnownFleet, client: &ClientId) -> Vec<String> {
     if fleet.serves(client) {
         Vec::new()
     } else if fleet.knows(client) {
-        vec![format!("client {client} is not accepted, and gets nothing before {accept}")]
+        vec![format!(
+            "client {client} is not accepted, and gets nothing before {accept}"
+        )]
     } else {
         let generation = SpecVersion::NEWEST;
         vec![format!(

@@ -288,7 +288,9 @@ async fn find(manager: &Manager, text: &str) -> Result<Digest, Failure> {
         (Some(one), None) => Ok(one.fingerprint),
         (Some(_), Some(_)) => Err(Failure::new(
             Kind::Usage,
-            format!("several certificates begin with {text:?}; give more of the fingerprint that is meant"),
+            format!(
+                "several certificates begin with {text:?}; give more of the fingerprint that is meant"
+            ),
         )),
         (None, _) => Err(Failure::new(
             Kind::Usage,
@@ -323,7 +325,11 @@ mod tests {
     #[test]
     fn fingerprints_are_read_as_programs_print_them() {
         let plain = Digest::of(b"a certificate").to_hex();
-        let pairs: Vec<_> = plain.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).unwrap()).collect();
+        let pairs: Vec<_> = plain
+            .as_bytes()
+            .chunks(2)
+            .map(|pair| std::str::from_utf8(pair).unwrap())
+            .collect();
         let colons = pairs.join(":").to_uppercase();
         for text in [
             plain.clone(),
@@ -332,9 +338,20 @@ mod tests {
             colons.clone(),
             format!("sha256 Fingerprint={colons}\n"),
         ] {
-            assert_eq!(whole(&text).unwrap(), Digest::of(b"a certificate"), "{text}");
+            assert_eq!(
+                whole(&text).unwrap(),
+                Digest::of(b"a certificate"),
+                "{text}"
+            );
         }
-        for text in ["", "abc", "sha256:", &plain[1..], &format!("{plain}0"), &plain.replace('a', "g")] {
+        for text in [
+            "",
+            "abc",
+            "sha256:",
+            &plain[1..],
+            &format!("{plain}0"),
+            &plain.replace('a', "g"),
+        ] {
             assert!(text == plain || whole(text).is_err(), "{text}");
         }
     }

@@ -46,7 +46,9 @@ impl Signer {
 
     /// With one that the development authority has issued.
     pub(crate) fn issued(place: &Place, wfm: &Running, subject: &str) -> Self {
-        let read = |name: &str| std::fs::read_to_string(place.path(&format!("development-identity/{name}"))).unwrap();
+        let read = |name: &str| {
+            std::fs::read_to_string(place.path(&format!("development-identity/{name}"))).unwrap()
+        };
         let authority = KeyPair::from_pem(&read("development-ca-key.pem")).unwrap();
         let root = CertificateDer::from_pem_slice(read("development-ca.pem").as_bytes()).unwrap();
         let issuer = Issuer::from_ca_cert_der(&root, authority).unwrap();
@@ -58,7 +60,9 @@ impl Signer {
     fn with(place: &Place, wfm: &Running, key: &KeyPair, pem: String) -> Self {
         let root = std::fs::read(place.path("development-identity/development-ca.pem")).unwrap();
         let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_slice(&root).unwrap()).unwrap();
+        roots
+            .add(CertificateDer::from_pem_slice(&root).unwrap())
+            .unwrap();
         let tls = ClientConfig::builder_with_provider(Arc::new(default_provider()))
             .with_safe_default_protocol_versions()
             .unwrap()
@@ -123,7 +127,9 @@ impl Signer {
         let path = format!("/api/v1/clients/{client}/deployments");
         let (status, body) = self.send("GET", &path, None);
         assert_eq!(status, 200, "{}", String::from_utf8_lossy(&body));
-        margo_types::read::<StateManifest>(&body).unwrap().into_value()
+        margo_types::read::<StateManifest>(&body)
+            .unwrap()
+            .into_value()
     }
 
     /// The one deployment of a client, as it is fetched, and its text.
@@ -160,7 +166,9 @@ impl Signer {
         let body = body.map_or(Bytes::new(), |body| Bytes::from(body.to_string()));
         let target = format!("https://{}{path}", self.address);
         let parts = RequestParts::new(method, &target, |_| vec![]);
-        let headers = Signing::new(&self.key, Timestamp::now()).sign(&parts, &body).unwrap();
+        let headers = Signing::new(&self.key, Timestamp::now())
+            .sign(&parts, &body)
+            .unwrap();
         let mut request = Request::builder()
             .method(method)
             .uri(path)
@@ -178,7 +186,10 @@ impl Signer {
         let exchange = async {
             let stream = TcpStream::connect(self.address).await.unwrap();
             let name = ServerName::try_from("localhost").unwrap();
-            let stream = TlsConnector::from(self.tls.clone()).connect(name, stream).await.unwrap();
+            let stream = TlsConnector::from(self.tls.clone())
+                .connect(name, stream)
+                .await
+                .unwrap();
             let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
             let connection = tokio::spawn(connection);
             let response = sender.send_request(request).await.unwrap();
@@ -193,7 +204,11 @@ impl Signer {
 }
 
 fn signed_address(wfm: &Running) -> SocketAddr {
-    wfm.ready["signedAddress"].as_str().unwrap().parse().unwrap()
+    wfm.ready["signedAddress"]
+        .as_str()
+        .unwrap()
+        .parse()
+        .unwrap()
 }
 
 fn params(subject: &str) -> CertificateParams {

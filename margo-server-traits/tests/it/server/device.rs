@@ -60,9 +60,9 @@ impl Device {
                 let length = head.split("content-length: ").nth(1);
                 let length = length.and_then(|text| text.lines().next());
                 let length: usize = length.map_or(0, |text| text.parse().unwrap());
-                if let Some((body, rest)) = rest.split_at_checked(length) {
+                if let Some((body, _)) = rest.split_at_checked(length) {
                     let body = body.to_owned();
-                    self.said = rest.to_owned();
+                    self.said.drain(..head.len() + 4 + length);
                     return Ok((head, body));
                 }
             }

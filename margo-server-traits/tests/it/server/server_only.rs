@@ -140,13 +140,24 @@ async fn a_huge_header_is_not_read() {
 fn what_is_no_certificate_is_refused() {
     let authority = Authority::new(&domain());
     let [one, other] = [(); 2].map(|()| authority.issue_tls("wfm.example"));
-    type Invalid = InvalidServerCertificate;
     for (chain, key, expected) in [
-        ("", &*one.key_pem, Invalid::NoCertificate),
-        ("-----BEGIN CERTIFICATE-----", &one.key_pem, Invalid::NotPem),
-        (&one.chain_pem, "", Invalid::NoKey),
-        (&one.chain_pem, &one.chain_pem, Invalid::NoKey),
-        (&one.chain_pem, &other.key_pem, Invalid::KeyMismatch),
+        ("", &*one.key_pem, InvalidServerCertificate::NoCertificate),
+        (
+            "-----BEGIN CERTIFICATE-----",
+            &one.key_pem,
+            InvalidServerCertificate::NotPem,
+        ),
+        (&one.chain_pem, "", InvalidServerCertificate::NoKey),
+        (
+            &one.chain_pem,
+            &one.chain_pem,
+            InvalidServerCertificate::NoKey,
+        ),
+        (
+            &one.chain_pem,
+            &other.key_pem,
+            InvalidServerCertificate::KeyMismatch,
+        ),
     ] {
         let refused = ServerCertificate::from_pem(chain.as_bytes(), key.as_bytes());
         assert_eq!(refused.unwrap_err(), expected);

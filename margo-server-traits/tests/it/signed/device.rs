@@ -159,7 +159,8 @@ impl Sent {
             text.extend([name, ": ", value, "\r\n"]);
         }
         if !self.body.is_empty() {
-            text.push_str(&format!("content-length: {}\r\n", self.body.len()));
+            let length = self.body.len().to_string();
+            text.extend(["content-length: ", &length, "\r\n"]);
         }
         text.push_str("\r\n");
         text.push_str(std::str::from_utf8(&self.body).unwrap());

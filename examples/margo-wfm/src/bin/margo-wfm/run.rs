@@ -44,7 +44,10 @@ pub(crate) async fn run(config: &Path, output: Output) -> Result<(), Failure> {
     if let Some(address) = wfm.signed_address() {
         let urls = wfm.signed_urls().join(", ");
         // Writing to a string cannot fail.
-        let _ = write!(text, "\nclients that sign connect to {urls} (listening on {address})");
+        let _ = write!(
+            text,
+            "\nclients that sign connect to {urls} (listening on {address})"
+        );
     }
     output.result(&ready, &text)?;
     wfm.serve(async move {

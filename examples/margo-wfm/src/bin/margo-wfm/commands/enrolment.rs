@@ -30,7 +30,10 @@ pub(super) async fn run(
                 None => ForgetCertificates::that_wait(),
             };
             let forgotten = admin.run(forget).await?;
-            let lines: Vec<_> = forgotten.iter().map(|it| sentence(it, "is forgotten")).collect();
+            let lines: Vec<_> = forgotten
+                .iter()
+                .map(|it| sentence(it, "is forgotten"))
+                .collect();
             let text = match lines.as_slice() {
                 [] => "no certificate waits".to_owned(),
                 lines => lines.join("\n"),
