@@ -32,7 +32,7 @@ pub async fn enrolments(store: &dyn Store) {
     let ask = EnrolmentChange::new(None, Some(pending.clone()));
     expect(store, &ask, EnrolmentPut::Done).await;
     expect(store, &ask, EnrolmentPut::Outrun).await;
-    assert_eq!(found().await, [pending.clone()]);
+    assert_eq!(found().await, std::slice::from_ref(&pending));
     assert_eq!(
         keys(store, &owner).await,
         [] as [Digest; 0],
@@ -42,13 +42,13 @@ pub async fn enrolments(store: &dyn Store) {
     // Accepted, together with the client.
     let record = ClientRecord::new(owner.clone(), true).speaking(SpecVersion::Rc1);
     let mut accepted = pending.clone().accepted_for(owner.clone());
-    accepted.note = "line 4, \u{e4}isle".to_owned();
+    accepted.note = String::from("line 4, \u{e4}isle");
     let mut accept = EnrolmentChange::new(Some(pending.clone()), Some(accepted.clone()));
     accept.client = Some((Some(record.clone()), record.clone()));
     expect(store, &accept, EnrolmentPut::Outrun).await;
     assert_eq!(
         found().await,
-        [pending.clone()],
+        std::slice::from_ref(&pending),
         "the client is not what was read"
     );
     accept.client = Some((None, record.clone()));

@@ -1,5 +1,7 @@
 //! Changing enrolments, inside a transaction.
 
+use margo_types::id::ClientId;
+use margo_types::onboarding::Certificate;
 use sqlx::SqliteTransaction;
 
 use super::SqliteStore;
@@ -77,8 +79,8 @@ impl SqliteStore {
         .bind(&record.fingerprint.as_bytes()[..])
         .bind(record.key.as_ref().map(|it| &it.as_bytes()[..]))
         .bind(record.names.as_ref().map(|it| &it.as_bytes()[..]))
-        .bind(record.certificate.as_ref().map(|it| it.as_str()))
-        .bind(record.client.as_ref().map(|it| it.as_str()))
+        .bind(record.certificate.as_ref().map(Certificate::as_str))
+        .bind(record.client.as_ref().map(ClientId::as_str))
         .bind(record.state.as_str())
         .bind(microseconds(record.asked_at))
         .bind(&record.note);
