@@ -85,7 +85,7 @@ pub(crate) fn assert_recorded(profile: Profile, name: &str, actual: &str) {
 /// What was recorded of a profile under this name. Bodies end with a line feed that is not theirs.
 fn recorded_text(profile: Profile, name: &str) -> String {
     let path = wire(profile, name);
-    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path:?}: {error}"))
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 /// A recorded request as it goes over the wire, with line ends of HTTP in its head.
