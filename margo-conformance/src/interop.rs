@@ -52,6 +52,10 @@ impl Profile {
 /// What a fleet manager of the signed generation does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each switch is independent of the others"
+)]
 pub struct FleetManagerRules {
     // --- paths ---
     /// What every path starts with. The URLs in manifests are without it, so they cannot be resolved against the host.
@@ -105,6 +109,10 @@ pub struct FleetManagerRules {
 /// What an agent of the signed generation does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each switch is independent of the others"
+)]
 pub struct AgentRules {
     /// What it signs, and how it says so.
     pub signing: signature::Profile,

@@ -1,15 +1,16 @@
 //! A device: an agent with an identity, a state file and what runs its workloads.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use margo_client::agent::Snapshot;
-use margo_client::api::Rc3Api;
-use margo_client::identity::IdentityFiles;
+use margo_client::api::{Rc1Api, Rc3Api};
+use margo_client::identity::{IdentityFiles, SigningFiles};
+use margo_client::onboarding::{Enrolment, EnrolmentSettings};
 use margo_client::schedule::{Schedule, ScheduleConfig};
-use margo_client::state::FileStore;
-use margo_client::{Agent, AgentHandle};
+use margo_client::state::{FileStore, Owner};
+use margo_client::{Agent, AgentHandle, FleetApi};
 use margo_providers::{Provider, Silent};
 use margo_types::application::{Architecture, DeploymentType};
 use margo_types::capabilities::{
@@ -31,14 +32,23 @@ use crate::Failure;
 pub(crate) struct Device {
     /// Where the fleet manager is.
     pub fleet_manager: Url,
-    /// The files of its identity.
-    pub identity: IdentityFiles,
+    /// Who it is, and with that which generation it speaks.
+    pub identity: DeviceIdentity,
     /// Where it keeps what it must not lose.
-    pub state: PathBuf,
+    pub folder: PathBuf,
     /// The device itself, and what runs its workloads.
     pub host: Host,
     /// The devices behind it.
     pub children: Vec<Host>,
+}
+
+/// Who a device is.
+#[derive(Clone)]
+pub(crate) enum DeviceIdentity {
+    /// The holder of an SVID, in the newest generation.
+    Svid(IdentityFiles),
+    /// The holder of a key that signs its requests, in the generation before.
+    Key(SigningFiles),
 }
 
 /// A device with what runs its workloads.
@@ -63,12 +73,11 @@ impl Device {
     /// # Errors
     /// When its files cannot be used.
     pub(crate) async fn switch_on(&self) -> Result<Running, Failure> {
-        let identity = self.identity.load()?;
-        let state = FileStore::open(&self.state, identity.id()).await?;
-        let api = Rc3Api::new(self.fleet_manager.clone(), identity)?;
+        let (api, owner) = self.connect().await?;
+        let state = FileStore::open(self.folder.join("state.redb"), owner).await?;
         let mut config = ScheduleConfig::default();
         config.period = POLLING_PERIOD;
-        let mut builder = Agent::builder(Arc::new(api), Arc::new(state))
+        let mut builder = Agent::builder(api, Arc::new(state))
             .device(self.host.capabilities.clone(), self.host.provider.clone())
             .schedule(Schedule::new(&config)?);
         for child in &self.children {
@@ -86,6 +95,24 @@ impl Device {
                 .await;
         });
         Ok(Running { handle, off, task })
+    }
+
+    /// The way to the fleet manager, and whose the state is.
+    async fn connect(&self) -> Result<(Arc<dyn FleetApi>, Owner), Failure> {
+        let url = self.fleet_manager.clone();
+        match &self.identity {
+            DeviceIdentity::Svid(files) => {
+                let identity = files.load()?;
+                let owner = Owner::from(identity.id());
+                Ok((Arc::new(Rc3Api::new(url, identity)?), owner))
+            }
+            DeviceIdentity::Key(files) => {
+                let settings = EnrolmentSettings::new(url, self.folder.join("enrolment.json"));
+                let enrolment = Enrolment::open(settings, files.load()?).await?;
+                let owner = enrolment.owner();
+                Ok((Arc::new(Rc1Api::new(enrolment)), owner))
+            }
+        }
     }
 }
 
@@ -182,11 +209,6 @@ fn described(id: &str) -> Result<DeviceCapabilities, Failure> {
     let properties =
         DeviceProperties::new(DeviceId::parse(id)?, "Example Industries", "Edge 2", id);
     Ok(DeviceCapabilities::new(properties))
-}
-
-/// The file of a device's state in its folder.
-pub(crate) fn state_file(folder: &Path) -> PathBuf {
-    folder.join("state.redb")
 }
 
 /// Devices in the field poll every minute or so; here nobody wants to wait.

@@ -1,41 +1,47 @@
 //! Everything that runs: the registry, the fleet manager, the network between, and the devices.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use margo_client::identity::IdentityFiles;
-use margo_conformance::gate::Gate;
+use margo_client::identity::{IdentityFiles, SigningFiles};
+use margo_conformance::authority::Authority;
 use margo_conformance::registry::Registry;
 use margo_package::oci::{Registries, RegistryAccess};
 use margo_providers::Provider;
 use margo_providers::compose::{ComposeProvider, Options};
 use margo_providers::simulated::SimulatedProvider;
+use margo_server_traits::signed::PublicUrl;
 use margo_types::id::{ClientId, DeploymentId, DeviceTarget, TrustDomain};
 use margo_types::status::DeploymentState;
-use margo_wfm::config::{IdentityConfig, StateConfig};
+use margo_wfm::config::{IdentityConfig, SignedConfig, StateConfig};
 use margo_wfm::identity::{DevelopmentDomain, IssuedFiles};
-use margo_wfm::operations::{DecideClient, DeploymentOverview, ListDevices, Report, Status};
+use margo_wfm::operations::{
+    CredentialText, DecideClient, DeploymentOverview, ListClients, ListDevices,
+    RegisterCertificate, Report, Status,
+};
 use margo_wfm::{Config, Manager, Wfm};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use url::Url;
 
-use crate::device::{Device, Host, Running, state_file};
+use crate::device::{Device, DeviceIdentity, Host, Running};
 use crate::image::Image;
 use crate::narrator::Narrator;
+use crate::network::Network;
 use crate::{Failure, package};
 
-/// A fleet of three clients. The panel and the press are devices; the gateway connects two more.
+/// A fleet of four clients. The panel, the press and the mill are devices, of which the mill speaks the signed generation;
+/// the gateway connects two more.
 pub(crate) struct Fleet {
     /// Where packages are.
     pub registry: Registry,
     /// The fleet manager, as its operator sees it.
     pub manager: Arc<Manager>,
     /// The network between the fleet manager and the devices.
-    pub network: Gate,
+    pub network: Network,
     /// The devices, in the order of [`CLIENTS`].
     pub devices: Vec<(Device, Option<Running>)>,
     /// The script of the panel's workloads, where no engine runs them.
@@ -56,12 +62,14 @@ struct PanelProvider {
 }
 
 /// The clients of the fleet manager.
-pub(crate) const CLIENTS: [&str; 3] = ["panel", "press", "gateway"];
+pub(crate) const CLIENTS: [&str; 4] = ["panel", "press", "gateway", "mill"];
 /// The panel's place in [`Fleet::devices`].
 pub(crate) const PANEL: usize = 0;
 /// The press's place in [`Fleet::devices`].
 pub(crate) const PRESS: usize = 1;
-const REPORTED_DEVICES: usize = 5;
+/// The client that signs its requests.
+const SIGNER: &str = "mill";
+const REPORTED_DEVICES: usize = 6;
 
 impl Fleet {
     /// Starts everything and waits until every device has said what it is.
@@ -79,14 +87,15 @@ impl Fleet {
             .into_iter()
             .collect::<Result<Vec<_>, _>>()?;
         let domain = DevelopmentDomain::init(
-            &folder.path().join("identity"),
+            &identity_folder(folder.path()),
             &TrustDomain::parse("quickstart.example")?,
             "quickstart",
             &[],
         )?;
-        let wfm = open_wfm(&domain, &registry, folder.path()).await?;
+        let network = Network::new().await;
+        let wfm = open_wfm(&domain, &registry, &network, folder.path()).await?;
         let manager = wfm.manager();
-        let network = Gate::to(&wfm.address().to_string()).await;
+        network.lead_to(&wfm)?;
         let (stop, stopped) = oneshot::channel::<()>();
         let serving = tokio::spawn(wfm.serve(async {
             // Dropping the fleet stops it, too.
@@ -105,16 +114,24 @@ impl Fleet {
                     Host::new("gateway/south", simulated())?,
                 ],
             ),
+            (Host::new(SIGNER, simulated())?, Vec::new()),
         ];
         let mut devices = Vec::new();
         for (client, (host, children)) in clients.into_iter().zip(hosts) {
-            manager
-                .run(DecideClient::accept(client.clone(), "the quickstart"))
-                .await?;
+            let own_folder = make_folder(folder.path(), client.as_str())?;
+            let (identity, url) = if client.as_str() == SIGNER {
+                let identity = register_signer(&manager, &client, folder.path()).await?;
+                (identity, network.signed_url())
+            } else {
+                manager
+                    .run(DecideClient::accept(client.clone(), "the quickstart"))
+                    .await?;
+                (identity_files(domain.issue(&client)?), network.url())
+            };
             let device = Device {
-                fleet_manager: Url::parse(&format!("https://{}", network.host()))?,
-                state: state_file(&make_folder(folder.path(), client.as_str())?),
-                identity: identity_files(domain.issue(&client)?),
+                fleet_manager: Url::parse(&url)?,
+                folder: own_folder,
+                identity,
                 host,
                 children,
             };
@@ -219,6 +236,9 @@ impl Fleet {
                 narrator.see(device.device.as_str(), "reported what it is");
             }
             if known.len() == REPORTED_DEVICES {
+                for client in self.manager.run(ListClients {}).await? {
+                    narrator.generation(client.client.as_str(), client.generation.as_str());
+                }
                 return Ok(());
             }
             if begun.elapsed() > PATIENCE {
@@ -234,6 +254,7 @@ impl Fleet {
 async fn open_wfm(
     domain: &DevelopmentDomain,
     registry: &Registry,
+    network: &Network,
     folder: &Path,
 ) -> Result<Wfm, Failure> {
     let IssuedFiles {
@@ -244,6 +265,11 @@ async fn open_wfm(
         IdentityConfig::new(svid, key, bundle),
         StateConfig::new(folder.join("fleet-manager")),
     );
+    let identity = identity_folder(folder);
+    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let mut signed = SignedConfig::new(any, identity.join("tls.pem"), identity.join("tls-key.pem"));
+    signed.public_urls = vec![PublicUrl::parse(&network.signed_url())?];
+    config.signed = Some(signed);
     config.registries = Registries::default().with(&registry.host(), RegistryAccess::plain_http());
     Ok(Wfm::open(&config).await?)
 }
@@ -313,11 +339,35 @@ fn image_name(folder: &Path) -> String {
     format!("margo-quickstart:{}", run_name(folder))
 }
 
-fn identity_files(issued: IssuedFiles) -> IdentityFiles {
-    IdentityFiles::new(issued.svid, issued.key, issued.bundle)
+/// A key and a certificate of the device's own making, which the operator registers.
+async fn register_signer(
+    manager: &Manager,
+    client: &ClientId,
+    folder: &Path,
+) -> Result<DeviceIdentity, Failure> {
+    let own = Authority::new(&TrustDomain::parse("mills.example")?);
+    let issued = own.issue_tls(client.as_str());
+    let (key, certificate) = (folder.join("mill.key"), folder.join("mill.pem"));
+    std::fs::write(&key, issued.key_pem)?;
+    std::fs::write(&certificate, &issued.chain_pem)?;
+    let credential = CredentialText::Certificate(issued.chain_pem);
+    let register = RegisterCertificate::new(client.clone(), credential);
+    manager.run(register).await?;
+    let mut files = SigningFiles::new(key, certificate);
+    files.ca_certificates = Some(identity_folder(folder).join("development-ca.pem"));
+    Ok(DeviceIdentity::Key(files))
 }
 
-fn make_folder(folder: &Path, name: &str) -> Result<std::path::PathBuf, Failure> {
+/// What the authority of the fleet has made.
+fn identity_folder(folder: &Path) -> PathBuf {
+    folder.join("identity")
+}
+
+fn identity_files(issued: IssuedFiles) -> DeviceIdentity {
+    DeviceIdentity::Svid(IdentityFiles::new(issued.svid, issued.key, issued.bundle))
+}
+
+fn make_folder(folder: &Path, name: &str) -> Result<PathBuf, Failure> {
     let folder = folder.join(name);
     std::fs::create_dir_all(&folder)?;
     Ok(folder)

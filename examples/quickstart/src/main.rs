@@ -1,4 +1,4 @@
-//! A whole Margo fleet on one machine: a registry, a fleet manager, and devices that it gives work to over mutual TLS.
+//! A whole Margo fleet on one machine: a registry, a fleet manager, and devices of both generations that it gives work to.
 //!
 //! ```sh
 //! cargo run -p quickstart
@@ -9,6 +9,7 @@ mod fleet;
 mod image;
 mod interruption;
 mod narrator;
+mod network;
 mod package;
 mod tour;
 

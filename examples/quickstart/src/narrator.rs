@@ -35,6 +35,8 @@ struct Story {
     /// Why they were simulated.
     #[serde(skip_serializing_if = "Option::is_none")]
     simulated_because: Option<String>,
+    /// The generation of the specification that each client speaks: `rc.3`, or `rc.1` for those that sign their requests.
+    generations: BTreeMap<String, String>,
     /// What happened, in order.
     steps: Vec<Step>,
     /// Why it ended early.
@@ -83,6 +85,13 @@ impl Narrator {
         self.tell("containers", &format!("simulated: {because}"));
         "simulated".clone_into(&mut self.story.engine);
         self.story.simulated_because = Some(because);
+    }
+
+    /// Tells which generation of the specification a client speaks.
+    pub(crate) fn generation(&mut self, client: &str, generation: &str) {
+        self.tell(client, &format!("speaks {generation}"));
+        let (client, generation) = (client.to_owned(), generation.to_owned());
+        self.story.generations.insert(client, generation);
     }
 
     /// Does something and tells what it is for and how long it took.

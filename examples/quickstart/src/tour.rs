@@ -23,9 +23,11 @@ pub(crate) async fn run(narrator: &mut Narrator, simulated: bool) -> Result<(), 
     let mut interruption = pin!(interruption()?);
     narrator.introduce(INTRODUCTION);
     let starting = narrator.step(
-        "Start a registry, a fleet manager and three devices",
+        "Start a registry, a fleet manager and four devices",
         "The devices have never met their fleet manager. Each has a certificate that says who it is, \
-         polls, and reports what it is and can run. One of them is a gateway with two devices behind it.",
+         polls, and reports what it is and can run. One of them is a gateway with two devices behind \
+         it. The mill is older than the others: it speaks rc.1, in which requests are signed, while \
+         the others speak rc.3, over mutual TLS.",
         async |narrator| Fleet::start(narrator, simulated).await,
     );
     let mut fleet = tokio::select! {
@@ -73,7 +75,8 @@ async fn show(narrator: &mut Narrator, fleet: &mut Fleet) -> Result<(), Failure>
             "Deploy it to every device",
             "The fleet manager never calls a device. It publishes, for each, a numbered manifest of \
              what should run; devices fetch it, verify every byte, and report. For gateway/* the \
-             gateway itself chooses the device behind it.",
+             gateway itself chooses the device behind it. The mill gets the same in the words of its \
+             generation.",
             async |narrator| deploy(narrator, fleet, &first).await,
         )
         .await?;
@@ -145,7 +148,7 @@ async fn publish(narrator: &mut Narrator, fleet: &Fleet) -> Result<[String; 2], 
     Ok([first, second])
 }
 
-/// To the panel, the press, one device behind the gateway, and whichever of them the gateway chooses.
+/// To the panel, the press, one device behind the gateway, whichever of them the gateway chooses, and the mill.
 async fn deploy(
     narrator: &mut Narrator,
     fleet: &Fleet,
@@ -158,6 +161,7 @@ async fn deploy(
         "press/press",
         "gateway/gateway/south",
         "gateway/gateway/*",
+        "mill/mill",
     ] {
         let deploy = Deploy::new(imported.reference()).to(destination.parse()?);
         deployed.push(fleet.manager.run(deploy).await?);
@@ -232,6 +236,6 @@ async fn set(fleet: &Fleet, deployed: &Deployed, name: &str, value: &str) -> Res
 
 const INTRODUCTION: &str = "\
 Margo is a standard by which one fleet manager runs applications on edge devices of many makers. \
-This is such a fleet on one machine: real programs that talk over mutual TLS, on ports of their own.";
+This is such a fleet on one machine: real programs that talk over TLS, on ports of their own.";
 const FIRST: &str = "1.0.0";
 const SECOND: &str = "1.1.0";

@@ -119,7 +119,7 @@ impl Exchange<'_> {
             Route::ReportCapabilities { device_id } => {
                 self.capabilities(state, client, device_id.as_ref())
             }
-            Route::RemoveDevice { device_id } => self.removal(state, device_id),
+            Route::RemoveDevice { device_id } => reports::removal(state, device_id),
             _ => Err(Refusal::not_found("there is no such path")),
         }
     }

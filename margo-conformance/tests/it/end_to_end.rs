@@ -1,4 +1,4 @@
-//! The whole line with its real parts: agents and fleet managers over mutual TLS on loopback, with their files.
+//! The whole line with its real parts: agents and fleet managers of both generations over TLS on loopback, with their files.
 //!
 //! The promises of a device are held against the fake fleet manager, which fails and lies as told; the life of deployments
 //! against the real one. Nothing here is decided by time: tests wait for what has to happen.

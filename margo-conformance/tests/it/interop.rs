@@ -8,12 +8,20 @@ mod recorded;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use margo_client::api::Dialect;
 use margo_conformance::agent::FakeAgent;
 use margo_conformance::authority::Authority;
 use margo_conformance::interop::Profile;
 use margo_types::deployment::ApplicationDeployment;
 use margo_types::id::{ClientId, TrustDomain};
 use margo_types::read;
+
+/// Each fleet manager, and how our client speaks to it.
+pub(crate) const PAIRS: [(Profile, Dialect); 3] = [
+    (Profile::STRICT, Dialect::COMMON),
+    (Profile::SYMPHONY_2025_12, Dialect::SYMPHONY_2025_12),
+    (Profile::SANDBOX_9421_2026, Dialect::SANDBOX_9421_2026),
+];
 
 /// A key that never changes, and the certificate that an agent enrols with.
 #[derive(Clone, Copy, Debug)]
@@ -77,7 +85,7 @@ pub(crate) fn assert_recorded(profile: Profile, name: &str, actual: &str) {
 /// What was recorded of a profile under this name. Bodies end with a line feed that is not theirs.
 fn recorded_text(profile: Profile, name: &str) -> String {
     let path = wire(profile, name);
-    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path:?}: {error}"))
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 /// A recorded request as it goes over the wire, with line ends of HTTP in its head.

@@ -18,6 +18,14 @@ fn everything_is_shown_and_goes_well() {
     assert_eq!(output.status.code(), Some(0), "{story:#}");
     assert_eq!(story["ok"], true);
     assert_eq!(story["engine"], "simulated");
+    for (client, generation) in [
+        ("panel", "rc.3"),
+        ("press", "rc.3"),
+        ("gateway", "rc.3"),
+        ("mill", "rc.1"),
+    ] {
+        assert_eq!(story["generations"][client], generation, "{client}");
+    }
     let steps = story["steps"].as_array().unwrap();
     assert_eq!(steps.len(), 9, "{story:#}");
     for step in steps {
@@ -27,11 +35,14 @@ fn everything_is_shown_and_goes_well() {
     for (step, seen) in [
         (2, "panel: greeter 1.0.0 installed"),
         (2, "gateway/north (for *): greeter 1.0.0 installed"),
+        (2, "mill: greeter 1.0.0 installed"),
         (4, "gateway/south: greeter 1.1.0 installed"),
+        (4, "mill: greeter 1.1.0 installed"),
         (5, "panel: greeter 1.1.0 failed"),
         (5, "panel: greeter 1.1.0 installed"),
         (6, "press: restarted on its own"),
         (7, "press: greeter 1.1.0 removed"),
+        (7, "mill: greeter 1.1.0 removed"),
     ] {
         let all = steps[step]["seen"].as_array().unwrap();
         let is_seen = |line: &Value| line.as_str().is_some_and(|line| line.starts_with(seen));

@@ -43,6 +43,7 @@ fn whole_tour(engine: &TestEngine) {
     assert_eq!(story["ok"], true);
     let name = story["engine"].as_str().unwrap();
     assert!(name.contains("compose"), "{name}");
+    assert_eq!(story["generations"]["mill"], "rc.1");
     let failing = story["steps"][5]["seen"].to_string();
     assert!(failing.contains("the sensor does not answer"), "{failing}");
     assert_nothing_is_left(engine);

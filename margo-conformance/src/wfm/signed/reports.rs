@@ -47,18 +47,19 @@ impl Exchange<'_> {
         Ok(said(self.rules.capabilities_answer))
     }
 
-    pub(super) fn removal(&self, state: &mut State, device: &DeviceId) -> Answered {
-        match state.devices.remove(device) {
-            Some(_) => Ok(empty(204)),
-            None => Err(Refusal::not_found("there is no such device")),
-        }
-    }
-
     fn read<T: Document>(&self) -> Result<T, Refusal> {
         match margo_types::read::<T>(&self.request.body) {
             Ok(document) => Ok(document.into_value()),
             Err(error) => Err(Refusal::new(ProblemType::SemanticError, error.to_string())),
         }
+    }
+}
+
+/// Forgets a device.
+pub(super) fn removal(state: &mut State, device: &DeviceId) -> Answered {
+    match state.devices.remove(device) {
+        Some(_) => Ok(empty(204)),
+        None => Err(Refusal::not_found("there is no such device")),
     }
 }
 

@@ -21,15 +21,8 @@ use margo_types::signature::SigningKey;
 use margo_types::status::{ComponentStatus, DeploymentState, DeploymentStatus};
 use tempfile::TempDir;
 
-use super::{HOST, Key, P256, RSA, assert_recorded, at, authority, deployment};
+use super::{HOST, Key, P256, PAIRS, RSA, assert_recorded, at, authority, deployment};
 use crate::end_to_end::host;
-
-/// Each fleet manager, and how our client speaks to it.
-const PAIRS: [(Profile, Dialect); 3] = [
-    (Profile::STRICT, Dialect::COMMON),
-    (Profile::SYMPHONY_2025_12, Dialect::SYMPHONY_2025_12),
-    (Profile::SANDBOX_9421_2026, Dialect::SANDBOX_9421_2026),
-];
 
 #[tokio::test]
 async fn every_request_is_what_the_profile_demands() {
@@ -173,7 +166,7 @@ impl Place {
         let url = self.wfm.url().parse().unwrap();
         let mut settings = EnrolmentSettings::new(url, self.folder.path().join("enrolment.json"));
         settings.dialect = dialect;
-        settings.options.user_agent = "margo-client".to_owned();
+        "margo-client".clone_into(&mut settings.options.user_agent);
         settings
     }
 
@@ -242,11 +235,8 @@ fn assert_signed(profile: Profile, request: &RecordedRequest) {
     let covered = ["@method", "@target-uri", "@authority"]
         .into_iter()
         .chain(digest.then_some("content-digest"));
-    let mut base = String::new();
-    for name in covered {
-        base.push_str(&format!("\"{name}\": {}\n", values[name]));
-    }
-    base.push_str(&format!("\"@signature-params\": {params}"));
+    let lines = covered.map(|name| format!("\"{name}\": {}\n", values[name]));
+    let base = lines.collect::<String>() + "\"@signature-params\": " + params;
     let key = SigningKey::from_pem(P256.key.as_bytes()).unwrap();
     let signature = STANDARD.decode(signature(request)).unwrap();
     let algorithm = &key.public().key_type().algorithms()[0];

@@ -64,7 +64,11 @@ async fn fleet_managers_answer_as_recorded() {
         let wfm = FakeWfm::start_signed(&authority, profile).await;
         wfm.stop_clock(at(0));
         let first = agent(profile, &wfm.url(), &authority, ED25519).at(at(0));
-        record(profile, "onboarding", &first.send(&first.requests().onboarding()).await);
+        record(
+            profile,
+            "onboarding",
+            &first.send(&first.requests().onboarding()).await,
+        );
         let certificate = Certificate::from_text(ED25519.certificate);
         wfm.enrol(&recorded_client(profile), &certificate);
         // No two requests in the same second: this key always makes the same signature.
