@@ -89,12 +89,15 @@ impl Courier {
                 let id = report.status.deployment_id;
                 if self.kept_until(id, now).is_none() {
                     let outcome = shared.api.report_status(&report.status).await;
-                    sent |= self.settle(number, &report, outcome).await;
+                    if self.settle(number, &report, outcome).await {
+                        sent = true;
+                        continue;
+                    }
                 }
-                // One that is kept comes again by itself, not only when something else happens.
-                if let Some(time) = self.kept_until(id, shared.now()) {
-                    wake = Some(wake.map_or(time, |wake| wake.min(time)));
-                }
+                // One that is left comes again by itself, not only when something else happens. Its wait may be over by now.
+                let now = shared.now();
+                let time = self.kept_until(id, now).unwrap_or(now);
+                wake = Some(wake.map_or(time, |wake| wake.min(time)));
             }
             if !sent {
                 return self.paused_until(shared.now()).or(wake);

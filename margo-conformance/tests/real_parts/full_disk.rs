@@ -50,7 +50,7 @@ pub(crate) async fn agent() {
     let snapshot = running
         .until("out of room", |it| it.state_error.is_some())
         .await;
-    let said = snapshot.state_error.unwrap_or_default();
+    let said = snapshot.state_error.clone().unwrap_or_default();
     assert!(said.contains("check the disk"), "{said}");
     assert_eq!(
         snapshot.manifest, before,
@@ -202,7 +202,10 @@ impl Machine {
     }
 
     async fn start(&self) -> Result<Running, Error> {
-        let api = Rc3Api::new(self.wfm.url(), self.identity.clone())?;
+        let api = Rc3Api::new(
+            self.wfm.url().parse().expect("a URL"),
+            self.identity.clone(),
+        )?;
         let mut every = ScheduleConfig::default();
         every.period = Duration::from_millis(100);
         let provider: Arc<dyn margo_providers::Provider> = self.engine.clone();
