@@ -90,13 +90,15 @@ fn signed(settings: &Settings, request: &Request) {
     let policy = profile.tolerances.iter().copied();
     let policy = policy.fold(settings.policy.clone(), Policy::tolerating);
     let signing = Signing::new(key, now()).profile(profile);
+    // What is signed replaces what was there.
+    let mut request = request.clone();
+    let is_own = |name: &str| ["content-digest", "signature-input", "signature"].contains(&name);
+    request.headers.retain(|(name, _)| !is_own(name));
     let parts = RequestParts::new(&request.method, &request.target, |name| request.lines(name));
     let Ok(headers) = signing.sign(&parts, &request.body) else {
         return;
     };
-    let mut request = request.clone();
     for (name, value) in headers.iter() {
-        request.headers.retain(|(known, _)| known != name);
         request.headers.push((name.to_owned(), value.into()));
     }
     let proof = request.verify(key, &policy, now());
