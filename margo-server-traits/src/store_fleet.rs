@@ -47,6 +47,12 @@ use crate::{
 /// | 21 | a report on a deployment that the client does not have | refused; one that was taken out can be reported on until it was reported removed and [pruned](Store::prune) |
 /// | 26 | reports that come late | kept in the order in which they come, for nothing in a report says when it was made |
 ///
+/// # Enrolment
+///
+/// Clients of the signed generation are accepted by what the operator has registered, by an [`EnrolmentPolicy`], or by the
+/// operator afterwards, who decides with a [`Registrar`](crate::Registrar). The same certificate always gets the same id. At most
+/// [`max_pending`](Self::max_pending) certificates wait; one more is answered by 503 and not stored.
+///
 /// # A store restored from a backup
 ///
 /// Devices refuse every manifest whose version is not above the last one they accepted. So a store that was restored from

@@ -114,9 +114,9 @@ impl SignedListener {
         let certificate = self.certificate.certificate().clone();
         let watching = tokio::spawn(self.certificate.run(BETWEEN_LOOKS));
         let server = Server::server_only(certificate, service, ServerOptions::default());
-        let served = server.serve(self.listener, shutdown).await;
+        let ended = server.serve(self.listener, shutdown).await;
         watching.abort();
-        served
+        ended
     }
 }
 

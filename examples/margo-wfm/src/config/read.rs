@@ -12,7 +12,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use url::Url;
 
-use super::Config;
+use super::{Config, SignedConfig};
 use crate::failure::{Failure, Kind};
 
 impl Config {
@@ -69,7 +69,7 @@ impl Config {
             &mut self.identity.bundle,
             &mut self.state.directory,
         ];
-        let signed = self.signed.iter_mut().flat_map(|signed| signed.paths());
+        let signed = self.signed.iter_mut().flat_map(SignedConfig::paths);
         let of_all = required.into_iter().chain(optional.into_iter().flatten());
         for path in of_all.chain(signed) {
             *path = directory.join(&*path);

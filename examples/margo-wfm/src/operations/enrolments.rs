@@ -240,15 +240,14 @@ impl Operation for ForgetCertificates {
     type Output = Vec<EnrolledCertificate>;
 
     async fn run(self, manager: &Manager) -> Result<Vec<EnrolledCertificate>, Failure> {
-        let wanted = match &self.fingerprint {
-            Some(text) => vec![find(manager, text).await?],
-            None => {
-                let records = manager.store().enrolments(None).await?;
-                let waiting = records
-                    .iter()
-                    .filter(|it| it.state == EnrolmentState::Pending);
-                waiting.map(|it| it.fingerprint).collect()
-            }
+        let wanted = if let Some(text) = &self.fingerprint {
+            vec![find(manager, text).await?]
+        } else {
+            let records = manager.store().enrolments(None).await?;
+            let waiting = records
+                .iter()
+                .filter(|it| it.state == EnrolmentState::Pending);
+            waiting.map(|it| it.fingerprint).collect()
         };
         let mut forgotten = Vec::new();
         for fingerprint in wanted {

@@ -129,10 +129,10 @@ fn the_same_package_goes_to_clients_of_both_generations() {
 
     let deployed = ["press-1/panel", "line-1/panel"]
         .map(|device| place.json(&["deploy", "com-example-lamp", "--device", device]));
-    let (signed, _) = signer.deployment("press-1");
+    let (older, _) = signer.deployment("press-1");
     let svid = newest.deployment(deployed[1]["deployment"].as_str().unwrap());
-    assert_eq!(signed.spec.deployment_profile, svid.spec.deployment_profile);
-    assert_eq!(signed.spec.parameters, svid.spec.parameters);
+    assert_eq!(older.spec.deployment_profile, svid.spec.deployment_profile);
+    assert_eq!(older.spec.parameters, svid.spec.parameters);
     let status = place.json(&["status"]);
     assert_eq!(
         (&status[0]["generation"], &status[1]["generation"]),

@@ -176,14 +176,17 @@ pub(crate) enum Enrolment {
         reason: String,
     },
     /// Forget a certificate that waits or was rejected, or all that wait.
-    Forget {
-        /// Its fingerprint, or a unique beginning of it.
-        #[arg(required_unless_present = "pending")]
-        fingerprint: Option<String>,
-        /// All that wait.
-        #[arg(long, conflicts_with = "fingerprint")]
-        pending: bool,
-    },
+    Forget(Forget),
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Forget {
+    /// Its fingerprint, or a unique beginning of it.
+    pub(crate) fingerprint: Option<String>,
+    /// All that wait.
+    #[arg(long)]
+    pub(crate) pending: bool,
 }
 
 #[derive(Debug, Args)]

@@ -24,8 +24,8 @@ pub(super) async fn run(
             let enrolments = admin.run(ListEnrolments {}).await?;
             return output.result(&enrolments, &table::enrolments(&enrolments));
         }
-        Enrolment::Forget { fingerprint, .. } => {
-            let forget = match fingerprint {
+        Enrolment::Forget(arguments) => {
+            let forget = match arguments.fingerprint {
                 Some(fingerprint) => ForgetCertificates::one(fingerprint),
                 None => ForgetCertificates::that_wait(),
             };
