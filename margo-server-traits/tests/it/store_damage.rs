@@ -21,9 +21,9 @@ async fn a_file_that_is_cut_holds_everything_or_is_refused() {
     let mut refused = 0;
     let around_pages = (0..whole.len()).filter(|it| (it + 1) % PAGE <= 2);
     for length in (0..200).step_by(7).chain(around_pages) {
-        let (_folder, path) = published.restored(&whole[..length], None);
+        let (_folder, path) = restored(&whole[..length], None);
         match SqliteStore::open(&path).await {
-            Ok(store) => published.assert_complete(store).await,
+            Ok(store) => assert_complete(&store).await,
             Err(error) => {
                 assert_says_what_to_do(&error, &path);
                 let left = fs::read(&path).unwrap();
@@ -45,7 +45,7 @@ async fn a_file_with_a_wrong_byte_is_refused_or_serves_nothing_wrong() {
     for offset in (0..100).step_by(3).chain(filled.step_by(331)) {
         let mut flipped = whole.clone();
         flipped[offset] ^= 1 << (offset % 8);
-        let (_folder, path) = published.restored(&flipped, None);
+        let (_folder, path) = restored(&flipped, None);
         match SqliteStore::open(&path).await {
             Ok(store) => {
                 opened += 1;
@@ -78,7 +78,7 @@ async fn a_torn_log_holds_the_commits_before_the_tear() {
     let frame = 24 + PAGE;
     let around_frames = (0..=log.len()).filter(|it| (it.saturating_sub(31)) % frame <= 2);
     for length in around_frames.chain([log.len()]) {
-        let (_folder, path) = published.restored(file, Some(&log[..length]));
+        let (_folder, path) = restored(file, Some(&log[..length]));
         let store = SqliteStore::open(&path).await.unwrap();
         let head = store.head(&owner).await.unwrap();
         let version = head.map_or(0, |head| head.version.get());
@@ -104,7 +104,7 @@ async fn a_log_with_a_wrong_byte_holds_the_commits_before_it() {
     for offset in (0..log.len()).step_by(1499) {
         let mut flipped = log.clone();
         flipped[offset] ^= 1 << (offset % 8);
-        let (_folder, path) = published.restored(file, Some(&flipped));
+        let (_folder, path) = restored(file, Some(&flipped));
         let store = SqliteStore::open(&path).await.unwrap();
         if let Some(head) = store.head(&owner).await.unwrap() {
             assert!(head.version.get() <= VERSIONS, "byte {offset}: {head:?}");
@@ -148,32 +148,32 @@ impl Published {
             open,
         }
     }
+}
 
-    /// A folder with this file and log.
-    fn restored(&self, file: &[u8], log: Option<&[u8]>) -> (TempDir, PathBuf) {
-        // Hundreds of files are opened, and nobody waits for a disk in memory.
-        let memory = Path::new("/dev/shm");
-        let folder = if memory.is_dir() {
-            tempfile::tempdir_in(memory).unwrap()
-        } else {
-            tempfile::tempdir().unwrap()
-        };
-        let path = folder.path().join(NAME);
-        fs::write(&path, file).unwrap();
-        if let Some(log) = log {
-            fs::write(beside(&path, "-wal"), log).unwrap();
-        }
-        (folder, path)
+/// A folder with this file and log.
+fn restored(file: &[u8], log: Option<&[u8]>) -> (TempDir, PathBuf) {
+    // Hundreds of files are opened, and nobody waits for a disk in memory.
+    let memory = Path::new("/dev/shm");
+    let folder = if memory.is_dir() {
+        tempfile::tempdir_in(memory).unwrap()
+    } else {
+        tempfile::tempdir().unwrap()
+    };
+    let path = folder.path().join(NAME);
+    fs::write(&path, file).unwrap();
+    if let Some(log) = log {
+        fs::write(beside(&path, "-wal"), log).unwrap();
     }
+    (folder, path)
+}
 
-    async fn assert_complete(&self, store: SqliteStore) {
-        let owner = client(OWNER);
-        let head = store.head(&owner).await.unwrap().unwrap();
-        assert_eq!(Some(head.version), ManifestVersion::new(VERSIONS));
-        let (_, newest) = manifest(&store, &owner).await;
-        assert_retrievable(&store, &owner, &newest).await;
-        assert_eq!(store.clients().await.unwrap().len(), 1);
-    }
+async fn assert_complete(store: &SqliteStore) {
+    let owner = client(OWNER);
+    let head = store.head(&owner).await.unwrap().unwrap();
+    assert_eq!(Some(head.version), ManifestVersion::new(VERSIONS));
+    let (_, newest) = manifest(store, &owner).await;
+    assert_retrievable(store, &owner, &newest).await;
+    assert_eq!(store.clients().await.unwrap().len(), 1);
 }
 
 fn assert_says_what_to_do(error: &StoreError, path: &Path) {
