@@ -43,10 +43,10 @@ pub fn read_bundle(bytes: &[u8]) -> Result<TrustBundle, Error> {
     Ok(bundle)
 }
 
-/// Text may stand around PEM. A document may name PEM in a text of its own.
+/// Text may stand around PEM, but PEM begins with a line: a document may name it in a text of its own.
 fn is_pem(bytes: &[u8]) -> bool {
-    let is_object = bytes.trim_ascii_start().starts_with(b"{");
-    !is_object && bytes.windows(PEM.len()).any(|window| window == PEM)
+    let mut lines = bytes.split(|byte| matches!(byte, b'\n' | b'\r'));
+    lines.any(|line| line.starts_with(PEM))
 }
 
 /// The certificates in a PEM text; at least one.

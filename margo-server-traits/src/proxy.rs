@@ -216,10 +216,10 @@ impl Forwarded {
         for lines in [&self.leaf, &self.others] {
             for line in lines {
                 text.extend_from_slice(line);
-                // No header has one.
+                // No header has one, nor the one below; and a line may be empty.
                 text.push(b'\n');
             }
-            text.push(b'\n');
+            text.push(b'\r');
         }
         Digest::of(&text)
     }
@@ -339,6 +339,8 @@ mod tests {
             forwarded(&["a", "b"], &[]),
             forwarded(&["a"], &[]),
             forwarded(&["ab"], &[]),
+            forwarded(&["a", ""], &[]),
+            forwarded(&["a"], &[""]),
             forwarded(&[], &["a", "b"]),
         ];
         for (position, name) in names.iter().enumerate() {

@@ -8,8 +8,10 @@ use std::time::Duration;
 use margo_client::ErrorKind;
 use margo_client::identity::IdentityFiles;
 use margo_conformance::authority::{Authority, IssuedSvid, Lifetime};
-use margo_types::SpecVersion;
 use margo_types::id::{ClientId, SpiffeId, TrustDomain};
+use margo_types::svid::check_bundle;
+use margo_types::trust::TrustBundle;
+use margo_types::{SpecVersion, read};
 
 use super::input::{parts, replaced};
 
@@ -37,6 +39,9 @@ pub fn identity(bytes: &[u8]) {
     let before = (identity.svid().chain().to_vec(), identity.anchors());
 
     write(&parts(bytes));
+    let bundle = fs::read(folder.path().join(NAMES[2])).expect("it was written");
+    let bundle = read::<TrustBundle>(&bundle).ok();
+    let is_good = bundle.is_some_and(|bundle| check_bundle(bundle.value()).is_ok());
     let loaded = files.load();
     let renewed = watch.poll();
     let after = (identity.svid().chain().to_vec(), identity.anchors());
@@ -59,6 +64,10 @@ pub fn identity(bytes: &[u8]) {
     for error in errors.into_iter().flatten() {
         assert_eq!(error.kind(), ErrorKind::Setup);
         let text = error.to_string();
+        assert!(
+            !(is_good && text.contains(NAMES[2])),
+            "{text}, though it is good"
+        );
         assert!(NAMES.iter().any(|name| text.contains(name)), "{text}");
         assert!(
             !text.chars().any(char::is_control),

@@ -131,7 +131,9 @@ static HISTORY: LazyLock<History> = LazyLock::new(|| {
             let changes = commit(number);
             store.commit(&changes).await.expect("committed");
             let mut state = states.last().cloned().unwrap_or_default();
-            changes.into_iter().for_each(|change| state.apply(change));
+            for change in changes {
+                state.apply(change);
+            }
             states.push(state);
             images.push(fs::read(&path).expect("a file"));
         }

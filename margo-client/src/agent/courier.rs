@@ -100,15 +100,16 @@ impl Courier {
                     let outcome = shared.api.report_status(&report.status).await;
                     if self.settle(&report, outcome) {
                         settled.push(number);
-                    }
-                    if settled.len() >= TOGETHER {
-                        forgotten |= self.forget(std::mem::take(&mut settled)).await;
+                        if settled.len() >= TOGETHER {
+                            forgotten |= self.forget(std::mem::take(&mut settled)).await;
+                        }
+                        continue;
                     }
                 }
-                // One that is kept comes again by itself, not only when something else happens.
-                if let Some(time) = self.kept_until(id, shared.now()) {
-                    wake = Some(wake.map_or(time, |wake| wake.min(time)));
-                }
+                // One that is left comes again by itself, not only when something else happens. Its wait may be over by now.
+                let now = shared.now();
+                let time = self.kept_until(id, now).unwrap_or(now);
+                wake = Some(wake.map_or(time, |wake| wake.min(time)));
             }
             forgotten |= self.forget(settled).await;
             if paused.is_some() {

@@ -136,7 +136,7 @@ async fn misplaced(
         let id = deployment.id;
         let place = places.remove(&id).unwrap_or_default();
         let [host] = *place else {
-            return Ok(Some(format!("{id} runs on {place:?}")));
+            return Ok(Some(format!("it runs {id} on {place:?}")));
         };
         let fits = match &deployment.metadata.device_id {
             Some(DeviceTarget::Device(target)) => host == target,
@@ -152,7 +152,7 @@ async fn misplaced(
         }
     }
     let stray = places.first_key_value();
-    Ok(stray.map(|(id, place)| format!("{id} runs on {place:?}, and nowhere is desired")))
+    Ok(stray.map(|(id, place)| format!("it runs {id} on {place:?}, and should not")))
 }
 
 /// The last report on each deployment, whatever device it is from: what moves is not reported as removed.

@@ -146,18 +146,7 @@ impl World {
                 self.wishes[index].change(change);
                 self.publish(index).await?;
             }
-            Action::KillAgent(index, after) => {
-                if let Some(life) = &mut self.devices[index].life {
-                    life.power.arm(after);
-                    life.deadline = Some(Instant::now() + LONGEST_WAIT_FOR_A_POINT);
-                }
-            }
-            Action::KillManager(after) => {
-                if let Some(life) = &mut self.manager.life {
-                    life.power.arm(after);
-                    life.deadline = Some(Instant::now() + LONGEST_WAIT_FOR_A_POINT);
-                }
-            }
+            Action::KillAgent(..) | Action::KillManager(_) => self.arm(action),
             Action::Unplug(index, time) => {
                 self.counts.add("partitions");
                 self.devices[index].line.close().await;
@@ -239,6 +228,26 @@ impl World {
             Action::Restore => self.restore().await?,
         }
         Ok(())
+    }
+
+    /// Has somebody die soon.
+    fn arm(&mut self, action: Action) {
+        let deadline = Some(Instant::now() + LONGEST_WAIT_FOR_A_POINT);
+        match action {
+            Action::KillAgent(index, after) => {
+                if let Some(life) = &mut self.devices[index].life {
+                    life.power.arm(after);
+                    life.deadline = deadline;
+                }
+            }
+            Action::KillManager(after) => {
+                if let Some(life) = &mut self.manager.life {
+                    life.power.arm(after);
+                    life.deadline = deadline;
+                }
+            }
+            _ => {}
+        }
     }
 
     /// Buries the dead and starts them again, and ends faults whose time is over.

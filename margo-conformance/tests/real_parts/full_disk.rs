@@ -202,7 +202,10 @@ impl Machine {
     }
 
     async fn start(&self) -> Result<Running, Error> {
-        let api = Rc3Api::new(self.wfm.url().parse().expect("a URL"), self.identity.clone())?;
+        let api = Rc3Api::new(
+            self.wfm.url().parse().expect("a URL"),
+            self.identity.clone(),
+        )?;
         let mut every = ScheduleConfig::default();
         every.period = Duration::from_millis(100);
         let provider: Arc<dyn margo_providers::Provider> = self.engine.clone();

@@ -115,10 +115,9 @@ impl History {
                     }
                 }
                 ("zero", [at, count]) => {
-                    file.iter_mut()
-                        .skip(*at)
-                        .take(*count)
-                        .for_each(|byte| *byte = 0);
+                    for byte in file.iter_mut().skip(*at).take(*count) {
+                        *byte = 0;
+                    }
                 }
                 _ => {}
             }

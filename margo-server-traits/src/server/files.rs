@@ -236,9 +236,9 @@ pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, IdentityFilesError> {
 
 /// A SPIFFE bundle in JSON, or PEM of the anchors.
 fn read_bundle(bytes: &[u8]) -> Result<TrustBundle, BoxError> {
-    // Text may stand around PEM. A document may name PEM in a text of its own.
-    let is_object = bytes.trim_ascii_start().starts_with(b"{");
-    if is_object || !bytes.windows(PEM.len()).any(|window| window == PEM) {
+    // Text may stand around PEM, but PEM begins with a line: a document may name it in a text of its own.
+    let mut lines = bytes.split(|byte| matches!(byte, b'\n' | b'\r'));
+    if !lines.any(|line| line.starts_with(PEM)) {
         return Ok(read::<TrustBundle>(bytes)?.into_value());
     }
     let anchors = CertificateDer::pem_slice_iter(bytes)

@@ -290,7 +290,7 @@ async fn capabilities_of_the_signed_generation_decide_about_places() {
 async fn everybody_has_a_turn() {
     let (_, publisher) = place(Rc3).await;
     let made = Arc::new(AtomicUsize::new(0));
-    let racers = (0..100_u8).map(|number| {
+    let racers = (0..40_u8).map(|number| {
         let (publisher, made) = (publisher.clone(), made.clone());
         tokio::spawn(async move {
             let owner = client("press-1");
@@ -307,8 +307,8 @@ async fn everybody_has_a_turn() {
         versions.push(racer.await.unwrap());
     }
     versions.sort_unstable();
-    assert_eq!(versions, (1..=100).collect::<Vec<_>>());
-    assert_eq!(made.load(Ordering::Relaxed), 100);
+    assert_eq!(versions, (1..=40).collect::<Vec<_>>());
+    assert_eq!(made.load(Ordering::Relaxed), 40);
 }
 
 const IN_RC1: &str = "\

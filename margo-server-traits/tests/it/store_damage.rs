@@ -151,7 +151,13 @@ impl Published {
 
     /// A folder with this file and log.
     fn restored(&self, file: &[u8], log: Option<&[u8]>) -> (TempDir, PathBuf) {
-        let folder = tempfile::tempdir().unwrap();
+        // Hundreds of files are opened, and nobody waits for a disk in memory.
+        let memory = Path::new("/dev/shm");
+        let folder = if memory.is_dir() {
+            tempfile::tempdir_in(memory).unwrap()
+        } else {
+            tempfile::tempdir().unwrap()
+        };
         let path = folder.path().join(NAME);
         fs::write(&path, file).unwrap();
         if let Some(log) = log {

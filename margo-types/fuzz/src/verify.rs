@@ -86,10 +86,10 @@ fn received(settings: &Settings, request: &Request) {
 
 /// A request that we sign.
 fn signed(settings: &Settings, request: &Request) {
-    let Settings { key, profile, .. } = settings;
+    let (key, profile) = (settings.key, settings.profile);
     let policy = profile.tolerances.iter().copied();
     let policy = policy.fold(settings.policy.clone(), Policy::tolerating);
-    let signing = Signing::new(key, now()).profile(*profile);
+    let signing = Signing::new(key, now()).profile(profile);
     let parts = RequestParts::new(&request.method, &request.target, |name| request.lines(name));
     let Ok(headers) = signing.sign(&parts, &request.body) else {
         return;

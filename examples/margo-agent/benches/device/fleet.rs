@@ -85,14 +85,14 @@ impl FleetManager {
     }
 
     /// Makes these the deployments of its client.
-    pub(crate) fn publish(&self, deployments: Vec<ApplicationDeployment>) -> Result<(), Failure> {
-        let publish = self.publisher.publish(&self.client, &deployments);
+    pub(crate) fn publish(&self, deployments: &[ApplicationDeployment]) -> Result<(), Failure> {
+        let publish = self.publisher.publish(&self.client, deployments);
         self.runtime.block_on(publish)?;
         Ok(())
     }
 
     /// Changes one of them.
-    pub(crate) fn replace(&self, deployment: ApplicationDeployment) -> Result<(), Failure> {
+    pub(crate) fn replace(&self, deployment: &ApplicationDeployment) -> Result<(), Failure> {
         let change = self.publisher.change(&self.client, |all| {
             all.insert(deployment.id, deployment.clone());
             Ok::<_, PublishError>(())

@@ -18,9 +18,10 @@ use std::time::{Duration, Instant, SystemTime};
 use http::{Method, StatusCode};
 
 use self::fleet::{Exchange, FleetManager};
-use self::place::{Agent, Place, deployment};
+use self::place::{Agent, Place, deployment, deployments};
 
 type Failure = Box<dyn std::error::Error>;
+type Part = fn(&Scale) -> Result<(), Failure>;
 
 fn main() -> Result<(), Failure> {
     let mut arguments = std::env::args().skip(1).peekable();
@@ -35,7 +36,7 @@ fn main() -> Result<(), Failure> {
     let is_bench = arguments.iter().any(|argument| argument == "--bench");
     let scale = if is_bench { FULL } else { SMOKE };
     let only = arguments.iter().find(|argument| !argument.starts_with('-'));
-    let parts: [(&str, fn(&Scale) -> Result<(), Failure>); 5] = [
+    let parts: [(&str, Part); 5] = [
         ("size", size),
         ("start", start),
         ("idle", idle),
@@ -99,7 +100,7 @@ fn size(_: &Scale) -> Result<(), Failure> {
 fn start(scale: &Scale) -> Result<(), Failure> {
     let fleet = FleetManager::start()?;
     let place = Place::of(&fleet, "1m")?;
-    fleet.publish((0..FEW).map(|number| deployment(number, 0)).collect())?;
+    fleet.publish(&deployments(FEW))?;
     let agent = place.start()?;
     agent.wait("installed", |it| place::installed(it) == usize::from(FEW))?;
     drop(agent);
@@ -135,7 +136,7 @@ fn idle(scale: &Scale) -> Result<(), Failure> {
     for count in [0, FEW, scale.many] {
         let fleet = FleetManager::start()?;
         let place = Place::of(&fleet, "10m")?;
-        fleet.publish((0..count).map(|number| deployment(number, 0)).collect())?;
+        fleet.publish(&deployments(count))?;
         let agent = place.start()?;
         let all = usize::from(count);
         agent.wait("installed", |it| {
@@ -180,8 +181,8 @@ fn change(scale: &Scale) -> Result<(), Failure> {
     for count in [FEW, scale.many] {
         let fleet = FleetManager::start()?;
         let place = Place::of(&fleet, "500ms")?;
-        let all: Vec<_> = (0..count).map(|number| deployment(number, 0)).collect();
-        fleet.publish(all.clone())?;
+        let all = deployments(count);
+        fleet.publish(&all)?;
         let agent = place.start()?;
         agent.wait("installed", |it| {
             place::installed(it) == all.len() && it["outbox"] == 0
@@ -194,7 +195,7 @@ fn change(scale: &Scale) -> Result<(), Failure> {
             thread::sleep(PAUSE);
             fleet.forget();
             let used = agent.process().usage().cpu;
-            fleet.replace(changed)?;
+            fleet.replace(&changed)?;
             let called = called.recv_timeout(PATIENCE)?;
             let poll = fleet.wait_for("a new manifest", is_new_manifest)?;
             times.push(since(poll.answered, called));
@@ -229,10 +230,8 @@ fn change(scale: &Scale) -> Result<(), Failure> {
 fn first(scale: &Scale) -> Result<(), Failure> {
     let fleet = FleetManager::start()?;
     let place = Place::of(&fleet, "10m")?;
-    let all: Vec<_> = (0..scale.many)
-        .map(|number| deployment(number, 0))
-        .collect();
-    fleet.publish(all.clone())?;
+    let all = deployments(scale.many);
+    fleet.publish(&all)?;
     let agent = place.start()?;
     let manifest = fleet.wait_for("a manifest", is_new_manifest)?;
     agent.wait("installed", |it| place::installed(it) == all.len())?;

@@ -148,6 +148,11 @@ pub(crate) fn installed(status: &Value) -> usize {
     all.filter(|it| it["state"] == "installed").count()
 }
 
+/// This many deployments, in their first revision.
+pub(crate) fn deployments(count: u16) -> Vec<ApplicationDeployment> {
+    (0..count).map(|number| deployment(number, 0)).collect()
+}
+
 /// A deployment of one component, which this revision changes.
 pub(crate) fn deployment(number: u16, revision: u32) -> ApplicationDeployment {
     let mut properties = ComponentProperties::default();

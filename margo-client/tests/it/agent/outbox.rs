@@ -1,6 +1,9 @@
 //! Reports: order, folding, refusals, and what they say.
 
+use std::time::Duration;
+
 use margo_client::outbox::{due, enqueue};
+use margo_client::retry::RetryPolicy;
 use margo_client::state::State;
 use margo_providers::Trouble;
 use margo_types::manifest::ManifestVersion;
@@ -178,5 +181,18 @@ async fn a_report_that_was_refused_for_a_while_needs_no_other_to_come_again() {
     rig.wfm.fail("status", &[Fault::Refused(500, None); 12]);
     let agent = rig.start().await;
     // Once it is installed nothing happens any more but the attempts at its report.
+    agent.until_installed(&[id(1)]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_report_whose_wait_is_over_at_once_comes_again() {
+    let rig = Rig::new();
+    rig.wfm.publish(1, &[deployment(1, "1.0.0")]);
+    // More failures than there are reports, each of which would remind of those before.
+    rig.wfm.fail("status", &[Fault::Unreachable; 40]);
+    let mut policy = RetryPolicy::default();
+    policy.first_wait = Duration::ZERO;
+    policy.longest_wait = Duration::ZERO;
+    let agent = super::rig::Running::start(rig.agent().retry(policy)).await;
     agent.until_installed(&[id(1)]).await;
 }

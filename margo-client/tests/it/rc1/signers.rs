@@ -9,6 +9,7 @@ use margo_client::identity::SigningIdentity;
 use margo_client::onboarding::Enrolment;
 use margo_client::trust::ServerTrust;
 use margo_client::{ErrorKind, FleetApi as _};
+use margo_conformance::authority::rcgen::{self, CertificateParams, KeyPair};
 use margo_conformance::interop::Profile;
 use margo_conformance::wfm::FakeWfm;
 use margo_types::auth::SignatureAlgorithm;
@@ -98,6 +99,21 @@ async fn a_device_that_fails_or_hangs_is_an_error_of_the_setup() {
     // On a busy machine it takes some more.
     while api.manifest(None).await.is_err() {
         leave.send(true).expect("somebody waits");
+    }
+}
+
+/// This fleet manager takes nothing twice, and such signatures have no chance in them.
+#[tokio::test]
+async fn requests_of_one_second_are_told_apart() {
+    let scene = Scene::new();
+    let key = KeyPair::generate_for(&rcgen::PKCS_ED25519).expect("a key");
+    let certificate = CertificateParams::default().self_signed(&key);
+    scene.write("key.pem", key.serialize_pem());
+    scene.write("certificate.pem", certificate.expect("a certificate").pem());
+    let wfm = FakeWfm::start_signed(&scene.authority, Profile::STRICT).await;
+    let api = scene.api(&wfm.url()).await;
+    for _ in 0..20 {
+        api.manifest(None).await.expect("another request");
     }
 }
 

@@ -105,14 +105,14 @@ async fn manager(folder: &Path, seed: u64, devices: usize) -> Result<(), Failure
                 None => break,
             },
             () = tokio::time::sleep(random.millis(5, 40)) => {
-                if !is_at_rest {
-                    change(&publisher, &clients, &mut random).await?;
-                } else {
+                if is_at_rest {
                     for client in &clients {
                         if let Some(wants) = reported(&*store, client).await? {
                             tell(&wants);
                         }
                     }
+                } else {
+                    change(&publisher, &clients, &mut random).await?;
                 }
             }
         }
