@@ -1,5 +1,6 @@
 //! The signed generation with its real parts: agents that sign against the fleet manager, beside those with SVIDs.
 
+use margo_client::agent::Snapshot;
 use margo_client::api::Dialect;
 use margo_conformance::authority::Lifetime;
 use margo_server_traits::Credential;
@@ -171,4 +172,41 @@ async fn a_key_is_renewed_without_a_restart() {
     wfm.until_reported("line-1", 1, &DeploymentState::Installed)
         .await;
     assert_eq!(wfm.store.clients().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_lost_record_costs_nothing_and_refusals_are_told() {
+    let plant = Plant::new();
+    let wfm = FleetManager::start(&plant).await;
+    let line = SignedStation::new(&plant, "line-1", Dialect::COMMON);
+    let agent = line.start(&wfm.signed_url()).await;
+    wfm.approve("line-1").await;
+    wfm.publish("line-1", &[deployment(1, "1.0")]).await;
+    agent.until_installed(&[1]).await;
+    agent.kill().await;
+    line.lose_record();
+    let agent = line.start(&wfm.signed_url()).await;
+    agent.until_polled(2).await;
+    agent.until_installed(&[1]).await;
+    assert_eq!(line.record()["client"]["id"], "line-1");
+
+    let is_told = |it: &Snapshot, what: &str| {
+        let error = it.last_error.as_deref();
+        error.is_some_and(|error| error.contains(what))
+    };
+    let stranger = SignedStation::new(&plant, "line-2", Dialect::COMMON);
+    let strange_agent = stranger.start(&wfm.signed_url()).await;
+    let asked = wfm.until_asked().await.fingerprint;
+    let rejected = wfm.registrar.reject(&asked, "there is no line 2");
+    rejected.await.unwrap();
+    strange_agent
+        .until("rejected", |it| is_told(it, "there is no line 2"))
+        .await;
+
+    let accepted = wfm.store.enrolments(Some(&client_id("line-1"))).await;
+    let accepted = accepted.unwrap()[0].fingerprint;
+    let retired = wfm.registrar.retire(&accepted, "stolen");
+    retired.await.unwrap();
+    agent.until("refused", |it| it.last_error.is_some()).await;
+    assert_eq!(line.station.machine.runs(1).as_deref(), Some("1.0"));
 }

@@ -54,6 +54,11 @@ impl SignedStation {
         serde_json::from_slice(&text).unwrap()
     }
 
+    /// Loses what it keeps of its enrolment.
+    pub(super) fn lose_record(&self) {
+        fs::remove_file(self.folder.join(RECORD)).unwrap();
+    }
+
     pub(super) async fn start(&self, url: &str) -> Running {
         let (builder, watch) = self.agent(url).await;
         let agent: Agent = builder.build().await.unwrap();
