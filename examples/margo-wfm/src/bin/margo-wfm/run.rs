@@ -7,7 +7,11 @@ use std::path::Path;
 use margo_wfm::{Config, Failure, Kind, Wfm};
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
+use tracing::Level;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{Layer as _, fmt, registry};
 
 use crate::output::Output;
 
@@ -15,12 +19,7 @@ use crate::output::Output;
 ///
 /// When it is ready it says so in one line on the standard output; its log goes to the standard error.
 pub(crate) async fn run(config: &Path, output: Output) -> Result<(), Failure> {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(FILTER));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal())
-        .init();
+    start_log();
     let failed = |error: io::Error| Failure::of(Kind::Environment, &error);
     let mut terminated = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupted = signal(SignalKind::interrupt()).map_err(failed)?;
@@ -60,5 +59,19 @@ pub(crate) async fn run(config: &Path, output: Output) -> Result<(), Failure> {
     .await
 }
 
-/// What is logged unless `RUST_LOG` says otherwise.
-const FILTER: &str = "info,sqlx=warn";
+/// Logs what `RUST_LOG` says, to the standard error.
+fn start_log() {
+    let wanted = std::env::var("RUST_LOG").ok();
+    let wanted = wanted.and_then(|wanted| wanted.parse::<Targets>().ok());
+    let usual = || {
+        Targets::new()
+            .with_default(Level::INFO)
+            .with_target("sqlx", Level::WARN)
+    };
+    let filter = wanted.unwrap_or_else(usual);
+    let log = fmt::layer()
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .with_filter(filter);
+    registry().with(log).init();
+}
