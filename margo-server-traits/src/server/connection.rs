@@ -169,7 +169,7 @@ where
             if let Some(client) = &proof.client {
                 extensions.insert(client.clone());
             }
-            let lesson = lesson.take().filter(|lesson| lesson.is_about(&request));
+            let lesson = lesson.take().and_then(|lesson| lesson.about(&request));
             let (proof, activity) = (Arc::clone(&proof), Arc::clone(&activity));
             let responding = service.call(request);
             Either::Right(responding.map_ok(move |mut response| {

@@ -83,14 +83,15 @@ pub(super) struct Lesson {
 }
 
 impl Lesson {
-    /// Whether it is one, by what the HTTP library makes of it.
-    pub(super) fn is_about<B: Body>(&self, request: &Request<B>) -> bool {
-        request.method() == Method::GET
+    /// Itself, unless what the HTTP library makes of the request is none.
+    pub(super) fn about<B: Body>(self, request: &Request<B>) -> Option<Self> {
+        let is_plain = request.method() == Method::GET
             && request.version() == Version::HTTP_11
             && request.body().is_end_stream()
             && [CONNECTION, EXPECT, UPGRADE]
                 .iter()
-                .all(|name| !request.headers().contains_key(name))
+                .all(|name| !request.headers().contains_key(name));
+        is_plain.then_some(self)
     }
 
     /// Remembers it with this response, if that says that nothing has changed.
