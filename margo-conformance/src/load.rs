@@ -82,14 +82,18 @@ impl Load {
     }
 
     fn measure(&self, crew: &Crew, watch: &mut dyn FnMut(&Progress) -> ControlFlow<()>) -> Report {
+        let mut arrivals = Arrivals::new(self);
         let mut stay = |phase, since: Instant, duration: Duration| {
             loop {
-                watch(&crew.progress(phase, since.elapsed()))?;
+                let progress = crew.progress(phase, since.elapsed());
+                watch(&progress)?;
                 let rest = duration.saturating_sub(since.elapsed());
-                if rest.is_zero() {
-                    return ControlFlow::Continue(());
+                let is_early = phase == Phase::WarmUp && arrivals.go_on(progress.connected);
+                match rest {
+                    Duration::ZERO if is_early => thread::sleep(TICK),
+                    Duration::ZERO => return ControlFlow::Continue(()),
+                    _ => thread::sleep(rest.min(TICK)),
                 }
-                thread::sleep(rest.min(TICK));
             }
         };
         let flow = stay(Phase::WarmUp, Instant::now(), self.settings.warm_up);
@@ -105,6 +109,39 @@ impl Load {
         let (elapsed, cpu) = (begin.elapsed(), cost::cpu_time().saturating_sub(cpu));
         let _ = watch(&crew.progress(Phase::End, elapsed));
         report::make(self, &crew.tally(), elapsed, cpu)
+    }
+}
+
+/// Those who connect later than they should, on a machine that is busy. As long as they come, nothing counts.
+struct Arrivals {
+    /// How many there will be.
+    expected: u64,
+    connected: u64,
+    /// When the last of them came.
+    since: Instant,
+    patience: Duration,
+}
+
+impl Arrivals {
+    fn new(load: &Load) -> Self {
+        let expected = match load.settings.connections {
+            Connections::KeptAlive => load.devices.len(),
+            Connections::PerRequest => 0,
+        };
+        Self {
+            expected: u64::try_from(expected).unwrap_or(u64::MAX),
+            connected: 0,
+            since: Instant::now(),
+            patience: load.settings.timeout,
+        }
+    }
+
+    fn go_on(&mut self, connected: u64) -> bool {
+        if connected > self.connected {
+            (self.connected, self.since) = (connected, Instant::now());
+        }
+        let is_hopeless = connected == 0 || self.since.elapsed() > self.patience;
+        connected < self.expected && !is_hopeless
     }
 }
 

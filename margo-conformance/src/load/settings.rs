@@ -18,7 +18,8 @@ pub struct Settings {
     pub capabilities: bool,
     /// Whether each device reports every deployment of a new manifest as installed, having fetched its document.
     pub statuses: bool,
-    /// How long it takes until all devices are connected. They come evenly, and nothing counts before the end of it.
+    /// How long it takes until all devices are connected. They come evenly, and nothing counts before the end of it. Where
+    /// connections are kept alive it is prolonged for those who are late, until none has come for [`timeout`](Self::timeout).
     pub warm_up: Duration,
     /// How long it counts after that.
     pub duration: Duration,

@@ -97,7 +97,7 @@ const FULL: Scale = Scale {
     clients: 10_000,
     devices: 200,
     handshakes: 20,
-    fleet: 120,
+    fleet: 75,
 };
 
 const SMOKE: Scale = Scale {
@@ -161,15 +161,12 @@ impl Bench {
             Ok(nginx) => peers.push(nginx),
             Err(why) => println!("{name}: without nginx: {why}"),
         }
-        let settings = || {
-            let mut settings = settings_of(Pace::Unpaced, self.scale.seconds);
-            settings.connections = connections;
-            settings
-        };
+        let mut settings = settings_of(Pace::Unpaced, self.scale.seconds);
+        settings.connections = connections;
         let mut figures: Vec<Vec<Figure>> = peers.iter().map(|_| Vec::new()).collect();
         for _ in 0..self.scale.rounds {
             for (peer, figures) in peers.iter().zip(&mut figures) {
-                figures.push(measure(peer, &self.devices[..devices], settings())?);
+                figures.push(measure(peer, &self.devices[..devices], &settings)?);
             }
         }
         for (peer, figures) in peers.iter().zip(&figures) {
@@ -202,15 +199,12 @@ impl Bench {
     /// Signed polls against those of the newest generation, of as many devices, on the same store.
     fn signed(&self, name: &str, connections: Connections, devices: usize) -> Result<(), Failure> {
         let both = Peer::both(self.path(), &self.path().join(MANY))?;
-        let settings = || {
-            let mut settings = settings_of(Pace::Unpaced, self.scale.seconds);
-            settings.connections = connections;
-            settings
-        };
+        let mut settings = settings_of(Pace::Unpaced, self.scale.seconds);
+        settings.connections = connections;
         let (mut signed, mut newest) = (Vec::new(), Vec::new());
         for _ in 0..self.scale.rounds {
-            signed.push(measure(&both, &self.signers[..devices], settings())?);
-            newest.push(measure(&both, &self.devices[..devices], settings())?);
+            signed.push(measure(&both, &self.signers[..devices], &settings)?);
+            newest.push(measure(&both, &self.devices[..devices], &settings)?);
         }
         for (kind, figures) in [("signed", &signed), ("rc.3", &newest)] {
             let cpu = Spread::of(figures.iter().map(|figure| figure.per_cpu_second));
@@ -234,18 +228,17 @@ impl Bench {
         let (small, large) = (self.ours(FEW)?, self.ours(MANY)?);
         let polls = 2_000.0_f64.min(u32::try_from(self.scale.clients)?.into());
         let mut ratios = Vec::new();
-        for round in 0..self.scale.rounds {
+        // Most of the time goes into connecting.
+        for round in 0..self.scale.rounds.min(3) {
             let cost = |peer: &Peer, devices: &[SimulatedDevice]| {
                 let period = f64::from(u32::try_from(devices.len())?) / polls;
                 let pace = Pace::Every {
                     period: Duration::from_secs_f64(period),
                     jitter: 0.1,
                 };
-                let mut settings = settings_of(pace, self.scale.seconds * 4);
-                // A handshake takes a millisecond, and on a busy machine some more.
-                settings.warm_up = Duration::from_millis(4 * u64::try_from(devices.len())?)
-                    + Duration::from_secs_f64(2.0 * period);
-                let figure = measure(peer, devices, settings)?;
+                let mut settings = settings_of(pace, self.scale.seconds * 3);
+                settings.warm_up = warm_up(devices)? + Duration::from_secs_f64(period);
+                let figure = measure(peer, devices, &settings)?;
                 println!(
                     "growth: {} clients: {:.1} µs of processor time a poll, {:.0} polls a second, round {round}",
                     devices.len(),
@@ -258,7 +251,7 @@ impl Bench {
             ratios.push(cost(&large, &self.devices)? / before);
         }
         println!(
-            "growth: a poll among {} clients to one among {few}: {:.2} (goal at most 1.2)",
+            "growth: a poll among {} clients to one among {few}: {:.2} of processor time (goal at most 1.2)",
             self.scale.clients,
             Spread::of(ratios.into_iter()),
         );
@@ -268,20 +261,41 @@ impl Bench {
     /// All devices once a minute.
     fn fleet(&self) -> Result<(), Failure> {
         let ours = self.ours(MANY)?;
+        // What is read into memory for the first of them is not counted as theirs.
+        let first = &self.devices[..self.scale.handshakes];
+        run(&ours, first, settings_of(Pace::Unpaced, 1))?;
+        let before = ours.resident();
         let pace = Pace::Every {
             period: Duration::from_mins(1),
             jitter: 0.1,
         };
         let mut settings = settings_of(pace, self.scale.fleet);
-        settings.warm_up = Duration::from_millis(3 * u64::try_from(self.scale.clients)?);
-        let (report, _) = run(&ours, &self.devices, settings)?;
+        settings.warm_up = warm_up(&self.devices)?;
+        let (report, cpu) = run(&ours, &self.devices, settings)?;
+        let (resident, peak) = (ours.resident(), ours.peak());
+        let devices = u64::try_from(self.devices.len())?;
+        println!("fleet: {}", serde_json::to_string(&report)?);
+        let latency = report.operations.get("poll").map(|polls| &polls.latency);
+        if let Some(latency) = latency {
+            println!(
+                "fleet: {devices} devices every minute for {} s: p50 {} µs, p99 {} µs (goal below 50,000), {} errors (goal none), {:.1} s of processor time",
+                self.scale.fleet,
+                latency.p50_us,
+                latency.p99_us,
+                report
+                    .errors
+                    .values()
+                    .map(|errors| errors.count)
+                    .sum::<u64>(),
+                cpu.as_secs_f64(),
+            );
+        }
         println!(
-            "fleet: {} devices every minute for {} s: {}, resident {} MiB, at most {} MiB",
-            report.devices,
-            self.scale.fleet,
-            serde_json::to_string(&report)?,
-            ours.resident() >> 20,
-            ours.peak() >> 20,
+            "fleet: resident {} MB (goal below 200), at most {} MB; {} MB without devices, {} bytes more for each",
+            resident / 1_000_000,
+            peak / 1_000_000,
+            before / 1_000_000,
+            resident.saturating_sub(before) / devices,
         );
         Ok(())
     }
@@ -303,23 +317,35 @@ fn settings_of(pace: Pace, seconds: u64) -> Settings {
     settings
 }
 
+/// A handshake takes a millisecond of two processors; those who are late are waited for.
+fn warm_up(devices: &[SimulatedDevice]) -> Result<Duration, Failure> {
+    Ok(Duration::from_millis(u64::try_from(devices.len())? * 3 / 2))
+}
+
 /// What a server did in one round.
 struct Figure {
     per_second: f64,
     per_cpu_second: f64,
 }
 
+/// A round. One with errors does not count, and is done again.
 fn measure(
     peer: &Peer,
     devices: &[SimulatedDevice],
-    settings: Settings,
+    settings: &Settings,
 ) -> Result<Figure, Failure> {
-    let (report, cpu) = run(peer, devices, settings)?;
-    let requests = report.requests_per_second * report.seconds;
-    Ok(Figure {
-        per_second: report.requests_per_second,
-        per_cpu_second: requests / cpu.as_secs_f64(),
-    })
+    for _ in 0..ATTEMPTS {
+        let (report, cpu) = run(peer, devices, settings.clone())?;
+        if report.errors.is_empty() {
+            let requests = report.requests_per_second * report.seconds;
+            return Ok(Figure {
+                per_second: report.requests_per_second,
+                per_cpu_second: requests / cpu.as_secs_f64(),
+            });
+        }
+        println!("{}: once more, since: {:?}", peer.name(), report.errors);
+    }
+    Err(format!("{}: there are errors in every round", peer.name()).into())
 }
 
 /// The report of a run, and the processor time of the server while it counted.
@@ -338,9 +364,6 @@ fn run(
         }
         ControlFlow::Continue(())
     })?;
-    if !report.errors.is_empty() {
-        return Err(format!("{}: {:?}", peer.name(), report.errors).into());
-    }
     for doubt in &report.invalid_because {
         println!("{}: {doubt}", peer.name());
     }
@@ -376,6 +399,8 @@ fn file(place: &Path, name: &str) -> PathBuf {
 }
 
 const WFM: &str = "wfm-1";
+/// How often a round is tried.
+const ATTEMPTS: usize = 3;
 /// The store with all clients.
 const MANY: &str = "many.db";
 /// The store with a hundredth of them.

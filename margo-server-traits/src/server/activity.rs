@@ -5,13 +5,15 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
+use http::Request;
 use http_body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::repeats::Repeats;
+use super::wire::SecureStream;
 
 /// Shared by the stream, the service and the driver of one connection, which are all of one task.
 ///
@@ -20,6 +22,8 @@ use super::repeats::Repeats;
 pub(super) struct Activity {
     /// How often the phase has changed, times four, plus the phase.
     state: AtomicU64,
+    /// Whether the last request may have a body of which not all has been read.
+    has_body: AtomicBool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,12 +34,15 @@ pub(super) enum Phase {
     Head = 1,
     /// A request is worked on.
     Busy = 2,
+    /// The end of a response is on its way, or that of the connection.
+    Sending = 3,
 }
 
 impl Activity {
     pub(super) fn new() -> Arc<Self> {
         Arc::new(Self {
             state: AtomicU64::new(Phase::Idle as u64),
+            has_body: AtomicBool::new(false),
         })
     }
 
@@ -45,13 +52,27 @@ impl Activity {
             .store(changes * 4 + phase as u64, Ordering::Relaxed);
     }
 
+    /// Work on a request begins.
+    pub(super) fn begin_request<B: Body>(&self, request: &Request<B>) {
+        let has_body = !request.body().is_end_stream();
+        self.has_body.store(has_body, Ordering::Relaxed);
+        self.begin(Phase::Busy);
+    }
+
     /// What the connection is doing.
     pub(super) fn phase(&self) -> Phase {
         match self.state.load(Ordering::Relaxed) % 4 {
             0 => Phase::Idle,
             1 => Phase::Head,
-            _ => Phase::Busy,
+            2 => Phase::Busy,
+            _ => Phase::Sending,
         }
+    }
+
+    /// Whether all that was asked has been read to its end, and answered. After a request with a body nobody outside of the
+    /// HTTP library knows, so that it keeps the connection until the next one.
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.phase() == Phase::Idle && !self.has_body.load(Ordering::Relaxed)
     }
 
     /// How often the phase has changed.
@@ -60,91 +81,54 @@ impl Activity {
     }
 }
 
-/// A stream that notices the first byte of a request, and answers polls that repeat the one before.
-pub(super) struct WatchedStream<T> {
-    stream: T,
+/// A stream that gives back first what was read of it, and notices where requests begin and responses end.
+pub(super) struct WatchedStream {
+    stream: SecureStream,
+    unread: Bytes,
     activity: Arc<Activity>,
-    repeats: Option<Arc<Repeats>>,
-    /// Whether the HTTP library may have more to write.
-    is_writing: bool,
-    /// Whether an answer that it knows nothing of is still to be flushed.
-    owes_flush: bool,
 }
 
-impl<T> WatchedStream<T> {
-    pub(super) const fn new(
-        stream: T,
-        activity: Arc<Activity>,
-        repeats: Option<Arc<Repeats>>,
-    ) -> Self {
+impl WatchedStream {
+    pub(super) const fn new(stream: SecureStream, unread: Bytes, activity: Arc<Activity>) -> Self {
         Self {
             stream,
+            unread,
             activity,
-            repeats,
-            is_writing: false,
-            owes_flush: false,
         }
     }
 
-    /// What the connection is doing, which is not nothing before a response is written to its end.
-    fn phase(&self) -> Phase {
-        match self.activity.phase() {
-            Phase::Idle if self.is_writing => Phase::Busy,
-            phase => phase,
-        }
+    /// The stream, and what has not been given back yet.
+    pub(super) fn into_parts(self) -> (SecureStream, Bytes) {
+        (self.stream, self.unread)
     }
 }
 
-impl<T: AsyncWrite + Unpin> WatchedStream<T> {
-    /// Writes an answer that the HTTP library knows nothing of. Between requests a stream takes that much at once.
-    fn write_answer(&mut self, context: &mut Context<'_>, answer: &[u8]) -> io::Result<()> {
-        self.owes_flush = true;
-        match Pin::new(&mut self.stream).poll_write(context, answer)? {
-            Poll::Ready(written) if written == answer.len() => Ok(()),
-            _ => Err(io::ErrorKind::WriteZero.into()),
-        }
-    }
-}
-
-impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for WatchedStream<T> {
+impl AsyncRead for WatchedStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        loop {
-            if self.owes_flush {
-                ready!(Pin::new(&mut self.stream).poll_flush(context))?;
-                self.owes_flush = false;
-            }
+        if self.unread.is_empty() {
             ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
-            let read = buffer.filled().get(before..).unwrap_or_default();
-            if read.is_empty() {
-                return Poll::Ready(Ok(()));
-            }
-            let repeats = self.repeats.as_deref();
-            let Some(answer) = repeats.and_then(|repeats| repeats.answer(read, self.phase()))
-            else {
-                if self.activity.phase() == Phase::Idle {
-                    self.activity.begin(Phase::Head);
-                }
-                return Poll::Ready(Ok(()));
-            };
-            self.write_answer(context, &answer)?;
-            self.activity.begin(Phase::Idle);
-            buffer.set_filled(before);
+        } else {
+            let length = self.unread.len().min(buffer.remaining());
+            buffer.put_slice(&self.unread.split_to(length));
         }
+        if buffer.filled().len() > before && self.activity.phase() == Phase::Idle {
+            self.activity.begin(Phase::Head);
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for WatchedStream<T> {
+impl AsyncWrite for WatchedStream {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.is_writing = true;
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }
 
@@ -153,7 +137,6 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for WatchedStream<T> {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.is_writing = true;
         Pin::new(&mut self.stream).poll_write_vectored(context, slices)
     }
 
@@ -161,18 +144,22 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for WatchedStream<T> {
         self.stream.is_write_vectored()
     }
 
+    /// The HTTP library flushes when it has nothing more to write.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(Pin::new(&mut self.stream).poll_flush(context))?;
-        self.is_writing = false;
+        if self.activity.phase() == Phase::Sending {
+            self.activity.begin(Phase::Idle);
+        }
         Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.activity.begin(Phase::Sending);
         Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }
 
-/// The body of a response, if it has one; the connection is idle when it is gone.
+/// The body of a response, if it has one; when it is gone, all of the response is written or about to be.
 #[derive(Debug)]
 pub(super) struct WatchedBody<B> {
     body: Option<B>,
@@ -213,6 +200,6 @@ impl<B: Body + Unpin> Body for WatchedBody<B> {
 
 impl<B> Drop for WatchedBody<B> {
     fn drop(&mut self) {
-        self.activity.begin(Phase::Idle);
+        self.activity.begin(Phase::Sending);
     }
 }

@@ -1,13 +1,9 @@
 //! One connection, from the handshake to its end.
 
 use std::any::Any;
-use std::collections::hash_map::RandomState;
-use std::future::poll_fn;
-use std::hash::{BuildHasher as _, Hasher as _};
+use std::cell::Cell;
 use std::net::SocketAddr;
-use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::future::{Either, ready};
@@ -23,16 +19,16 @@ use hyper_util::service::TowerToHyperService;
 use margo_types::svid::{PeerSvid, Refusal};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::time::{Instant, Sleep, sleep_until, timeout};
+use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 use tower_service::Service;
 
-use super::activity::{Activity, Phase, WatchedBody, WatchedStream};
-use super::aside::Aside;
+use super::activity::{Activity, WatchedBody, WatchedStream};
+use super::conversation::{Conversation, Http};
 use super::credential::Credential;
-use super::repeats::Repeats;
-use super::wire::Wire;
+use super::driver::{Driver, fraction};
+use super::repeats::{Lesson, Repeats};
+use super::wire::{SecureStream, Wire};
 use super::{BoxError, ServerOptions};
 use crate::FleetService;
 use crate::service::Recognised;
@@ -77,11 +73,11 @@ where
     ) {
         // In boxes, so that a connection does not keep the memory that its handshake took for as long as it is open.
         let handshake = tokio::select! {
-            handshake = Box::pin(self.shake_hands(stream, address)) => handshake.map(Box::new),
+            handshake = Box::pin(self.shake_hands(stream, address)) => handshake,
             () = stopping(&mut notices) => None,
         };
-        if let Some(shaken) = handshake {
-            self.serve(shaken, address, notices).await;
+        if let Some((stream, proof)) = handshake {
+            Box::pin(self.serve(stream, proof, address, notices)).await;
         }
     }
 
@@ -89,7 +85,7 @@ where
         &self,
         stream: TcpStream,
         address: SocketAddr,
-    ) -> Option<(TlsStream<Wire>, Proof)> {
+    ) -> Option<(SecureStream, Arc<Proof>)> {
         // Responses are written as a whole; waiting for more only delays them.
         _ = stream.set_nodelay(true);
         let handshake = self.credential.handshake()?;
@@ -121,30 +117,50 @@ where
                 .and_then(|peer| self.credential.recognise(peer)),
             peer,
         };
-        Some((stream, proof))
+        Some((Box::new(stream), Arc::new(proof)))
     }
 
-    fn serve(
+    async fn serve(
         &self,
-        shaken: Box<(TlsStream<Wire>, Proof)>,
+        stream: SecureStream,
+        proof: Arc<Proof>,
         address: SocketAddr,
         notices: watch::Receiver<Notice>,
-    ) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        let (stream, proof) = *shaken;
+    ) {
+        let lifetime = proof.lifetime(self.options.max_age);
         let activity = Activity::new();
-        let now = Instant::now();
-        let retire_at = now + proof.lifetime(self.options.max_age);
-        let (generation, peer) = (proof.generation, proof.peer.clone());
-        let proof = Arc::new(proof);
         let repeats = self.repeats(&proof);
-        let stream = WatchedStream::new(stream, Arc::clone(&activity), repeats.clone());
-        let stream = TokioIo::new(stream);
+        let speak = |stream, lesson| self.speak(stream, lesson, &proof, &activity);
+        let conversation = Conversation::new(stream, Arc::clone(&activity), repeats, speak);
+        let driver = Driver::new(
+            Arc::clone(&activity),
+            &self.options,
+            proof.generation,
+            lifetime,
+        );
+        if let Err(error) = driver.drive(conversation, notices).await {
+            let id = proof.peer.as_ref();
+            let id = id.map(|peer| tracing::field::display(peer.id()));
+            tracing::debug!(%address, peer = id, %error, "a connection broke");
+        }
+    }
+
+    /// Has the HTTP library read requests from a stream, and write responses to it.
+    fn speak(
+        &self,
+        stream: WatchedStream,
+        lesson: Option<Lesson>,
+        proof: &Arc<Proof>,
+        activity: &Arc<Activity>,
+    ) -> impl Http + use<S, B> {
+        let (proof, activity) = (Arc::clone(proof), Arc::clone(activity));
+        // It is about the first request that is read.
+        let lesson = Cell::new(lesson);
         let service = TowerToHyperService::new(self.service.clone());
-        let doing = Arc::clone(&activity);
         let respond = service_fn(move |mut request: Request<Incoming>| {
-            doing.begin(Phase::Busy);
+            activity.begin_request(&request);
             if !names_one_host(&request) {
-                return Either::Left(ready(bad_request(&doing)).map(Ok));
+                return Either::Left(ready(bad_request(&activity)).map(Ok));
             }
             let extensions = request.extensions_mut();
             if let Some(peer) = &proof.peer {
@@ -153,42 +169,24 @@ where
             if let Some(client) = &proof.client {
                 extensions.insert(client.clone());
             }
-            let poll = repeats
-                .as_ref()
-                .and_then(|repeats| Some((Arc::clone(repeats), repeats.understood(&request)?)));
-            let (proof, doing) = (Arc::clone(&proof), Arc::clone(&doing));
+            let lesson = lesson.take().and_then(|lesson| lesson.about(&request));
+            let (proof, activity) = (Arc::clone(&proof), Arc::clone(&activity));
             let responding = service.call(request);
             Either::Right(responding.map_ok(move |mut response| {
                 if !proof.is_current() {
                     let close = HeaderValue::from_static("close");
                     response.headers_mut().insert(CONNECTION, close);
                 }
-                if let Some((repeats, poll)) = poll {
-                    repeats.learn(poll, &response);
+                if let Some(lesson) = lesson {
+                    lesson.learn(&response);
                 }
-                response.map(|body| WatchedBody::new(Some(body), doing))
+                response.map(|body| WatchedBody::new(Some(body), activity))
             }))
         });
-        let connection = http1::Builder::new()
+        http1::Builder::new()
             .header_read_timeout(None) // the driver has better ones
             .max_buf_size(MAX_HEAD)
-            .serve_connection(stream, respond);
-        let connection = Box::pin(connection);
-        let driver = Driver {
-            activity,
-            seen: (0, now),
-            aside: Aside::default(),
-            options: &self.options,
-            generation,
-            retire_at,
-            end_at: None,
-        };
-        Box::pin(async move {
-            if let Err(error) = driver.drive(connection, notices).await {
-                let id = peer.as_ref().map(|peer| tracing::field::display(peer.id()));
-                tracing::debug!(%address, peer = id, %error, "a connection broke");
-            }
-        })
+            .serve_connection(TokioIo::new(stream), respond)
     }
 
     /// What repeats polls, when the service is that of this crate and nothing is around it that wants to see all requests.
@@ -234,146 +232,6 @@ impl Proof {
     }
 }
 
-/// Sees to it that a connection keeps its limits and ends in time.
-struct Driver<'o> {
-    activity: Arc<Activity>,
-    /// The last change of the phase that was seen, and when.
-    seen: (u64, Instant),
-    aside: Aside,
-    options: &'o ServerOptions,
-    generation: u64,
-    /// From when on it takes no more requests.
-    retire_at: Instant,
-    /// When it ends whatever it does; `None` before it retires.
-    end_at: Option<Instant>,
-}
-
-impl Driver<'_> {
-    async fn drive<C: Connection>(
-        mut self,
-        mut connection: Pin<Box<C>>,
-        mut notices: watch::Receiver<Notice>,
-    ) -> Result<(), hyper::Error> {
-        let mut alarm = pin!(sleep_until(self.deadline()));
-        loop {
-            let event = self
-                .next_event(connection.as_mut(), alarm.as_mut(), &mut notices)
-                .await;
-            let (now, since) = (Instant::now(), self.seen.1);
-            match event {
-                Event::Over(result) => return result,
-                Event::Notice => {
-                    // The server itself may be gone.
-                    let is_gone = notices.has_changed().is_err();
-                    let notice = *notices.borrow_and_update();
-                    if is_gone || notice.is_stopping {
-                        self.retire(connection.as_mut(), now);
-                    } else if notice.generation != self.generation {
-                        let soon = now + fraction(self.options.renewal_spread);
-                        self.retire_at = self.retire_at.min(soon);
-                    }
-                }
-                Event::Alarm if self.end_at.is_some_and(|end| end <= now) => return Ok(()),
-                Event::Alarm => match self.activity.phase() {
-                    Phase::Head if since + self.options.header_timeout <= now => return Ok(()),
-                    Phase::Idle if since + self.options.idle_timeout <= now => {
-                        self.retire(connection.as_mut(), now);
-                    }
-                    _ if self.end_at.is_none() && self.retire_at <= now => {
-                        self.retire(connection.as_mut(), now);
-                    }
-                    _ => {}
-                },
-            }
-            alarm.as_mut().reset(self.deadline());
-        }
-    }
-
-    /// Works on the connection until it ends, the alarm goes off or there is something to notice.
-    ///
-    /// The alarm is set earlier when what the connection does now has an earlier limit, and left as it is when that is
-    /// later: it then goes off once for nothing, which is cheaper than setting it with every request.
-    async fn next_event<C: Connection>(
-        &mut self,
-        mut connection: Pin<&mut C>,
-        mut alarm: Pin<&mut Sleep>,
-        notices: &mut watch::Receiver<Notice>,
-    ) -> Event {
-        let is_open = self.end_at.is_none();
-        let mut notice = pin!(notices.changed());
-        self.aside.look_again();
-        poll_fn(|context| {
-            if let Poll::Ready(result) = connection.as_mut().poll(context) {
-                return Poll::Ready(Event::Over(result));
-            }
-            self.look_at_phase();
-            let deadline = self.deadline();
-            if deadline < alarm.deadline() {
-                alarm.as_mut().reset(deadline);
-                self.aside.look_again();
-            }
-            let Some(waker) = self.aside.woken(context) else {
-                return Poll::Pending;
-            };
-            let mut context = Context::from_waker(&waker);
-            if is_open && notice.as_mut().poll(&mut context).is_ready() {
-                return Poll::Ready(Event::Notice);
-            }
-            alarm.as_mut().poll(&mut context).map(|()| Event::Alarm)
-        })
-        .await
-    }
-
-    /// Sees the time when the connection has begun to do something else.
-    fn look_at_phase(&mut self) {
-        let changes = self.activity.changes();
-        if changes != self.seen.0 {
-            self.seen = (changes, Instant::now());
-        }
-    }
-
-    /// Answers what is being worked on, and closes.
-    fn retire<C: Connection>(&mut self, connection: Pin<&mut C>, now: Instant) {
-        if self.end_at.is_none() {
-            self.end_at = Some(now + self.options.drain);
-            connection.retire();
-        }
-    }
-
-    fn deadline(&self) -> Instant {
-        let end = self.end_at.unwrap_or(self.retire_at);
-        let since = self.seen.1;
-        match self.activity.phase() {
-            Phase::Head => end.min(since + self.options.header_timeout),
-            Phase::Idle if self.end_at.is_none() => end.min(since + self.options.idle_timeout),
-            Phase::Idle | Phase::Busy => end,
-        }
-    }
-}
-
-enum Event {
-    Over(Result<(), hyper::Error>),
-    Notice,
-    Alarm,
-}
-
-/// A connection of the HTTP library, whose type has many parameters.
-trait Connection: Future<Output = Result<(), hyper::Error>> {
-    fn retire(self: Pin<&mut Self>);
-}
-
-impl<I, B, S> Connection for http1::Connection<I, S>
-where
-    S: hyper::service::HttpService<Incoming, ResBody = B>,
-    S::Error: Into<BoxError>,
-    I: hyper::rt::Read + hyper::rt::Write + Unpin,
-    B: Body<Error: Into<BoxError>> + 'static,
-{
-    fn retire(self: Pin<&mut Self>) {
-        self.graceful_shutdown();
-    }
-}
-
 /// Whether a request has one `Host`, which HTTP/1.1 wants (RFC 9112 section 3.2).
 fn names_one_host<B>(request: &Request<B>) -> bool {
     let hosts = request.headers().get_all(HOST).iter().count();
@@ -403,13 +261,6 @@ fn log_refusal(address: SocketAddr, refusal: &Refusal) {
         cause,
         "refused the SVID of a client"
     );
-}
-
-/// A random part of a duration.
-fn fraction(whole: Duration) -> Duration {
-    let random = RandomState::new().build_hasher().finish();
-    let thousandths = u32::try_from(random % 1000).unwrap_or(0);
-    whole * thousandths / 1000
 }
 
 /// The longest head of a request; the longest path has a few hundred bytes.

@@ -18,32 +18,22 @@ use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
 use margo_types::Digest;
 
-use super::activity::Phase;
 use super::connection::Proof;
 use crate::FleetService;
 use crate::service::Unchanged;
 
-/// The last poll of one connection. Shared by its stream and its service.
+/// The last poll of one connection, for when it rests.
 pub(super) struct Repeats {
     fleet: FleetService,
     proof: Arc<Proof>,
     state: Mutex<State>,
 }
 
+#[derive(Default)]
 struct State {
-    /// Whether all that was read belongs to requests that were understood, so that the next byte begins one.
-    is_at_begin: bool,
-    /// What was read since, when it may be one request.
-    heard: Option<Heard>,
     known: Option<Known>,
     /// Whether this fleet manager has to wait for its answers; then there is nothing to be gained.
     is_off: bool,
-}
-
-struct Heard {
-    bytes: Box<[u8]>,
-    /// Whether nothing can have come before it.
-    is_whole: bool,
 }
 
 impl Repeats {
@@ -51,64 +41,14 @@ impl Repeats {
         Self {
             fleet,
             proof,
-            state: Mutex::new(State {
-                is_at_begin: true,
-                heard: None,
-                known: None,
-                is_off: false,
-            }),
+            state: Mutex::default(),
         }
     }
 
-    /// The answer to what was read, if it is the last poll again and nothing has changed. Otherwise it is for the HTTP
-    /// library to read.
-    pub(super) fn answer(&self, read: &[u8], phase: Phase) -> Option<Bytes> {
+    /// The answer to what was read where a request begins, if it is the last poll again and nothing has changed. Otherwise
+    /// it is for the HTTP library to read.
+    pub(super) fn answer(&self, read: &[u8]) -> Option<Bytes> {
         let mut state = self.state();
-        if state.is_off {
-            return None;
-        }
-        if state.is_at_begin
-            && phase == Phase::Idle
-            && let Some(response) = self.repeated(&mut state, read)
-        {
-            return Some(response);
-        }
-        let is_request = phase == Phase::Idle && is_one_head(read);
-        state.heard = is_request.then(|| Heard {
-            bytes: read.into(),
-            is_whole: state.is_at_begin,
-        });
-        state.is_at_begin = false;
-        None
-    }
-
-    /// Is told what request the HTTP library makes of what was read; the bytes of it, if they are worth remembering.
-    pub(super) fn understood<B: Body>(&self, request: &Request<B>) -> Option<Box<[u8]>> {
-        let mut state = self.state();
-        let heard = state.heard.take()?;
-        if !request.body().is_end_stream() {
-            return None;
-        }
-        // What was read ends with the only end of a head, so nothing of it is left.
-        state.is_at_begin = true;
-        let is_plain = request.method() == Method::GET
-            && request.version() == Version::HTTP_11
-            && [CONNECTION, EXPECT, UPGRADE]
-                .iter()
-                .all(|name| !request.headers().contains_key(name));
-        (heard.is_whole && is_plain).then_some(heard.bytes)
-    }
-
-    /// Is told the response to this request.
-    pub(super) fn learn<B>(&self, request: Box<[u8]>, response: &Response<B>) {
-        if let Some(Unchanged(digest)) = response.extensions().get()
-            && !response.headers().contains_key(CONNECTION)
-        {
-            self.state().known = Some(Known::new(request, response, *digest));
-        }
-    }
-
-    fn repeated(&self, state: &mut State, read: &[u8]) -> Option<Bytes> {
         let known = state.known.as_mut().filter(|it| *it.request == *read)?;
         let client = self.proof.client.as_ref()?;
         if !self.proof.is_current() {
@@ -123,8 +63,45 @@ impl Repeats {
         None
     }
 
+    /// What can be learnt from the request that begins with this, and from its response.
+    pub(super) fn lesson(self: &Arc<Self>, begin: &Bytes) -> Option<Lesson> {
+        (is_one_head(begin) && !self.state().is_off).then(|| Lesson {
+            repeats: Arc::clone(self),
+            request: begin.clone(),
+        })
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A request that may be a poll worth remembering.
+pub(super) struct Lesson {
+    repeats: Arc<Repeats>,
+    request: Bytes,
+}
+
+impl Lesson {
+    /// Itself, unless what the HTTP library makes of the request is none.
+    pub(super) fn about<B: Body>(self, request: &Request<B>) -> Option<Self> {
+        let is_plain = request.method() == Method::GET
+            && request.version() == Version::HTTP_11
+            && request.body().is_end_stream()
+            && [CONNECTION, EXPECT, UPGRADE]
+                .iter()
+                .all(|name| !request.headers().contains_key(name));
+        is_plain.then_some(self)
+    }
+
+    /// Remembers it with this response, if that says that nothing has changed.
+    pub(super) fn learn<B>(self, response: &Response<B>) {
+        if let Some(Unchanged(digest)) = response.extensions().get()
+            && !response.headers().contains_key(CONNECTION)
+        {
+            let request = self.request.as_ref().into();
+            self.repeats.state().known = Some(Known::new(request, response, *digest));
+        }
     }
 }
 
@@ -180,8 +157,7 @@ fn is_one_head(read: &[u8]) -> bool {
     let Some((_, before)) = read.split_last() else {
         return false;
     };
-    read.len() <= MAX_POLL
-        && read.starts_with(b"GET /")
+    read.starts_with(b"GET /")
         && read.ends_with(b"\r\n\r\n")
         // Lines may also end without the carriage return (RFC 9112 section 2.2).
         && !before.windows(2).any(|end| end == b"\n\n")
@@ -189,4 +165,4 @@ fn is_one_head(read: &[u8]) -> bool {
 }
 
 /// Longer than any poll.
-const MAX_POLL: usize = 2048;
+pub(super) const MAX_POLL: usize = 2048;

@@ -6,6 +6,10 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
+
+/// What a client and the server say to each other. In a box, since it goes from hand to hand.
+pub(super) type SecureStream = Box<TlsStream<Wire>>;
 
 /// A TCP stream that writes a single slice as such. The TLS library always writes lists of slices, nearly always of one,
 /// and for the operating system a list is more work.

@@ -40,6 +40,15 @@ async fn an_idle_connection_is_closed_and_a_slow_head_cut_off() {
     assert!(patient.ask().await.is_ok());
     slow.send("GET / HTTP/1.1\r\nHost: ").await;
     slow.closed().await;
+    // nor may a later head be slow, whether it begins together with the request before it or by itself
+    for (first, begin) in [("GET / HT", ""), ("", "GET / HT")] {
+        let mut slow = plant.connect(&plant.client("device-1")).await;
+        let ask = "GET / HTTP/1.1\r\nHost: wfm.example\r\n\r\n";
+        slow.send(&format!("{ask}{first}")).await;
+        assert!(slow.response().await.is_ok());
+        slow.send(begin).await;
+        slow.closed().await;
+    }
     // waiting is not reading a head
     assert!(patient.ask().await.is_ok());
 }
@@ -95,7 +104,8 @@ async fn a_connection_does_not_outlive_the_svid_of_the_client() {
 
 #[tokio::test]
 async fn shutdown_answers_what_was_asked_and_closes() {
-    let mut plant = Plant::start(|_| {}).await;
+    // This long it waits for the rest of a request.
+    let mut plant = Plant::start(|options| options.drain = SOON).await;
     let mut idle = plant.connect(&plant.client("device-1")).await;
     assert!(idle.ask().await.is_ok());
     let mut half = plant.connect(&plant.client("device-2")).await;

@@ -1,0 +1,182 @@
+//! How long a connection may do what.
+
+use std::collections::hash_map::RandomState;
+use std::future::poll_fn;
+use std::hash::{BuildHasher as _, Hasher as _};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::activity::{Activity, Phase, WatchedStream};
+use super::aside::Aside;
+use super::connection::Notice;
+use super::conversation::{Conversation, Http};
+use super::repeats::Lesson;
+use super::{BoxError, ServerOptions};
+
+/// Sees to it that a connection keeps its limits and ends in time.
+pub(super) struct Driver<'o> {
+    activity: Arc<Activity>,
+    /// The last change of the phase that was seen, and when.
+    seen: (u64, Instant),
+    aside: Aside,
+    options: &'o ServerOptions,
+    generation: u64,
+    /// From when on it takes no more requests.
+    retire_at: Instant,
+    /// When it ends whatever it does; `None` before it retires.
+    end_at: Option<Instant>,
+}
+
+impl<'o> Driver<'o> {
+    /// A connection of this generation of the credential, which may live so long.
+    pub(super) fn new(
+        activity: Arc<Activity>,
+        options: &'o ServerOptions,
+        generation: u64,
+        lifetime: Duration,
+    ) -> Self {
+        let now = Instant::now();
+        Self {
+            activity,
+            seen: (0, now),
+            aside: Aside::default(),
+            options,
+            generation,
+            retire_at: now + lifetime,
+            end_at: None,
+        }
+    }
+
+    pub(super) async fn drive<F, H>(
+        mut self,
+        mut conversation: Conversation<F, H>,
+        mut notices: watch::Receiver<Notice>,
+    ) -> Result<(), BoxError>
+    where
+        F: FnMut(WatchedStream, Option<Lesson>) -> H,
+        H: Http,
+    {
+        let mut alarm = pin!(sleep_until(self.deadline()));
+        loop {
+            let event = self
+                .next_event(&mut conversation, alarm.as_mut(), &mut notices)
+                .await;
+            let (now, since) = (Instant::now(), self.seen.1);
+            match event {
+                Event::Over(result) => return result,
+                Event::Notice => {
+                    // The server itself may be gone.
+                    let is_gone = notices.has_changed().is_err();
+                    let notice = *notices.borrow_and_update();
+                    if is_gone || notice.is_stopping {
+                        self.retire(&mut conversation, now);
+                    } else if notice.generation != self.generation {
+                        let soon = now + fraction(self.options.renewal_spread);
+                        self.retire_at = self.retire_at.min(soon);
+                    }
+                }
+                Event::Alarm if self.end_at.is_some_and(|end| end <= now) => return Ok(()),
+                Event::Alarm => match self.activity.phase() {
+                    Phase::Head if since + self.options.header_timeout <= now => return Ok(()),
+                    Phase::Idle | Phase::Sending if since + self.options.idle_timeout <= now => {
+                        self.retire(&mut conversation, now);
+                    }
+                    _ if self.end_at.is_none() && self.retire_at <= now => {
+                        self.retire(&mut conversation, now);
+                    }
+                    _ => {}
+                },
+            }
+            alarm.as_mut().reset(self.deadline());
+        }
+    }
+
+    /// Works on the conversation until it ends, the alarm goes off or there is something to notice.
+    ///
+    /// The alarm is set earlier when what the connection does now has an earlier limit, and left as it is when that is
+    /// later: it then goes off once for nothing, which is cheaper than setting it with every request.
+    async fn next_event<F, H>(
+        &mut self,
+        conversation: &mut Conversation<F, H>,
+        mut alarm: Pin<&mut Sleep>,
+        notices: &mut watch::Receiver<Notice>,
+    ) -> Event
+    where
+        F: FnMut(WatchedStream, Option<Lesson>) -> H,
+        H: Http,
+    {
+        let is_open = self.end_at.is_none();
+        let mut notice = pin!(notices.changed());
+        self.aside.look_again();
+        poll_fn(|context| {
+            if let Poll::Ready(result) = conversation.poll(context) {
+                return Poll::Ready(Event::Over(result));
+            }
+            self.look_at_phase();
+            let deadline = self.deadline();
+            if deadline < alarm.deadline() {
+                alarm.as_mut().reset(deadline);
+                self.aside.look_again();
+            }
+            let Some(waker) = self.aside.woken(context) else {
+                return Poll::Pending;
+            };
+            let mut context = Context::from_waker(&waker);
+            if is_open && notice.as_mut().poll(&mut context).is_ready() {
+                return Poll::Ready(Event::Notice);
+            }
+            alarm.as_mut().poll(&mut context).map(|()| Event::Alarm)
+        })
+        .await
+    }
+
+    /// Sees the time when the connection has begun to do something else.
+    fn look_at_phase(&mut self) {
+        let changes = self.activity.changes();
+        if changes != self.seen.0 {
+            self.seen = (changes, Instant::now());
+        }
+    }
+
+    /// Answers what is being worked on, and closes.
+    fn retire<F, H>(&mut self, conversation: &mut Conversation<F, H>, now: Instant)
+    where
+        F: FnMut(WatchedStream, Option<Lesson>) -> H,
+        H: Http,
+    {
+        if self.end_at.is_none() {
+            self.end_at = Some(now + self.options.drain);
+            conversation.retire();
+        }
+    }
+
+    fn deadline(&self) -> Instant {
+        let end = self.end_at.unwrap_or(self.retire_at);
+        let since = self.seen.1;
+        match self.activity.phase() {
+            Phase::Head => end.min(since + self.options.header_timeout),
+            Phase::Idle | Phase::Sending if self.end_at.is_none() => {
+                end.min(since + self.options.idle_timeout)
+            }
+            Phase::Idle | Phase::Sending | Phase::Busy => end,
+        }
+    }
+}
+
+enum Event {
+    Over(Result<(), BoxError>),
+    Notice,
+    Alarm,
+}
+
+/// A random part of a duration.
+pub(super) fn fraction(whole: Duration) -> Duration {
+    let random = RandomState::new().build_hasher().finish();
+    let thousandths = u32::try_from(random % 1000).unwrap_or(0);
+    whole * thousandths / 1000
+}
