@@ -34,6 +34,8 @@ pub(super) struct Conductor {
     notes: BTreeMap<DeploymentId, Notes>,
     /// When which deployment has to be looked at again without an event.
     agenda: BTreeSet<(Instant, DeploymentId)>,
+    /// The time of this round: what is ahead when it is asked about stays ahead until it is in the agenda.
+    now: Instant,
     converged: Option<oneshot::Sender<()>>,
 }
 
@@ -83,6 +85,7 @@ impl Conductor {
             tasks: HashMap::new(),
             notes: BTreeMap::new(),
             agenda: BTreeSet::new(),
+            now: Instant::now(),
             converged: Some(converged),
         }
     }
@@ -146,6 +149,7 @@ impl Conductor {
 
     /// Plans for these deployments, and begins what is to be done.
     fn reconcile(&mut self, concerned: &BTreeSet<DeploymentId>) {
+        self.now = Instant::now();
         let devices = self.shared.devices();
         let (mut desired, mut current) = (BTreeMap::new(), BTreeMap::new());
         let (mut health, mut refusals) = (BTreeMap::new(), BTreeMap::new());
@@ -171,7 +175,7 @@ impl Conductor {
         for (step, reason) in plan.postponed {
             let notes = self.notes.entry(step.deployment).or_default();
             notes.postponed = Some(reason);
-            notes.ask_at = Some(Instant::now() + self.shared.options.veto_every);
+            notes.ask_at = Some(self.now + self.shared.options.veto_every);
         }
         for step in plan.steps {
             let refusal = refusals.remove(&step.deployment);
@@ -207,7 +211,11 @@ impl Conductor {
         let Some(notes) = self.notes.get_mut(&id) else {
             return;
         };
-        let next = if is_running { None } else { notes.next() };
+        let next = if is_running {
+            None
+        } else {
+            notes.next(self.now)
+        };
         if next != notes.wake_at {
             if let Some(before) = notes.wake_at {
                 self.agenda.remove(&(before, id));
@@ -238,7 +246,7 @@ impl Conductor {
     fn must_wait(&self, step: &Step) -> bool {
         let notes = self.notes.get(&step.deployment);
         let failed = notes.and_then(|notes| notes.failed.as_ref());
-        failed.is_some_and(|(other, _, until)| other.is_same_work(step) && *until > Instant::now())
+        failed.is_some_and(|(other, _, until)| other.is_same_work(step) && *until > self.now)
     }
 
     fn begin(&mut self, step: Step, refusal: Option<Refusal>) {
@@ -268,7 +276,7 @@ impl Conductor {
     }
 
     fn look_for_drift(&mut self, current: &BTreeMap<DeploymentId, Current>) {
-        let now = Instant::now();
+        let now = self.now;
         for (id, current) in current {
             if current.phase != Phase::Installed || self.running.contains_key(id) {
                 continue;
@@ -445,11 +453,11 @@ impl Notes {
         }
     }
 
-    /// The next time that something has to be done without an event.
-    fn next(&self) -> Option<Instant> {
+    /// The next time after `now` that something has to be done without an event.
+    fn next(&self, now: Instant) -> Option<Instant> {
         let retry = self.failed.as_ref().map(|(_, _, until)| *until);
         let times = [retry, self.look_at, self.ask_at].into_iter().flatten();
-        times.filter(|time| *time > Instant::now()).min()
+        times.filter(|time| *time > now).min()
     }
 
     fn fail(&mut self, step: Step, now: Instant, waits: &Waits) {

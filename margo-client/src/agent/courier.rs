@@ -78,6 +78,9 @@ impl Courier {
     async fn deliver(&mut self) -> Option<Timestamp> {
         let shared = Arc::clone(&self.shared);
         loop {
+            if let paused @ Some(_) = self.paused_until(shared.now()) {
+                return paused;
+            }
             let due = shared.ledger.read(outbox::due);
             let (mut settled, mut forgotten) = (Vec::new(), false);
             let mut wake: Option<Timestamp> = None;
@@ -101,7 +104,8 @@ impl Courier {
                     if self.settle(&report, outcome) {
                         settled.push(number);
                         if settled.len() >= TOGETHER {
-                            forgotten |= self.forget(std::mem::take(&mut settled)).await;
+                            let settled = std::mem::take(&mut settled);
+                            forgotten |= self.forget(settled, &mut wake).await;
                         }
                         continue;
                     }
@@ -109,9 +113,9 @@ impl Courier {
                 // One that is left comes again by itself, not only when something else happens. Its wait may be over by now.
                 let now = shared.now();
                 let time = self.kept_until(id, now).unwrap_or(now);
-                wake = Some(wake.map_or(time, |wake| wake.min(time)));
+                look_again(&mut wake, time);
             }
-            forgotten |= self.forget(settled).await;
+            forgotten |= self.forget(settled, &mut wake).await;
             if paused.is_some() {
                 return paused;
             }
@@ -203,7 +207,7 @@ impl Courier {
     }
 
     /// Takes reports out of the outbox; whether there were any, and it was written.
-    async fn forget(&self, numbers: Vec<u64>) -> bool {
+    async fn forget(&self, numbers: Vec<u64>, wake: &mut Option<Timestamp>) -> bool {
         if numbers.is_empty() {
             return false;
         }
@@ -224,6 +228,10 @@ impl Courier {
         if settled.is_err() {
             // They will be sent again; a second time does no harm, but not without end at once.
             tokio::time::sleep(Duration::from_secs(1)).await;
+            // The disk may have room again without anything else happening.
+            if let Some(time) = later(shared.now(), UNWRITTEN_WAITS) {
+                look_again(wake, time);
+            }
         }
         settled.is_ok()
     }
@@ -232,6 +240,14 @@ impl Courier {
 fn later(now: Timestamp, wait: Duration) -> Option<Timestamp> {
     now.checked_add(wait).ok()
 }
+
+/// Wakes the courier at this time, unless it wakes earlier.
+fn look_again(wake: &mut Option<Timestamp>, time: Timestamp) {
+    *wake = Some(wake.map_or(time, |wake| wake.min(time)));
+}
+
+/// After how long delivered reports are taken out of the outbox again when that could not be written.
+const UNWRITTEN_WAITS: Duration = Duration::from_mins(1);
 
 /// How many reports leave the outbox in one write. As many at most are sent a second time after a power cut.
 const TOGETHER: usize = 32;

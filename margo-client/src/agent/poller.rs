@@ -172,7 +172,7 @@ impl Poller {
         let held = shared.ledger.read(State::of_manifest);
         if let Some(update) = sync::poll(&*shared.api, &held, &shared.options.limits).await? {
             let version = update.accepted.version;
-            let accepted = shared.accept(update).await;
+            let accepted = shared.accept(update, held).await;
             shared.note_state(&accepted);
             accepted?;
             tracing::info!(%version, "accepted a manifest");

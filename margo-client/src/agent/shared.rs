@@ -19,7 +19,7 @@ use crate::gateway::{Devices, Placement};
 use crate::reconcile::Desired;
 use crate::retry::RetryPolicy;
 use crate::schedule::Schedule;
-use crate::state::{Change, Current, Draft, Ledger, Phase};
+use crate::state::{Change, Current, Draft, Ledger, Phase, State};
 use crate::sync::{self, Update};
 use crate::{Error, FleetApi};
 
@@ -156,7 +156,10 @@ impl Shared {
 
     /// Accepts a manifest with its documents, and makes the reports that come with it: `pending` for what is new, `removed`
     /// for what was never begun. What is the same as in the manifest before is not touched.
-    pub(super) async fn accept(&self, update: Update) -> Result<(), Error> {
+    ///
+    /// `held` is what the fleet manager was asked with. A document of it that the manifest needs is stored again if it was
+    /// discarded meanwhile: nothing of what is accepted may be missing.
+    pub(super) async fn accept(&self, update: Update, held: State) -> Result<(), Error> {
         let devices = self.devices();
         let now = self.now();
         let Update {
@@ -171,6 +174,13 @@ impl Shared {
         let write = self.ledger.change(move |draft| {
             for (digest, bytes) in documents {
                 draft.make(Change::Store(digest, bytes));
+            }
+            for digest in accepted.deployments.values() {
+                if !draft.state().documents.contains_key(digest)
+                    && let Some(bytes) = held.documents.get(digest)
+                {
+                    draft.make(Change::Store(*digest, Arc::clone(bytes)));
+                }
             }
             let before = draft.state().accepted.clone();
             let differences = accepted.differences(before.as_ref());

@@ -258,6 +258,11 @@ impl Worker {
         let subject = Subject::on(&shared.devices(), None, deployment, adopted);
         let (status, now) = (subject.refused(&refusal), shared.now());
         let write = shared.ledger.change(move |draft| {
+            // Another manifest may have been accepted since.
+            let accepted = draft.state().accepted.as_ref();
+            if accepted.and_then(|it| it.deployments.get(&id)) != Some(&revision) {
+                return false;
+            }
             let before = draft.state().current.get(&id);
             let current = Current {
                 revision,
@@ -268,9 +273,12 @@ impl Worker {
             };
             draft.make(Change::Current(id, current));
             draft.report(status, now);
+            true
         });
-        write.await?;
-        Ok(Outcome::Failed(refusal.error))
+        Ok(match write.await? {
+            true => Outcome::Failed(refusal.error),
+            false => Outcome::Dropped,
+        })
     }
 
     /// Looks at an installed deployment. `patience` tells whether it may still be on its way up.

@@ -59,6 +59,13 @@ impl Activity {
         self.begin(Phase::Busy);
     }
 
+    /// Something was written. A long response to a slow peer begins its time anew whenever it gets on.
+    fn goes_on(&self, written: &io::Result<usize>) {
+        if self.phase() == Phase::Sending && written.as_ref().is_ok_and(|length| *length > 0) {
+            self.begin(Phase::Sending);
+        }
+    }
+
     /// What the connection is doing.
     pub(super) fn phase(&self) -> Phase {
         match self.state.load(Ordering::Relaxed) % 4 {
@@ -129,7 +136,9 @@ impl AsyncWrite for WatchedStream {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        let written = ready!(Pin::new(&mut self.stream).poll_write(context, bytes));
+        self.activity.goes_on(&written);
+        Poll::Ready(written)
     }
 
     fn poll_write_vectored(
@@ -137,7 +146,9 @@ impl AsyncWrite for WatchedStream {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+        let written = ready!(Pin::new(&mut self.stream).poll_write_vectored(context, slices));
+        self.activity.goes_on(&written);
+        Poll::Ready(written)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -61,6 +61,8 @@ impl<'o> Driver<'o> {
         F: FnMut(WatchedStream, Option<Lesson>) -> H,
         H: Http,
     {
+        // Nothing that was said during the handshake has been heeded yet.
+        notices.mark_changed();
         let mut alarm = pin!(sleep_until(self.deadline()));
         loop {
             let event = self

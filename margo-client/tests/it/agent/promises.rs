@@ -64,6 +64,32 @@ async fn promise_2_a_failed_fetch_is_never_hidden_by_a_304() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn promise_2_a_document_that_is_discarded_while_a_manifest_comes_is_stored_again() {
+    let rig = Rig::new();
+    rig.wfm.publish(1, &[deployment(1, "1.0")]);
+    let agent = rig.start().await;
+    agent.until_installed(&[id(1)]).await;
+
+    // Its removal ends, and its document goes, between the question and the answer that wants it back.
+    *rig.machine.removal_takes.lock().unwrap() = Duration::from_mins(1);
+    rig.wfm.publish(2, &[]);
+    agent.handle.poll_now();
+    agent
+        .until("removing", |_| rig.log.count("remove app-1") == 1)
+        .await;
+    rig.wfm.publish(3, &[deployment(1, "1.0")]);
+    rig.wfm.script().manifest_takes = Duration::from_mins(2);
+    agent.handle.poll_now();
+    agent.until_installed(&[]).await;
+    rig.wfm.script().manifest_takes = Duration::ZERO;
+    agent.until_installed(&[id(1)]).await;
+    rig.state.load().await.unwrap().check().unwrap();
+    agent.kill().await;
+    let agent = rig.start().await;
+    agent.until_installed(&[id(1)]).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn promise_3_wrong_bytes_and_older_versions_change_nothing() {
     let rig = Rig::new();
     rig.wfm

@@ -65,6 +65,8 @@ pub(super) struct Script {
     /// The tags that polls came with.
     pub(super) tags: Vec<Option<EntityTag>>,
     pub(super) offline: bool,
+    /// How long a poll takes until it is answered with what was published when it came.
+    pub(super) manifest_takes: Duration,
     /// What the next calls of an operation fail with.
     pub(super) faults: BTreeMap<&'static str, Vec<Fault>>,
     pub(super) statuses: Vec<DeploymentStatus>,
@@ -174,15 +176,23 @@ impl FleetApi for Wfm {
     async fn manifest(&self, held: Option<&EntityTag>) -> Result<Poll, Error> {
         self.script().tags.push(held.cloned());
         self.begin("manifest", "")?;
-        let script = self.script();
-        if held.is_some() && held == script.tag.as_ref() {
+        let (manifest, tag, takes) = {
+            let script = self.script();
+            (
+                script.manifest.clone(),
+                script.tag.clone(),
+                script.manifest_takes,
+            )
+        };
+        tokio::time::sleep(takes).await;
+        if held.is_some() && held == tag.as_ref() {
             return Ok(Poll::Unchanged);
         }
-        let manifest = read::<StateManifest>(&script.manifest)
+        let manifest = read::<StateManifest>(&manifest)
             .map_err(|error| Error::new(ErrorKind::Misbehaved, "no manifest").because(error))?;
         Ok(Poll::Changed {
             manifest: Box::new(manifest),
-            tag: script.tag.clone(),
+            tag,
         })
     }
 
@@ -235,6 +245,8 @@ pub(super) struct Machine {
     pub(super) stuck: Mutex<BTreeSet<String>>,
     /// Those of which nothing stays up.
     pub(super) crashing: Mutex<BTreeSet<DeploymentId>>,
+    /// How long a removal takes.
+    pub(super) removal_takes: Mutex<Duration>,
 }
 
 impl Machine {
@@ -295,6 +307,8 @@ impl Provider for Machine {
         _: &dyn Progress,
     ) -> Result<(), ProviderError> {
         self.log.add(format!("remove {}", deployment.metadata.name));
+        let takes = *self.removal_takes.lock().unwrap();
+        tokio::time::sleep(takes).await;
         self.running.lock().unwrap().remove(&deployment.id);
         Ok(())
     }
