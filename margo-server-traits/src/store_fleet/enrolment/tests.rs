@@ -575,7 +575,8 @@ async fn what_is_registered_for_one_client_with_the_key_of_another_waits() {
     for (applicant, name) in [(&first, "press-1"), (&second, "press-2")] {
         // By its fingerprint nobody can see whose key it has.
         let credential = Credential::Fingerprint(fingerprint(applicant));
-        let registered = place.registrar.register(&credential, &client(name), "");
+        let owner = client(name);
+        let registered = place.registrar.register(&credential, &owner, "");
         registered.await.unwrap();
     }
     assert_eq!(place.accepted(&first).await, client("press-1"));
@@ -584,6 +585,9 @@ async fn what_is_registered_for_one_client_with_the_key_of_another_waits() {
         Enrolled::Already(client("press-1"))
     );
     assert_eq!(place.keys(&client("press-2")).await, 0);
+    let waiting = fingerprint(&second);
+    let approved = place.registrar.approve(&waiting, None, "").await;
+    assert_eq!(approved.unwrap().client, Some(client("press-1")));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
