@@ -170,6 +170,23 @@ impl Registrar {
         .await
     }
 
+    /// Forgets all certificates that wait, and says which. One that somebody decides about in the meantime is kept.
+    ///
+    /// # Errors
+    /// [`RegistrarError::Store`]
+    pub async fn forget_pending(&self) -> Result<Vec<EnrolmentRecord>, RegistrarError> {
+        let mut forgotten = Vec::new();
+        for record in self.store.enrolments(None).await? {
+            let forget = EnrolmentChange::new(Some(record.clone()), None);
+            if record.state == EnrolmentState::Pending
+                && self.store.change_enrolment(&forget).await? == EnrolmentPut::Done
+            {
+                forgotten.push(record);
+            }
+        }
+        Ok(forgotten)
+    }
+
     /// Changes what is known about a certificate; gives what it is then, or what was forgotten.
     async fn decide(
         &self,

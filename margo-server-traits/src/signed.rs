@@ -22,4 +22,4 @@ mod target;
 pub use self::options::SignedOptions;
 pub use self::public_url::{InvalidPublicUrl, PublicUrl};
 pub use self::replay::{ReplayCache, ReplayGuard, Use};
-pub(crate) use self::target::{Target, is_authority, targets};
+pub(crate) use self::target::{MAX_URLS, Target, is_authority, targets};

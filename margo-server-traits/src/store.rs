@@ -27,7 +27,8 @@ use margo_types::manifest::ManifestVersion;
 use margo_types::signature::ClientCertificate;
 
 pub use self::enrolment::{
-    CertificateNames, EnrolmentChange, EnrolmentPut, EnrolmentRecord, EnrolmentState,
+    CertificateNames, EnrolmentChange, EnrolmentPut, EnrolmentReading, EnrolmentRecord,
+    EnrolmentState,
 };
 pub use self::memory::MemoryStore;
 pub use self::records::{
@@ -63,7 +64,8 @@ pub trait Store: fmt::Debug + Send + Sync {
     async fn clients(&self) -> Result<Vec<ClientRecord>, StoreError>;
 
     // --- enrolments ---
-    /// Changes an enrolment, and its client with it, if both are still as they were read. All of this is one step.
+    /// Changes an enrolment, and its client with it, if both and what else was read are still as they were, and no two clients get
+    /// the same certificate or key. All of this is one step.
     async fn change_enrolment(&self, change: &EnrolmentChange) -> Result<EnrolmentPut, StoreError>;
     /// The enrolments of a client, by time; of all clients and of nobody when `None`.
     async fn enrolments(

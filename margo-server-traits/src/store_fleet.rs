@@ -133,7 +133,8 @@ impl StoreFleet {
         self
     }
 
-    /// How many certificates may wait for the operator: 256 if this is not called. One more is answered by 503.
+    /// How many certificates may wait for the operator: 256 if this is not called. For one more those are forgotten that have
+    /// ended or waited for a day; when there are none it is answered by 503.
     #[must_use]
     pub const fn max_pending(mut self, limit: usize) -> Self {
         self.enrolment.max_pending = limit;

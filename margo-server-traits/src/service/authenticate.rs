@@ -19,7 +19,7 @@ use margo_types::signature::{
 
 use super::refusal::{Refusal, in_full};
 use super::{BoxError, receive};
-use crate::signed::{SignedOptions, Target, Use, targets};
+use crate::signed::{MAX_URLS, SignedOptions, Target, Use, targets};
 use crate::{Caller, Enrolment, Verified};
 
 /// What the service needs of the signed generation.
@@ -32,6 +32,9 @@ pub(super) struct Signed {
 
 impl Signed {
     pub(super) fn new(enrolment: Arc<dyn Enrolment>, options: SignedOptions) -> Self {
+        for url in options.public_urls.iter().skip(MAX_URLS) {
+            tracing::warn!(%url, "only requests that name this public URL are verified by it, for {MAX_URLS} are before it");
+        }
         Self {
             enrolment,
             options,

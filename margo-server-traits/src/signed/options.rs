@@ -21,6 +21,9 @@ pub struct SignedOptions {
     ///
     /// Name them in production: a client that is enrolled with two fleet managers signs for one of them, and nothing
     /// else keeps that one from passing its requests on to the other.
+    ///
+    /// A request that names none of them has passed a proxy that hides which: the first four are tried then, and a warning
+    /// says so where there are more.
     pub public_urls: Vec<PublicUrl>,
     /// Who remembers signatures: a [`ReplayCache`] by default.
     pub replays: Arc<dyn ReplayGuard>,

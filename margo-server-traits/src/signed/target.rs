@@ -125,7 +125,7 @@ fn default_port(scheme: &str) -> &'static str {
 
 const HTTPS: &str = "https";
 /// How many public URLs are tried when a request names none of them.
-const MAX_URLS: usize = 4;
+pub(crate) const MAX_URLS: usize = 4;
 
 #[cfg(test)]
 mod tests {

@@ -29,7 +29,9 @@ use margo_types::manifest::ManifestVersion;
 use margo_types::status::DeploymentState;
 use margo_types::{Digest, SpecVersion};
 
-pub use self::enrolments::{enrolments, pending_enrolments, racing_enrolments};
+pub use self::enrolments::{
+    contested_enrolments, enrolments, pending_enrolments, racing_enrolments,
+};
 use super::{
     ClientRecord, ContentKey, DevicePut, DeviceRecord, HISTORY, Publication, REPORTERS,
     StatusRecord, Store, StoreError,
@@ -42,6 +44,7 @@ pub async fn all(store: Arc<dyn Store>) {
     replaced_clients(&*store).await;
     enrolments(&*store).await;
     pending_enrolments(&*store).await;
+    contested_enrolments(&*store).await;
     racing_enrolments(&store).await;
     devices(&*store).await;
     racing_gateways(&store).await;

@@ -105,6 +105,11 @@ impl EnrolmentRecord {
         [Some(self.fingerprint), self.key].into_iter().flatten()
     }
 
+    /// Whether a client would get with it what another one has: the certificate or its key.
+    pub(super) fn takes_from(&self, alike: &Self) -> bool {
+        self.is_accepted() && alike.is_accepted() && self.client != alike.client
+    }
+
     /// Whether its client may sign with it, as far as the operator is concerned.
     pub fn is_accepted(&self) -> bool {
         self.state == EnrolmentState::Accepted
@@ -150,6 +155,8 @@ pub struct EnrolmentChange {
     pub after: Option<EnrolmentRecord>,
     /// The client as it was read and what it becomes; `None` to leave it alone.
     pub client: Option<(Option<ClientRecord>, ClientRecord)>,
+    /// What else was read to decide it, and has to be as it was.
+    pub readings: Vec<EnrolmentReading>,
     /// How many enrolments may be pending for one more to become so.
     pub max_pending: usize,
 }
@@ -161,6 +168,7 @@ impl EnrolmentChange {
             before,
             after,
             client: None,
+            readings: Vec::new(),
             max_pending: usize::MAX,
         }
     }
@@ -180,13 +188,24 @@ impl EnrolmentChange {
     }
 }
 
+/// What [`Store::enrolments_by`](super::Store::enrolments_by) has found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs, reason = "a question and its answer")]
+pub struct EnrolmentReading {
+    /// By these digests.
+    pub digests: Vec<Digest>,
+    /// All that there was, by time.
+    pub found: Vec<EnrolmentRecord>,
+}
+
 /// What became of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EnrolmentPut {
     /// It was made.
     Done,
-    /// Nothing was: the enrolment or the client is not what was read; read again and decide anew.
+    /// Nothing was: something is not what was read, or a client would get a certificate or a key that is accepted for another
+    /// one; read again and decide anew.
     Outrun,
     /// Nothing was: as many are pending as may be.
     TooMany,

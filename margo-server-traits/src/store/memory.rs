@@ -87,14 +87,7 @@ impl Store for MemoryStore {
     }
 
     async fn enrolments_by(&self, digests: &[Digest]) -> Result<Vec<EnrolmentRecord>, StoreError> {
-        let wanted = |it: &EnrolmentRecord| {
-            let of_it = [Some(it.fingerprint), it.key, it.names];
-            of_it
-                .iter()
-                .flatten()
-                .any(|digest| digests.contains(digest))
-        };
-        Ok(by_time(self.state().enrolments.values(), wanted))
+        Ok(self.state().enrolments_by(digests))
     }
 
     async fn credentials(&self, client: &ClientId) -> Result<Arc<[ClientCertificate]>, StoreError> {
@@ -321,11 +314,22 @@ struct State {
 }
 
 impl State {
+    fn enrolments_by(&self, digests: &[Digest]) -> Vec<EnrolmentRecord> {
+        by_time(self.enrolments.values(), |it| {
+            let of_it = [Some(it.fingerprint), it.key, it.names];
+            of_it
+                .iter()
+                .flatten()
+                .any(|digest| digests.contains(digest))
+        })
+    }
+
     fn change_enrolment(&mut self, change: &EnrolmentChange) -> Result<EnrolmentPut, StoreError> {
         let EnrolmentChange {
             before,
             after,
             client,
+            readings,
             max_pending,
         } = change;
         let found = |record: &EnrolmentRecord| self.enrolments.get(&record.fingerprint);
@@ -333,8 +337,17 @@ impl State {
             let stays = before.as_ref().map(|it| it.fingerprint) == Some(after.fingerprint);
             !stays && found(after).is_some()
         };
+        let takes = |after: &EnrolmentRecord| {
+            let digests: Vec<_> = after.digests().collect();
+            let alike = self.enrolments_by(&digests);
+            alike.iter().any(|it| after.takes_from(it))
+        };
         let is_same = before.as_ref().is_none_or(|it| found(it) == Some(it))
             && !after.as_ref().is_some_and(is_taken)
+            && !after.as_ref().is_some_and(takes)
+            && readings
+                .iter()
+                .all(|reading| self.enrolments_by(&reading.digests) == reading.found)
             && client
                 .as_ref()
                 .is_none_or(|(before, client)| self.clients.get(&client.id) == before.as_ref());

@@ -19,9 +19,9 @@ use margo_types::id::{ClientId, DeploymentId, DeviceId};
 use margo_types::manifest::ManifestVersion;
 use margo_types::signature::ClientCertificate;
 use margo_types::status::DeploymentState;
-use sqlx::SqliteTransaction;
 use sqlx::query::Query;
 use sqlx::sqlite::{Sqlite, SqliteArguments, SqlitePool};
+use sqlx::{SqliteExecutor, SqliteTransaction};
 use tokio::sync::Mutex;
 
 use self::cache::{Cache, Cached};
@@ -104,7 +104,16 @@ impl SqliteStore {
     }
 
     async fn all<T: FromRow>(&self, query: StaticQuery<'_>) -> Result<Vec<T>, StoreError> {
-        let rows = query.fetch_all(&self.readers).await;
+        self.all_by(&self.readers, query).await
+    }
+
+    /// The same, on a certain connection.
+    async fn all_by<T: FromRow>(
+        &self,
+        executor: impl SqliteExecutor<'_>,
+        query: StaticQuery<'_>,
+    ) -> Result<Vec<T>, StoreError> {
+        let rows = query.fetch_all(executor).await;
         let values = rows.and_then(|rows| rows.iter().map(T::from_row).collect());
         values.map_err(|error| self.failed(error))
     }
@@ -263,39 +272,32 @@ impl Store for SqliteStore {
         client: Option<&ClientId>,
     ) -> Result<Vec<EnrolmentRecord>, StoreError> {
         let query = match client {
-            Some(client) => sqlx::query(
-                "SELECT * FROM enrolments WHERE client = ? ORDER BY asked_at, fingerprint",
-            )
-            .bind(client.as_str()),
+            Some(client) => enrolment::of_client(client),
             None => sqlx::query("SELECT * FROM enrolments ORDER BY asked_at, fingerprint"),
         };
         self.all(query).await
     }
 
     async fn enrolments_by(&self, digests: &[Digest]) -> Result<Vec<EnrolmentRecord>, StoreError> {
-        let mut found: Vec<EnrolmentRecord> = Vec::new();
+        let mut found = Vec::new();
         for digest in digests {
-            let query = sqlx::query(
-                "SELECT * FROM enrolments WHERE fingerprint = ?1 OR key = ?1 OR names = ?1",
-            );
-            let query = query.bind(&digest.as_bytes()[..]);
-            found.extend(self.all::<EnrolmentRecord>(query).await?);
+            found.extend(self.all(enrolment::of_digest(digest)).await?);
         }
-        found.sort_by_key(|it| (it.asked_at, it.fingerprint));
-        found.dedup_by_key(|it| it.fingerprint);
-        Ok(found)
+        Ok(enrolment::by_time(found))
     }
 
     async fn credentials(&self, client: &ClientId) -> Result<Arc<[ClientCertificate]>, StoreError> {
         if let Cached::Known(known) = self.credentials.get(client) {
             return Ok(known.unwrap_or_default());
         }
-        // Nothing is changed between reading and remembering.
+        // Nothing is changed between reading and remembering. A commit that its caller has left ends without a turn, but before
+        // the connection that it is on reads anything.
         let _turn = self.changing.lock().await;
         if let Cached::Known(known) = self.credentials.get(client) {
             return Ok(known.unwrap_or_default());
         }
-        let read = credentials(&self.enrolments(Some(client)).await?)?;
+        let query = enrolment::of_client(client);
+        let read = credentials(&self.all_by(&self.writer, query).await?)?;
         self.credentials.set(client, Some(Arc::clone(&read)));
         Ok(read)
     }

@@ -3,15 +3,17 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
-use margo_types::SpecVersion;
+use jiff::{SignedDuration, Timestamp};
 use margo_types::id::ClientId;
 use margo_types::onboarding::Certificate;
 use margo_types::signature::ClientCertificate;
+use margo_types::{Digest, SpecVersion};
 
 use super::StoreFleet;
 use super::policy::EnrolmentDecision;
-use crate::store::{ClientRecord, EnrolmentChange, EnrolmentPut, EnrolmentRecord, EnrolmentState};
+use crate::store::{
+    ClientRecord, EnrolmentChange, EnrolmentPut, EnrolmentReading, EnrolmentRecord, EnrolmentState,
+};
 use crate::{Applicant, Enrolled, Enrolment, FleetError};
 
 #[async_trait]
@@ -42,6 +44,7 @@ impl StoreFleet {
         let digests: Vec<_> = asked.digests().collect();
         let known = Known {
             records: self.store.enrolments_by(&digests).await?,
+            digests,
             asked,
         };
         if let Some(decided) = known.decided() {
@@ -49,9 +52,10 @@ impl StoreFleet {
         }
         if let Some(registered) = known.registered() {
             return match &registered.client {
-                Some(client) if registered.is_accepted() => {
-                    self.take_up(&known, registered, client.clone()).await
-                }
+                Some(client) if registered.is_accepted() => match known.owner() {
+                    Some(owner) if owner != client => self.ask_whose(&known, client, owner).await,
+                    _ => self.take_up(&known, registered, client.clone()).await,
+                },
                 _ => Ok(Some(Enrolled::Rejected(reason(registered)))),
             };
         }
@@ -62,16 +66,12 @@ impl StoreFleet {
             EnrolmentDecision::Reject(reason) => Ok(Some(Enrolled::Rejected(reason))),
             EnrolmentDecision::AskOperator => self.ask_operator(&known, "").await,
             EnrolmentDecision::Accept => match known.owner() {
-                Some(owner) => self.renew(&known, owner.clone()).await,
+                Some(owner) => self.renew(&known, known.reading(), owner.clone()).await,
                 None => self.accept(&known).await,
             },
             EnrolmentDecision::AcceptAs(client) => match known.owner() {
-                Some(owner) if *owner != client => {
-                    let note =
-                        format!("it is for client {client}, but has the key of client {owner}");
-                    self.ask_operator(&known, &note).await
-                }
-                _ => self.renew(&known, client).await,
+                Some(owner) if *owner != client => self.ask_whose(&known, &client, owner).await,
+                _ => self.renew(&known, known.reading(), client).await,
             },
         }
     }
@@ -97,9 +97,10 @@ impl StoreFleet {
 
     /// The policy accepts a certificate whose key nobody has.
     async fn accept(&self, known: &Known) -> Result<Option<Enrolled>, FleetError> {
-        if let Some(client) = self.namesake(&known.asked).await? {
+        let namesakes = self.namesakes(&known.asked).await?;
+        if let Some(client) = owner(&namesakes.found).cloned() {
             if self.enrolment.renews_by_subject {
-                return self.renew(known, client).await;
+                return self.renew(known, namesakes, client).await;
             }
             let note = format!(
                 "its issuer is accepted, but client {client} has the same subject; is this a renewal?"
@@ -108,14 +109,20 @@ impl StoreFleet {
         }
         let client = new_client_id();
         let mut change = known.change(known.asked.clone().accepted_for(client.clone()));
+        change.readings = vec![known.reading()];
         let record = ClientRecord::new(client.clone(), true).speaking(SpecVersion::Rc1);
         change.client = Some((None, record));
         tracing::info!(%client, fingerprint = %known.asked.fingerprint, "the policy accepts a new client");
         self.make(&change, Enrolled::Accepted(client)).await
     }
 
-    /// The policy accepts a certificate for a client, which may be new.
-    async fn renew(&self, known: &Known, client: ClientId) -> Result<Option<Enrolled>, FleetError> {
+    /// The policy accepts a certificate for a client, which may be new, because of what was read.
+    async fn renew(
+        &self,
+        known: &Known,
+        because: EnrolmentReading,
+        client: ClientId,
+    ) -> Result<Option<Enrolled>, FleetError> {
         let before = self.store.client(&client).await?;
         let record = match &before {
             Some(record) if record.generation != SpecVersion::Rc1 => {
@@ -128,7 +135,13 @@ impl StoreFleet {
             Some(record) => record.clone(),
             None => ClientRecord::new(client.clone(), true).speaking(SpecVersion::Rc1),
         };
-        if !self.has_room(&client).await? {
+        let now = known.asked.asked_at;
+        let mut certificates = self.store.enrolments(Some(&client)).await?;
+        certificates.retain(EnrolmentRecord::is_accepted);
+        let (ended, current): (Vec<_>, Vec<_>) = certificates
+            .into_iter()
+            .partition(|it| it.certificate.is_some() && !is_valid(it, now));
+        if current.len() >= MAX_CERTIFICATES {
             let note = format!(
                 "client {client} has {MAX_CERTIFICATES} certificates; retire those that it no longer uses"
             );
@@ -141,7 +154,25 @@ impl StoreFleet {
         };
         let mut change = known.change(known.asked.clone().accepted_for(client));
         change.client = Some((before, record));
-        self.make(&change, enrolled).await
+        // Whatever is retired or rejected in the meantime may be what it is accepted for.
+        change.readings = vec![known.reading(), because];
+        let made = self.make(&change, enrolled).await?;
+        if made.is_some() {
+            // They cannot come back.
+            self.forget(ended).await?;
+        }
+        Ok(made)
+    }
+
+    /// What is for one client has the key of another one.
+    async fn ask_whose(
+        &self,
+        known: &Known,
+        client: &ClientId,
+        owner: &ClientId,
+    ) -> Result<Option<Enrolled>, FleetError> {
+        let note = format!("it is for client {client}, but has the key of client {owner}");
+        self.ask_operator(known, &note).await
     }
 
     /// Leaves it to the operator.
@@ -168,6 +199,7 @@ impl StoreFleet {
                 tracing::info!(fingerprint = %known.asked.fingerprint, "a certificate waits for the operator");
                 Ok(Some(answer))
             }
+            EnrolmentPut::TooMany if self.forget_stale(known.asked.asked_at).await? => Ok(None),
             EnrolmentPut::TooMany if answer != Enrolled::Pending => Ok(Some(answer)),
             EnrolmentPut::TooMany => {
                 let waiting = self.enrolment.max_pending;
@@ -187,38 +219,39 @@ impl StoreFleet {
         Ok((put == EnrolmentPut::Done).then_some(enrolled))
     }
 
-    /// The client that has an accepted certificate of the same issuer and subject.
-    async fn namesake(&self, asked: &EnrolmentRecord) -> Result<Option<ClientId>, FleetError> {
-        let Some(names) = asked.names else {
-            return Ok(None);
-        };
-        let namesakes = self.store.enrolments_by(&[names]).await?;
-        let mut accepted = namesakes.into_iter().filter(EnrolmentRecord::is_accepted);
-        Ok(accepted.next_back().and_then(|it| it.client))
+    /// The certificates of the same issuer and subject.
+    async fn namesakes(&self, asked: &EnrolmentRecord) -> Result<EnrolmentReading, FleetError> {
+        let digests: Vec<_> = asked.names.into_iter().collect();
+        let found = self.store.enrolments_by(&digests).await?;
+        Ok(EnrolmentReading { digests, found })
     }
 
-    /// Whether a client may have one more certificate. Forgets those that have ended, for they cannot come back.
-    async fn has_room(&self, client: &ClientId) -> Result<bool, FleetError> {
-        let now = Timestamp::now();
-        let mut count = 0;
-        for record in self.store.enrolments(Some(client)).await? {
-            if !record.is_accepted() {
-                continue;
-            }
-            if is_valid(&record, now) || record.certificate.is_none() {
-                count += 1;
-            } else {
-                let forget = EnrolmentChange::new(Some(record), None);
-                self.store.change_enrolment(&forget).await?;
-            }
+    /// Makes room among the certificates that wait: forgets those that have ended or waited for [`MAX_WAIT`], and says whether
+    /// there were any.
+    async fn forget_stale(&self, now: Timestamp) -> Result<bool, FleetError> {
+        let mut waiting = self.store.enrolments(None).await?;
+        waiting.retain(|it| {
+            let is_stale = || now.duration_since(it.asked_at) > MAX_WAIT || !is_valid(it, now);
+            it.state == EnrolmentState::Pending && is_stale()
+        });
+        self.forget(waiting).await
+    }
+
+    /// Forgets those of these that are still as they were read, and says whether there were any.
+    async fn forget(&self, records: Vec<EnrolmentRecord>) -> Result<bool, FleetError> {
+        let mut any = false;
+        for record in records {
+            let forget = EnrolmentChange::new(Some(record), None);
+            any |= self.store.change_enrolment(&forget).await? == EnrolmentPut::Done;
         }
-        Ok(count < MAX_CERTIFICATES)
+        Ok(any)
     }
 }
 
 /// A certificate that somebody asks with, and what is known about it and its key.
 struct Known {
     asked: EnrolmentRecord,
+    digests: Vec<Digest>,
     records: Vec<EnrolmentRecord>,
 }
 
@@ -253,8 +286,7 @@ impl Known {
 
     /// The client that has another accepted certificate of the same key.
     fn owner(&self) -> Option<&ClientId> {
-        let accepted = self.certificates().filter(|it| it.is_accepted());
-        accepted.filter_map(|it| it.client.as_ref()).last()
+        owner(self.certificates())
     }
 
     /// The same, as long as that certificate is valid.
@@ -265,17 +297,32 @@ impl Known {
         valid.filter_map(|it| it.client.as_ref()).last()
     }
 
-    /// The change to `after`. Of one key one certificate is pending at most, so that who makes a new one each time does not
+    /// The change to `after`, of what was registered if it was. Of one key one certificate is pending at most, so that who makes a new one each time does not
     /// fill the store.
     fn change(&self, after: EnrolmentRecord) -> EnrolmentChange {
         let is_pending = |it: &&EnrolmentRecord| it.state == EnrolmentState::Pending;
-        let before = self.certificates().find(is_pending);
+        let pending = || self.certificates().find(is_pending);
+        let before = self.registered().or_else(pending);
         EnrolmentChange::new(before.cloned(), Some(after))
+    }
+
+    /// All of it, as it was read.
+    fn reading(&self) -> EnrolmentReading {
+        EnrolmentReading {
+            digests: self.digests.clone(),
+            found: self.records.clone(),
+        }
     }
 
     fn certificates(&self) -> impl Iterator<Item = &EnrolmentRecord> {
         self.records.iter().filter(|it| it.certificate.is_some())
     }
+}
+
+/// The client that the newest accepted certificate is of.
+fn owner<'r>(records: impl IntoIterator<Item = &'r EnrolmentRecord>) -> Option<&'r ClientId> {
+    let accepted = records.into_iter().filter(|it| it.is_accepted());
+    accepted.filter_map(|it| it.client.as_ref()).last()
 }
 
 fn is_valid(record: &EnrolmentRecord, now: Timestamp) -> bool {
@@ -304,6 +351,9 @@ fn unavailable(why: &str, retry_after: u32) -> FleetError {
 
 /// More than any client uses at a time.
 const MAX_CERTIFICATES: usize = 8;
+
+/// How long a certificate waits for the operator before it makes room for another one.
+const MAX_WAIT: SignedDuration = SignedDuration::from_hours(24);
 
 /// Every lost race was won by somebody who asks for the same key, or by an operator.
 const ATTEMPTS: usize = 32;

@@ -4,13 +4,18 @@ mod migration;
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
+use futures_util::FutureExt as _;
 use margo_server_traits::publish::Publisher;
-use margo_server_traits::store::{ClientRecord, SqliteStore, Store, StoreError};
+use margo_server_traits::store::{
+    ClientRecord, EnrolmentChange, EnrolmentRecord, SqliteStore, Store, StoreError,
+};
 use margo_server_traits::{DesiredState as _, FleetError, StoreFleet};
 use margo_types::manifest::ManifestVersion;
+use margo_types::onboarding::Certificate;
 use tempfile::TempDir;
 
 use crate::deployments::{assert_retrievable, client, deployment, manifest};
@@ -54,6 +59,37 @@ async fn a_second_opener_is_refused_by_name() {
     store.close().await;
     drop(store);
     SqliteStore::open(&path).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_commit_that_nobody_waits_for_leaves_no_stale_credentials() {
+    let (_directory, path) = scratch();
+    let store = SqliteStore::open(&path).await.unwrap();
+    let owner = client("press-1");
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = rcgen::CertificateParams::default();
+    let certificate = certificate.self_signed(&key).unwrap();
+    let certificate = Certificate::from_der(certificate.der()).unwrap();
+    let asked = EnrolmentRecord::new(&certificate, jiff::Timestamp::UNIX_EPOCH).unwrap();
+    let accepted = asked.accepted_for(owner.clone());
+    for patience in 0..200 {
+        let known = store.enrolments(Some(&owner)).await.unwrap().pop();
+        let toggled = known.is_none().then(|| accepted.clone());
+        let change = EnrolmentChange::new(known, toggled);
+        {
+            let mut change = pin!(store.change_enrolment(&change));
+            for _ in 0..patience % 50 {
+                if change.as_mut().now_or_never().is_some() {
+                    break;
+                }
+                tokio::task::yield_now().await;
+            }
+        }
+        let answered = store.credentials(&owner).await.unwrap().len();
+        let kept = store.enrolments(Some(&owner)).await.unwrap().len();
+        assert_eq!(answered, kept, "given up after {patience} polls");
+        assert_eq!(store.credentials(&owner).await.unwrap().len(), kept);
+    }
 }
 
 #[cfg(unix)]

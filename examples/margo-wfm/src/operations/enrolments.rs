@@ -240,21 +240,12 @@ impl Operation for ForgetCertificates {
     type Output = Vec<EnrolledCertificate>;
 
     async fn run(self, manager: &Manager) -> Result<Vec<EnrolledCertificate>, Failure> {
-        let wanted = if let Some(text) = &self.fingerprint {
-            vec![find(manager, text).await?]
-        } else {
-            let records = manager.store().enrolments(None).await?;
-            let waiting = records
-                .iter()
-                .filter(|it| it.state == EnrolmentState::Pending);
-            waiting.map(|it| it.fingerprint).collect()
+        let registrar = manager.registrar();
+        let forgotten = match &self.fingerprint {
+            Some(text) => vec![registrar.forget(&find(manager, text).await?).await?],
+            None => registrar.forget_pending().await?,
         };
-        let mut forgotten = Vec::new();
-        for fingerprint in wanted {
-            let forget = manager.registrar().forget(&fingerprint);
-            forgotten.push(describe(&forget.await?));
-        }
-        Ok(forgotten)
+        Ok(forgotten.iter().map(describe).collect())
     }
 }
 

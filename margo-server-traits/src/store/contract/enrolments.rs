@@ -9,7 +9,8 @@ use margo_types::{Digest, SpecVersion};
 
 use super::{client, past};
 use crate::store::{
-    ClientRecord, EnrolmentChange, EnrolmentPut, EnrolmentRecord, EnrolmentState, Store,
+    ClientRecord, EnrolmentChange, EnrolmentPut, EnrolmentReading, EnrolmentRecord, EnrolmentState,
+    Store,
 };
 
 /// Enrolments are kept, found, changed by who has read them last, and what is accepted is what clients sign with.
@@ -124,6 +125,50 @@ pub async fn pending_enrolments(store: &dyn Store) {
     let mut register = ask("three", 0);
     register.after = register.after.map(|it| it.accepted_for(owner.clone()));
     expect(store, &register, EnrolmentPut::Done).await;
+    for left in store.enrolments(Some(&owner)).await.unwrap() {
+        let forget = EnrolmentChange::new(Some(left), None);
+        expect(store, &forget, EnrolmentPut::Done).await;
+    }
+}
+
+/// A certificate or a key is one client's, and what a change was decided by is as it was read.
+pub async fn contested_enrolments(store: &dyn Store) {
+    let (owner, other) = (client("contested"), client("contesting"));
+    let [asked, renewed] =
+        [(A_FIRST, 0), (A_SECOND, 1)].map(|(it, second)| certificate(it, past(second)));
+    let key = asked.key.unwrap();
+    let accepted = asked.accepted_for(owner.clone());
+    let accept = EnrolmentChange::new(None, Some(accepted.clone()));
+    expect(store, &accept, EnrolmentPut::Done).await;
+    let by_key = EnrolmentRecord::registered(key, other.clone(), past(1));
+    for (before, taken) in [
+        (None, renewed.clone().accepted_for(other.clone())),
+        (None, by_key),
+        (
+            Some(accepted.clone()),
+            accepted.clone().accepted_for(other.clone()),
+        ),
+    ] {
+        let take = EnrolmentChange::new(before, Some(taken));
+        expect(store, &take, EnrolmentPut::Outrun).await;
+    }
+
+    let mut renew = EnrolmentChange::new(None, Some(renewed.clone().accepted_for(owner.clone())));
+    renew.readings = vec![EnrolmentReading {
+        digests: vec![renewed.fingerprint, key],
+        found: vec![accepted.clone()],
+    }];
+    let mut retired = accepted.clone();
+    retired.state = EnrolmentState::Rejected;
+    let retire = EnrolmentChange::new(Some(accepted), Some(retired.clone()));
+    expect(store, &retire, EnrolmentPut::Done).await;
+    expect(store, &renew, EnrolmentPut::Outrun).await;
+    renew.readings[0].found.clear();
+    expect(store, &renew, EnrolmentPut::Outrun).await;
+    assert_eq!(keys(store, &owner).await, [] as [Digest; 0]);
+    renew.readings[0].found.push(retired.clone());
+    expect(store, &renew, EnrolmentPut::Done).await;
+    assert_eq!(keys(store, &owner).await, [key]);
     for left in store.enrolments(Some(&owner)).await.unwrap() {
         let forget = EnrolmentChange::new(Some(left), None);
         expect(store, &forget, EnrolmentPut::Done).await;

@@ -1,11 +1,12 @@
 //! Changing enrolments, inside a transaction.
 
+use margo_types::Digest;
 use margo_types::id::ClientId;
 use margo_types::onboarding::Certificate;
 use sqlx::SqliteTransaction;
 
-use super::SqliteStore;
 use super::rows::{FromRow, count, microseconds};
+use super::{SqliteStore, StaticQuery};
 use crate::store::{EnrolmentChange, EnrolmentPut, EnrolmentRecord, StoreError};
 
 impl SqliteStore {
@@ -19,12 +20,25 @@ impl SqliteStore {
             before,
             after,
             client,
+            readings,
             max_pending,
         } = change;
         if let Some((before, client)) = client
             && self.read_client(transaction, &client.id).await? != *before
         {
             return Ok(EnrolmentPut::Outrun);
+        }
+        for reading in readings {
+            if self.find(transaction, &reading.digests).await? != reading.found {
+                return Ok(EnrolmentPut::Outrun);
+            }
+        }
+        if let Some(after) = after {
+            let digests: Vec<_> = after.digests().collect();
+            let alike = self.find(transaction, &digests).await?;
+            if alike.iter().any(|it| after.takes_from(it)) {
+                return Ok(EnrolmentPut::Outrun);
+            }
         }
         if let Some(before) = before {
             if self.enrolment(transaction, before).await?.as_ref() != Some(before) {
@@ -67,6 +81,20 @@ impl SqliteStore {
         record.map_err(|error| self.failed(error))
     }
 
+    /// The same as [`Store::enrolments_by`](crate::store::Store::enrolments_by).
+    async fn find(
+        &self,
+        transaction: &mut SqliteTransaction<'_>,
+        digests: &[Digest],
+    ) -> Result<Vec<EnrolmentRecord>, StoreError> {
+        let mut found = Vec::new();
+        for digest in digests {
+            let of_digest = self.all_by(&mut **transaction, of_digest(digest));
+            found.extend(of_digest.await?);
+        }
+        Ok(by_time(found))
+    }
+
     async fn insert_enrolment(
         &self,
         transaction: &mut SqliteTransaction<'_>,
@@ -86,4 +114,23 @@ impl SqliteStore {
         .bind(&record.note);
         self.execute(transaction, insert).await.map(drop)
     }
+}
+
+/// The enrolments of a client, by time.
+pub(super) fn of_client(client: &ClientId) -> StaticQuery<'_> {
+    let query = "SELECT * FROM enrolments WHERE client = ? ORDER BY asked_at, fingerprint";
+    sqlx::query(query).bind(client.as_str())
+}
+
+/// The enrolments that have this as their fingerprint, key or names.
+pub(super) fn of_digest(digest: &Digest) -> StaticQuery<'_> {
+    let query = "SELECT * FROM enrolments WHERE fingerprint = ?1 OR key = ?1 OR names = ?1";
+    sqlx::query(query).bind(&digest.as_bytes()[..])
+}
+
+/// What was found by several digests, each once.
+pub(super) fn by_time(mut found: Vec<EnrolmentRecord>) -> Vec<EnrolmentRecord> {
+    found.sort_by_key(|it| (it.asked_at, it.fingerprint));
+    found.dedup_by_key(|it| it.fingerprint);
+    found
 }

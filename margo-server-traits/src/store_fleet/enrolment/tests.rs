@@ -480,6 +480,116 @@ async fn a_flood_of_certificates_does_not_fill_the_store() {
     assert_eq!(place.accepted(&known).await, client("press-1"));
 }
 
+#[tokio::test]
+async fn what_waits_in_vain_makes_room() {
+    let place = place(|fleet| fleet.max_pending(3));
+    let now = Timestamp::now();
+    let waiting = |applicant: &Applicant, hours| {
+        let asked_at = now - SignedDuration::from_hours(hours);
+        EnrolmentRecord::new(&applicant.certificate, asked_at).unwrap()
+    };
+    let [old, ended, recent, retired] = [
+        waiting(&Device::new("old").self_signed(), 25),
+        waiting(&Device::new("ended").expired(), 1),
+        waiting(&Device::new("recent").self_signed(), 23),
+        EnrolmentRecord {
+            state: EnrolmentState::Rejected,
+            ..waiting(&Device::new("retired").expired(), 1000)
+        },
+    ];
+    for record in [&old, &ended, &recent, &retired] {
+        let put = EnrolmentChange::new(None, Some(record.clone()));
+        place.store.change_enrolment(&put).await.unwrap();
+    }
+    let asked = [(); 2].map(|()| Device::new("press").self_signed());
+    for asked in &asked {
+        assert_eq!(place.ask(asked).await, Enrolled::Pending);
+    }
+    let known = place.store.enrolments(None).await.unwrap();
+    let mut known: Vec<_> = known.iter().map(|it| it.fingerprint).collect();
+    let mut expected = vec![recent.fingerprint, retired.fingerprint];
+    expected.extend(asked.iter().map(fingerprint));
+    known.sort();
+    expected.sort();
+    assert_eq!(known, expected);
+    let one_more = Device::new("press").self_signed();
+    let refused = place.fleet.enrol(&one_more).await;
+    assert!(matches!(refused, Err(FleetError::Unavailable { .. })));
+}
+
+#[tokio::test]
+async fn all_that_wait_are_forgotten_and_nothing_else() {
+    let place = place(|fleet| fleet);
+    let asked = [(); 3].map(|()| Device::new("press").self_signed());
+    for asked in &asked {
+        place.ask(asked).await;
+    }
+    let [accepted, rejected, waiting] = asked.each_ref().map(fingerprint);
+    place.registrar.approve(&accepted, None, "").await.unwrap();
+    place.registrar.reject(&rejected, "no").await.unwrap();
+    let forgotten = place.registrar.forget_pending().await.unwrap();
+    let forgotten: Vec<_> = forgotten.iter().map(|it| it.fingerprint).collect();
+    assert_eq!(forgotten, [waiting]);
+    assert_eq!(place.store.enrolments(None).await.unwrap().len(), 2);
+}
+
+/// Retires a certificate at the moment in which it is asked about another one of its client.
+#[derive(Debug)]
+struct RetiringMeanwhile {
+    registrar: Registrar,
+    retired: Digest,
+}
+
+#[async_trait]
+impl crate::EnrolmentPolicy for RetiringMeanwhile {
+    async fn decide(&self, _: &Applicant) -> Result<EnrolmentDecision, FleetError> {
+        let retired = self.registrar.retire(&self.retired, "stolen").await;
+        retired.map_err(|why| FleetError::Internal(why.into()))?;
+        Ok(EnrolmentDecision::Accept)
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_is_retired_meanwhile_is_not_renewed() {
+    let store = Arc::new(MemoryStore::new());
+    let registrar = Registrar::new(store.clone());
+    let device = Device::new("press");
+    let (first, second) = (device.self_signed(), device.self_signed());
+    let credential = Credential::Certificate(first.certificate.clone());
+    let owner = client("press-1");
+    registrar.register(&credential, &owner, "").await.unwrap();
+    let fleet = StoreFleet::new(store.clone()).enrolment_policy(RetiringMeanwhile {
+        registrar,
+        retired: fingerprint(&first),
+    });
+    let answer = fleet.enrol(&second).await.unwrap();
+    assert_eq!(answer, Enrolled::Rejected("stolen".to_owned()));
+    assert_eq!(fleet.credentials(&owner).await.unwrap().len(), 0);
+}
+
+#[tokio::test]
+async fn what_is_registered_for_one_client_with_the_key_of_another_waits() {
+    let place = place(|fleet| fleet);
+    let device = Device::new("press");
+    let (first, second) = (device.self_signed(), device.self_signed());
+    for (applicant, name) in [(&first, "press-1"), (&second, "press-2")] {
+        // By its fingerprint nobody can see whose key it has.
+        let credential = Credential::Fingerprint(fingerprint(applicant));
+        let owner = client(name);
+        let registered = place.registrar.register(&credential, &owner, "");
+        registered.await.unwrap();
+    }
+    assert_eq!(place.accepted(&first).await, client("press-1"));
+    assert_eq!(
+        place.ask(&second).await,
+        Enrolled::Already(client("press-1"))
+    );
+    assert_eq!(place.keys(&client("press-2")).await, 0);
+    let waiting = fingerprint(&second);
+    let approved = place.registrar.approve(&waiting, None, "").await;
+    assert_eq!(approved.unwrap().client, Some(client("press-1")));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn twenty_requests_at_once_make_one_client() {
     let factory = Factory::new();
