@@ -275,9 +275,10 @@ impl Worker {
             draft.report(status, now);
             true
         });
-        Ok(match write.await? {
-            true => Outcome::Failed(refusal.error),
-            false => Outcome::Dropped,
+        Ok(if write.await? {
+            Outcome::Failed(refusal.error)
+        } else {
+            Outcome::Dropped
         })
     }
 
