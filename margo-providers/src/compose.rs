@@ -31,7 +31,6 @@
 
 mod apply;
 mod bring_up;
-mod command;
 mod container;
 mod engine;
 mod home;

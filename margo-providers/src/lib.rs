@@ -8,6 +8,8 @@ pub mod compose;
 #[cfg_attr(docsrs, doc(cfg(feature = "contract")))]
 pub mod contract;
 mod error;
+#[cfg(any(feature = "compose", feature = "helm"))]
+mod program;
 mod progress;
 mod provider;
 pub mod simulated;

@@ -95,7 +95,7 @@ impl Container {
         let health = self.state.health.as_ref();
         let probes = health.and_then(|health| health.log.as_ref());
         let output = probes.and_then(|probes| probes.last()).map(|probe| {
-            let lines = super::command::last_lines(&probe.output, 1);
+            let lines = crate::program::last_lines(&probe.output, 1);
             lines.into_iter().next().unwrap_or_default()
         });
         output

@@ -13,9 +13,9 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::command::{Invocation, Output, RunError, last_lines};
 use super::container::{Container, Snapshot};
 use super::names::Project;
+use crate::program::{Invocation, Output, RunError, last_lines};
 use crate::{Engine, ProviderError, Trouble};
 
 /// A Compose command with the container command line and the environment that belong to it.

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::{Installed, Platform, engine_trouble};
-use crate::compose::command::{Invocation, Problem};
 use crate::compose::options::Options;
+use crate::program::{Invocation, Problem};
 use crate::{Engine, ProviderError, Trouble};
 
 impl Installed {

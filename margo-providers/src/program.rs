@@ -1,4 +1,4 @@
-//! Running the command lines of container engines.
+//! Running the programs of engines: container engines and Helm.
 //!
 //! A program is run with an argument vector and a cleared environment, never through a shell. Its two outputs are kept
 //! apart, both bounded. It is the leader of a process group of its own, which is killed when its time is over or the future
@@ -15,7 +15,7 @@ use tokio::process::{Child, Command};
 
 /// A program with its arguments, environment and limits.
 #[derive(Clone, Debug)]
-pub(super) struct Invocation {
+pub(crate) struct Invocation {
     words: Vec<String>,
     environment: BTreeMap<String, String>,
     directory: Option<PathBuf>,
@@ -24,7 +24,7 @@ pub(super) struct Invocation {
 
 impl Invocation {
     /// A program, the first of the words, that may take a minute.
-    pub(super) fn new<W: Into<String>>(words: impl IntoIterator<Item = W>) -> Self {
+    pub(crate) fn new<W: Into<String>>(words: impl IntoIterator<Item = W>) -> Self {
         Self {
             words: words.into_iter().map(Into::into).collect(),
             environment: BTreeMap::new(),
@@ -34,13 +34,13 @@ impl Invocation {
     }
 
     /// The same, and these arguments.
-    pub(super) fn arguments<W: Into<String>>(mut self, words: impl IntoIterator<Item = W>) -> Self {
+    pub(crate) fn arguments<W: Into<String>>(mut self, words: impl IntoIterator<Item = W>) -> Self {
         self.words.extend(words.into_iter().map(Into::into));
         self
     }
 
     /// The same, and these environment variables.
-    pub(super) fn environment<'a>(
+    pub(crate) fn environment<'a>(
         mut self,
         variables: impl IntoIterator<Item = (&'a String, &'a String)>,
     ) -> Self {
@@ -51,19 +51,19 @@ impl Invocation {
     }
 
     /// The same, run in this directory.
-    pub(super) fn directory(mut self, directory: &Path) -> Self {
+    pub(crate) fn directory(mut self, directory: &Path) -> Self {
         self.directory = Some(directory.to_owned());
         self
     }
 
     /// The same, but it may take this long.
-    pub(super) fn time(mut self, time: Duration) -> Self {
+    pub(crate) fn time(mut self, time: Duration) -> Self {
         self.time = time;
         self
     }
 
     /// Runs it to its end, whatever its exit status.
-    pub(super) async fn run(&self) -> Result<Output, RunError> {
+    pub(crate) async fn run(&self) -> Result<Output, RunError> {
         let failed = |problem| RunError {
             program: self.shown(),
             problem,
@@ -117,27 +117,27 @@ impl Invocation {
 
 /// What a program printed, and how it ended.
 #[derive(Clone, Debug)]
-pub(super) struct Output {
+pub(crate) struct Output {
     status: ExitStatus,
     /// Its standard output.
-    pub(super) stdout: Vec<u8>,
+    pub(crate) stdout: Vec<u8>,
     /// The end of its standard error.
-    pub(super) stderr: String,
+    pub(crate) stderr: String,
 }
 
 impl Output {
     /// Whether it ended well.
-    pub(super) fn is_success(&self) -> bool {
+    pub(crate) fn is_success(&self) -> bool {
         self.status.success()
     }
 
     /// Its standard output as text.
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.stdout).into_owned()
     }
 
     /// The lines of its standard output that are not empty.
-    pub(super) fn lines(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         let text = self.text();
         let lines = text.lines().map(str::trim);
         lines
@@ -147,7 +147,7 @@ impl Output {
     }
 
     /// Why it failed, in its own last words.
-    pub(super) fn complaint(&self) -> String {
+    pub(crate) fn complaint(&self) -> String {
         let lines = last_lines(&self.stderr, COMPLAINT_LINES);
         if lines.is_empty() {
             format!("it ended with {}", self.status)
@@ -160,13 +160,13 @@ impl Output {
 /// Why a program was not run to its end.
 #[derive(Debug, thiserror::Error)]
 #[error("{program} {problem}")]
-pub(super) struct RunError {
+pub(crate) struct RunError {
     program: String,
-    pub(super) problem: Problem,
+    pub(crate) problem: Problem,
 }
 
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Problem {
+pub(crate) enum Problem {
     #[error("cannot be started: {0}")]
     Start(io::Error),
     #[error("cannot be read from: {0}")]
@@ -176,7 +176,7 @@ pub(super) enum Problem {
 }
 
 /// The last lines of a text that hold anything, without control characters, each of bounded length.
-pub(super) fn last_lines(text: &str, count: usize) -> Vec<String> {
+pub(crate) fn last_lines(text: &str, count: usize) -> Vec<String> {
     let clean = |line: &str| -> String {
         let shown = line.chars().filter(|c| !c.is_control() || *c == '\t');
         shown.take(LINE_CHARACTERS).collect()
