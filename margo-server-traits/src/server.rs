@@ -77,9 +77,9 @@ where
     B: Body<Data: Send, Error: Into<BoxError>> + Send + Unpin + 'static,
 {
     /// A server with the identity of the fleet manager. Replacing its SVID or bundle needs no restart.
-    pub const fn new(identity: Identity, service: S, options: ServerOptions) -> Self {
+    pub fn new(identity: Identity, service: S, options: ServerOptions) -> Self {
         Self {
-            credential: Credential::Mutual(identity),
+            credential: Credential::mutual(identity),
             service,
             options,
         }
@@ -87,7 +87,7 @@ where
 
     /// A server for clients that sign their requests: it shows a certificate and asks for none. Replacing the certificate
     /// needs no restart.
-    pub const fn server_only(
+    pub fn server_only(
         certificate: ServerCertificate,
         service: S,
         options: ServerOptions,

@@ -27,7 +27,7 @@ use super::activity::{Activity, WatchedBody, WatchedStream};
 use super::conversation::{Conversation, Http};
 use super::credential::Credential;
 use super::driver::{Driver, fraction};
-use super::repeats::{Lesson, Repeats};
+use super::repeats::{Lesson, Polls, Repeats};
 use super::wire::{SecureStream, Wire};
 use super::{BoxError, ServerOptions};
 use crate::FleetService;
@@ -47,6 +47,7 @@ pub(super) struct Acceptor<S> {
     credential: Credential,
     service: S,
     options: ServerOptions,
+    polls: Arc<Polls>,
 }
 
 impl<S, B> Acceptor<S>
@@ -56,11 +57,12 @@ where
     S::Error: Into<BoxError>,
     B: Body<Data: Send, Error: Into<BoxError>> + Send + Unpin + 'static,
 {
-    pub(super) const fn new(credential: Credential, service: S, options: ServerOptions) -> Self {
+    pub(super) fn new(credential: Credential, service: S, options: ServerOptions) -> Self {
         Self {
             credential,
             service,
             options,
+            polls: Arc::default(),
         }
     }
 
@@ -194,7 +196,8 @@ where
         proof.client.as_ref()?;
         let service: &dyn Any = &self.service;
         let fleet = service.downcast_ref::<FleetService>()?;
-        Some(Arc::new(Repeats::new(fleet.clone(), Arc::clone(proof))))
+        let (proof, polls) = (Arc::clone(proof), Arc::clone(&self.polls));
+        Some(Arc::new(Repeats::new(fleet.clone(), proof, polls)))
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use margo_types::id::SpiffeId;
 use margo_types::svid::{Identity, IdentityError, PeerSvid, Refusal, ServerHandshake};
 use rustls::{ServerConfig, ServerConnection};
 
@@ -13,16 +14,25 @@ use crate::service::Recognised;
 #[derive(Clone, Debug)]
 pub(super) enum Credential {
     /// That of a fleet manager whose clients have SVIDs.
-    Mutual(Identity),
+    Mutual {
+        identity: Identity,
+        /// Its SPIFFE ID, which all clients that are recognised share.
+        own: Arc<SpiffeId>,
+    },
     /// That of one whose clients sign their requests.
     ServerOnly(ServerCertificate),
 }
 
 impl Credential {
+    pub(super) fn mutual(identity: Identity) -> Self {
+        let own = Arc::new(identity.id().clone());
+        Self::Mutual { identity, own }
+    }
+
     /// Whether there can be handshakes at all.
     pub(super) fn check(&self) -> Result<(), IdentityError> {
         match self {
-            Self::Mutual(identity) => identity.server_config().map(|_| ()),
+            Self::Mutual { identity, .. } => identity.server_config().map(|_| ()),
             Self::ServerOnly(_) => Ok(()),
         }
     }
@@ -30,7 +40,7 @@ impl Credential {
     /// Rises with every change.
     pub(super) fn generation(&self) -> u64 {
         match self {
-            Self::Mutual(identity) => identity.generation(),
+            Self::Mutual { identity, .. } => identity.generation(),
             Self::ServerOnly(certificate) => certificate.generation(),
         }
     }
@@ -38,7 +48,7 @@ impl Credential {
     /// The time on the clock by which clients are verified; `None` when it cannot be read.
     pub(super) fn now(&self) -> Option<Timestamp> {
         match self {
-            Self::Mutual(identity) => identity.now(),
+            Self::Mutual { identity, .. } => identity.now(),
             Self::ServerOnly(_) => Some(Timestamp::now()),
         }
     }
@@ -46,7 +56,7 @@ impl Credential {
     /// The client that a peer is.
     pub(super) fn recognise(&self, peer: &PeerSvid) -> Option<Recognised> {
         match self {
-            Self::Mutual(identity) => Recognised::of(identity.id(), peer),
+            Self::Mutual { own, .. } => Recognised::of(own, peer),
             Self::ServerOnly(_) => None,
         }
     }
@@ -54,7 +64,7 @@ impl Credential {
     /// One connection.
     pub(super) fn handshake(&self) -> Option<Handshake> {
         Some(match self {
-            Self::Mutual(identity) => Handshake::Mutual(identity.server_handshake().ok()?),
+            Self::Mutual { identity, .. } => Handshake::Mutual(identity.server_handshake().ok()?),
             Self::ServerOnly(certificate) => Handshake::ServerOnly {
                 // taken first, so that a change during the handshake counts as one after it
                 generation: certificate.generation(),

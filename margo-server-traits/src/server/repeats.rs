@@ -7,6 +7,7 @@
 //! What the fleet manager has a say in is asked every time: whether it admits the client, and which manifest is current. As
 //! soon as anything is not as it was, or takes waiting, the request goes the long way.
 
+use std::collections::HashSet;
 use std::io::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -26,6 +27,7 @@ use crate::service::Unchanged;
 pub(super) struct Repeats {
     fleet: FleetService,
     proof: Arc<Proof>,
+    polls: Arc<Polls>,
     state: Mutex<State>,
 }
 
@@ -36,26 +38,36 @@ struct State {
     is_off: bool,
 }
 
+/// A poll for the manifest with this digest.
+struct Known {
+    digest: Digest,
+    poll: Arc<Poll>,
+}
+
 impl Repeats {
-    pub(super) fn new(fleet: FleetService, proof: Arc<Proof>) -> Self {
+    pub(super) fn new(fleet: FleetService, proof: Arc<Proof>, polls: Arc<Polls>) -> Self {
         Self {
             fleet,
             proof,
+            polls,
             state: Mutex::default(),
         }
     }
 
     /// The answer to what was read where a request begins, if it is the last poll again and nothing has changed. Otherwise
     /// it is for the HTTP library to read.
-    pub(super) fn answer(&self, read: &[u8]) -> Option<Bytes> {
+    pub(super) fn answer(&self, read: &[u8]) -> Option<Vec<u8>> {
         let mut state = self.state();
-        let known = state.known.as_mut().filter(|it| *it.request == *read)?;
+        let known = state.known.as_ref()?;
+        if known.poll.digest_in(read)? != known.digest {
+            return None;
+        }
         let client = self.proof.client.as_ref()?;
         if !self.proof.is_current() {
             return None;
         }
         match self.fleet.is_unchanged(client, &known.digest) {
-            Some(true) => return known.response_at(Timestamp::now()),
+            Some(true) => return self.polls.answer(known),
             Some(false) => {}
             None => state.is_off = true,
         }
@@ -72,7 +84,7 @@ impl Repeats {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 
@@ -98,25 +110,78 @@ impl Lesson {
     pub(super) fn learn<B>(self, response: &Response<B>) {
         if let Some(Unchanged(digest)) = response.extensions().get()
             && !response.headers().contains_key(CONNECTION)
+            && let Some(poll) = Poll::new(&self.request, response, digest)
         {
-            let request = self.request.as_ref().into();
-            self.repeats.state().known = Some(Known::new(request, response, *digest));
+            self.repeats.state().known = Some(Known {
+                digest: *digest,
+                poll: self.repeats.polls.share(poll),
+            });
         }
     }
 }
 
-/// A poll and its answer.
-struct Known {
-    request: Box<[u8]>,
-    digest: Digest,
-    /// The response up to the value of `Date`, which is its last header.
-    head: Vec<u8>,
-    /// The whole response as of a second.
-    response: Option<(i64, Bytes)>,
+/// What the connections of a server have in common: the polls that agents send, and what time it is.
+///
+/// What is shared is in the caches of the processor, and what each connection has for itself is not when its turn comes.
+#[derive(Default)]
+pub(super) struct Polls {
+    shared: Mutex<HashSet<Arc<Poll>>>,
+    /// The date of a second.
+    date: Mutex<(i64, String)>,
 }
 
-impl Known {
-    fn new<B>(request: Box<[u8]>, response: &Response<B>, digest: Digest) -> Self {
+impl Polls {
+    /// The same poll, where other connections have it already.
+    fn share(&self, poll: Poll) -> Arc<Poll> {
+        let mut shared = lock(&self.shared);
+        if let Some(same) = shared.get(&poll) {
+            return Arc::clone(same);
+        }
+        let poll = Arc::new(poll);
+        if shared.len() == MAX_SHARED {
+            shared.retain(|poll| Arc::strong_count(poll) > 1);
+        }
+        if shared.len() < MAX_SHARED {
+            shared.insert(Arc::clone(&poll));
+        }
+        poll
+    }
+
+    fn answer(&self, known: &Known) -> Option<Vec<u8>> {
+        let [before, after] = &known.poll.response;
+        let mut answer = Vec::with_capacity(before.len() + after.len() + REST);
+        answer.extend_from_slice(before);
+        // Writing to a vector does not fail.
+        _ = write!(answer, "{}", known.digest);
+        answer.extend_from_slice(after);
+        self.write_date(&mut answer)?;
+        answer.extend_from_slice(b"\r\n\r\n");
+        Some(answer)
+    }
+
+    fn write_date(&self, answer: &mut Vec<u8>) -> Option<()> {
+        let now = Timestamp::now();
+        let mut date = lock(&self.date);
+        if date.0 != now.as_second() || date.1.is_empty() {
+            let text = DateTimePrinter::new().timestamp_to_rfc9110_string(&now);
+            *date = (now.as_second(), text.ok()?);
+        }
+        answer.extend_from_slice(date.1.as_bytes());
+        Some(())
+    }
+}
+
+/// A poll and its answer, both in the two parts around the digest in their entity tag. All devices with the same agent send the
+/// same one.
+#[derive(PartialEq, Eq, Hash)]
+struct Poll {
+    request: [Box<[u8]>; 2],
+    /// Up to the value of `Date`, which is the last header.
+    response: [Box<[u8]>; 2],
+}
+
+impl Poll {
+    fn new<B>(request: &[u8], response: &Response<B>, digest: &Digest) -> Option<Self> {
         let status = response.status();
         let reason = status.canonical_reason().unwrap_or_default();
         let mut head = Vec::new();
@@ -129,27 +194,31 @@ impl Known {
             head.extend_from_slice(b"\r\n");
         }
         head.extend_from_slice(b"date: ");
-        Self {
-            request,
-            digest,
-            head,
-            response: None,
-        }
+        let digest = digest.to_string();
+        Some(Self {
+            request: around(request, &digest)?,
+            response: around(&head, &digest)?,
+        })
     }
 
-    fn response_at(&mut self, now: Timestamp) -> Option<Bytes> {
-        let second = now.as_second();
-        match &self.response {
-            Some((at, response)) if *at == second => Some(response.clone()),
-            _ => {
-                let date = DateTimePrinter::new().timestamp_to_rfc9110_string(&now);
-                let response = [&self.head, date.ok()?.as_bytes(), b"\r\n\r\n"].concat();
-                let response = Bytes::from(response);
-                self.response = Some((second, response.clone()));
-                Some(response)
-            }
-        }
+    /// The digest in a request that is this poll.
+    fn digest_in(&self, request: &[u8]) -> Option<Digest> {
+        let [before, after] = &self.request;
+        let digest = request.strip_prefix(&**before)?.strip_suffix(&**after)?;
+        Digest::parse(std::str::from_utf8(digest).ok()?).ok()
     }
+}
+
+/// What is before and after a part of a text; `None` when that is not there.
+fn around(text: &[u8], part: &str) -> Option<[Box<[u8]>; 2]> {
+    let mut windows = text.windows(part.len());
+    let at = windows.position(|window| window == part.as_bytes())?;
+    let (before, rest) = text.split_at_checked(at)?;
+    Some([before.into(), rest.get(part.len()..)?.into()])
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Whether this ends with the end of a head, and has no other in it.
@@ -166,3 +235,7 @@ fn is_one_head(read: &[u8]) -> bool {
 
 /// Longer than any poll.
 pub(super) const MAX_POLL: usize = 2048;
+/// Agents come in fewer versions; polls beyond are remembered by their connections alone.
+const MAX_SHARED: usize = 64;
+/// Room for a digest, a date, and the end of a head.
+const REST: usize = 71 + 29 + 4;

@@ -20,10 +20,10 @@ pub(crate) struct Recognised {
 impl Recognised {
     /// The client of the fleet manager `own` that this peer is; `None` when it is no client of it.
     #[cfg(feature = "server")]
-    pub(crate) fn of(own: &SpiffeId, peer: &PeerSvid) -> Option<Self> {
+    pub(crate) fn of(own: &Arc<SpiffeId>, peer: &PeerSvid) -> Option<Self> {
         let caller = Verified::of_svid(own, peer)?;
         Some(Self {
-            own: Arc::new(own.clone()),
+            own: Arc::clone(own),
             caller: Arc::new(caller),
         })
     }

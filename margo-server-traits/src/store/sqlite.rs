@@ -46,10 +46,7 @@ pub struct SqliteStore {
     writer: SqlitePool,
     readers: SqlitePool,
     /// In memory, so that an unchanged poll reads nothing. Nobody else has the file open.
-    clients: Cache<ClientRecord>,
-    heads: Cache<Head>,
-    /// Of those clients alone that have been asked for, since most keys take longer to prepare than to use.
-    credentials: Cache<Arc<[ClientCertificate]>>,
+    cache: Cache,
     /// Held from before a commit until the cache agrees with the file.
     changing: Mutex<()>,
     // The last, so that the file is free only when the connections are gone.
@@ -66,27 +63,32 @@ impl SqliteStore {
         let file = StoreFile::open(path.as_ref()).await?;
         let writer = file.pool(Mode::Write).await?;
         let readers = file.pool(Mode::Read).await?;
-        let mut store = Self {
+        let store = Self {
             writer,
             readers,
-            clients: Cache::default(),
-            heads: Cache::default(),
-            credentials: Cache::default(),
+            cache: Cache::default(),
             changing: Mutex::default(),
             file,
         };
-        let clients: Vec<ClientRecord> = store.clients().await?;
-        let clients = clients
-            .into_iter()
-            .map(|record| (record.id.clone(), record));
-        store.clients = clients.collect();
+        for record in store.clients().await? {
+            let id = record.id.clone();
+            store
+                .cache
+                .set(&id, |known| known.record = Cached::Thing(record));
+        }
         let query = sqlx::query("SELECT client, version, digest, generation FROM heads");
         let heads: Vec<(ClientId, Head)> = store.all(query).await?;
-        store.heads = heads.into_iter().collect();
+        for (client, head) in heads {
+            store
+                .cache
+                .set(&client, |known| known.head = Cached::Thing(head));
+        }
         let query = "SELECT DISTINCT client FROM enrolments WHERE client IS NOT NULL";
         let enrolled: Vec<ClientId> = store.all(sqlx::query(query)).await?;
         for client in enrolled {
-            store.credentials.set(&client, None);
+            store
+                .cache
+                .set(&client, |known| known.credentials = Cached::Unsure);
         }
         Ok(store)
     }
@@ -182,6 +184,21 @@ impl SqliteStore {
         Ok(row.is_some())
     }
 
+    /// Has the cache agree with the file, now that this was committed.
+    fn remember(&self, client: ClientRecord) {
+        let id = client.id.clone();
+        self.cache
+            .set(&id, |known| known.record = Cached::Thing(client));
+    }
+
+    fn cached_credentials(&self, client: &ClientId) -> Option<Arc<[ClientCertificate]>> {
+        match self.cache.get(client, |known| known.credentials.clone()) {
+            Cached::Nothing => Some(Arc::default()),
+            Cached::Thing(credentials) => Some(credentials),
+            Cached::Unsure => None,
+        }
+    }
+
     fn failed(&self, error: sqlx::Error) -> StoreError {
         failed(self.path(), error)
     }
@@ -203,9 +220,10 @@ impl Store for SqliteStore {
         let mut transaction = self.begin().await?;
         self.write_client(&mut transaction, client).await?;
         // Should this end here, or the commit fail, the file knows and the cache does not.
-        self.clients.set(&client.id, None);
+        self.cache
+            .set(&client.id, |known| known.record = Cached::Unsure);
         self.commit(transaction).await?;
-        self.clients.set(&client.id, Some(client.clone()));
+        self.remember(client.clone());
         Ok(())
     }
 
@@ -225,15 +243,17 @@ impl Store for SqliteStore {
             return Ok(false);
         }
         self.write_client(&mut transaction, client).await?;
-        self.clients.set(&client.id, None);
+        self.cache
+            .set(&client.id, |known| known.record = Cached::Unsure);
         self.commit(transaction).await?;
-        self.clients.set(&client.id, Some(client.clone()));
+        self.remember(client.clone());
         Ok(true)
     }
 
     async fn client(&self, id: &ClientId) -> Result<Option<ClientRecord>, StoreError> {
-        match self.clients.get(id) {
-            Cached::Known(record) => Ok(record),
+        match self.cache.get(id, |known| known.record.clone()) {
+            Cached::Nothing => Ok(None),
+            Cached::Thing(record) => Ok(Some(record)),
             Cached::Unsure => {
                 let query = sqlx::query("SELECT * FROM clients WHERE id = ?");
                 self.one(query.bind(id.as_str())).await
@@ -255,14 +275,16 @@ impl Store for SqliteStore {
         }
         let client = change.client.as_ref().map(|(_, client)| client);
         if let Some(client) = client {
-            self.clients.set(&client.id, None);
+            self.cache
+                .set(&client.id, |known| known.record = Cached::Unsure);
         }
         for owner in change.owners() {
-            self.credentials.set(owner, None);
+            self.cache
+                .set(owner, |known| known.credentials = Cached::Unsure);
         }
         self.commit(transaction).await?;
         if let Some(client) = client {
-            self.clients.set(&client.id, Some(client.clone()));
+            self.remember(client.clone());
         }
         Ok(EnrolmentPut::Done)
     }
@@ -287,18 +309,19 @@ impl Store for SqliteStore {
     }
 
     async fn credentials(&self, client: &ClientId) -> Result<Arc<[ClientCertificate]>, StoreError> {
-        if let Cached::Known(known) = self.credentials.get(client) {
-            return Ok(known.unwrap_or_default());
+        if let Some(credentials) = self.cached_credentials(client) {
+            return Ok(credentials);
         }
         // Nothing is changed between reading and remembering. A commit that its caller has left ends without a turn, but before
         // the connection that it is on reads anything.
         let _turn = self.changing.lock().await;
-        if let Cached::Known(known) = self.credentials.get(client) {
-            return Ok(known.unwrap_or_default());
+        if let Some(credentials) = self.cached_credentials(client) {
+            return Ok(credentials);
         }
         let query = enrolment::of_client(client);
         let read = credentials(&self.all_by(&self.writer, query).await?)?;
-        self.credentials.set(client, Some(Arc::clone(&read)));
+        let thing = Cached::Thing(Arc::clone(&read));
+        self.cache.set(client, |known| known.credentials = thing);
         Ok(read)
     }
 
@@ -389,8 +412,9 @@ impl Store for SqliteStore {
     }
 
     async fn head(&self, client: &ClientId) -> Result<Option<Head>, StoreError> {
-        match self.heads.get(client) {
-            Cached::Known(head) => Ok(head),
+        match self.cache.get(client, |known| known.head.clone()) {
+            Cached::Nothing => Ok(None),
+            Cached::Thing(head) => Ok(Some(head)),
             Cached::Unsure => {
                 let query =
                     sqlx::query("SELECT version, digest, generation FROM heads WHERE client = ?");
@@ -475,14 +499,16 @@ impl Store for SqliteStore {
         }
         if let Some(record) = &converted {
             self.write_client(&mut transaction, record).await?;
-            self.clients.set(client, None);
+            self.cache
+                .set(client, |known| known.record = Cached::Unsure);
         }
         // Should this end here, or the commit fail, the file knows and the cache does not.
-        self.heads.set(client, None);
+        self.cache.set(client, |known| known.head = Cached::Unsure);
         self.commit(transaction).await?;
-        self.heads.set(client, Some(publication.head()));
-        if converted.is_some() {
-            self.clients.set(client, converted);
+        let head = Cached::Thing(publication.head());
+        self.cache.set(client, |known| known.head = head);
+        if let Some(record) = converted {
+            self.remember(record);
         }
         Ok(())
     }

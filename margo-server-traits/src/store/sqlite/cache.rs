@@ -1,52 +1,53 @@
 //! What every poll asks for, in memory. Right because no other process has the file open.
 
 use std::collections::HashMap;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use margo_types::id::ClientId;
+use margo_types::signature::ClientCertificate;
 
-/// One thing about each client; `None` when only the file knows it.
-pub(super) struct Cache<T>(RwLock<HashMap<ClientId, Option<T>>>);
+use crate::store::{ClientRecord, Head};
 
-/// What is cached about a client.
+/// What is known about each client, in one place, so that a poll that asks for one thing after the other finds the second one
+/// near the first.
+#[derive(Default)]
+pub(super) struct Cache(RwLock<HashMap<ClientId, Known>>);
+
+/// What is known about a client.
+#[derive(Default)]
+pub(super) struct Known {
+    pub(super) record: Cached<ClientRecord>,
+    pub(super) head: Cached<Head>,
+    /// Of those clients alone that have been asked for, since most keys take longer to prepare than to use.
+    pub(super) credentials: Cached<Arc<[ClientCertificate]>>,
+}
+
+/// One thing about a client.
+#[derive(Clone, Default)]
 pub(super) enum Cached<T> {
-    /// The thing, if there is one.
-    Known(Option<T>),
+    /// There is none.
+    #[default]
+    Nothing,
+    /// This is it.
+    Thing(T),
     /// Only the file knows.
     Unsure,
 }
 
-impl<T: Clone> Cache<T> {
-    /// What is known about this client.
-    pub(super) fn get(&self, client: &ClientId) -> Cached<T> {
-        let things = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        match things.get(client) {
-            None => Cached::Known(None),
-            Some(None) => Cached::Unsure,
-            Some(thing) => Cached::Known(thing.clone()),
-        }
+impl Cache {
+    /// One thing about this client.
+    pub(super) fn get<T>(
+        &self,
+        client: &ClientId,
+        thing: impl FnOnce(&Known) -> Cached<T>,
+    ) -> Cached<T> {
+        let clients = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        clients.get(client).map_or(Cached::Nothing, thing)
     }
 
-    /// `None` when only the file knows from now on.
-    pub(super) fn set(&self, client: &ClientId, thing: Option<T>) {
-        let mut things = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        things.insert(client.clone(), thing);
-    }
-}
-
-impl<T> Default for Cache<T> {
-    fn default() -> Self {
-        Self(RwLock::default())
-    }
-}
-
-impl<T> FromIterator<(ClientId, T)> for Cache<T> {
-    fn from_iter<I: IntoIterator<Item = (ClientId, T)>>(things: I) -> Self {
-        let things = things.into_iter();
-        Self(RwLock::new(
-            things
-                .map(|(client, thing)| (client, Some(thing)))
-                .collect(),
-        ))
+    /// Changes what is known about this client.
+    pub(super) fn set(&self, client: &ClientId, change: impl FnOnce(&mut Known)) {
+        let mut clients = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        change(clients.entry(client.clone()).or_default());
     }
 }
