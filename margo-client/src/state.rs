@@ -95,9 +95,7 @@ impl Accepted {
             deployments,
         }
     }
-}
 
-impl Accepted {
     /// The deployments that are here or in the manifest before, but not in both with the same revision.
     pub(crate) fn differences(&self, before: Option<&Self>) -> Vec<Difference> {
         let no_deployments = BTreeMap::new();

@@ -4,6 +4,7 @@
 mod caller;
 mod enrolment;
 mod fleet;
+mod in_full;
 pub mod proxy;
 pub mod publish;
 mod registrar;

@@ -87,11 +87,7 @@ where
 
     /// A server for clients that sign their requests: it shows a certificate and asks for none. Replacing the certificate
     /// needs no restart.
-    pub fn server_only(
-        certificate: ServerCertificate,
-        service: S,
-        options: ServerOptions,
-    ) -> Self {
+    pub fn server_only(certificate: ServerCertificate, service: S, options: ServerOptions) -> Self {
         Self {
             credential: Credential::ServerOnly(certificate),
             service,

@@ -4,7 +4,6 @@ mod enrolment;
 mod policy;
 mod recovery;
 
-use std::error::Error;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -22,6 +21,7 @@ pub use self::policy::{
     AcceptedIssuers, AskOperator, EnrolmentDecision, EnrolmentPolicy, InvalidIssuers,
 };
 use self::recovery::Recovery;
+use crate::in_full::in_full;
 use crate::publish::{PublishError, Publisher};
 use crate::store::{
     ContentKey, DevicePut, DeviceRecord, Head, PublishedDocument, StatusRecord, Store, StoreError,
@@ -364,7 +364,7 @@ impl From<StoreError> for FleetError {
     fn from(error: StoreError) -> Self {
         match &error {
             StoreError::Unavailable(_) | StoreError::Conflict { .. } => Self::Unavailable {
-                reason: with_sources(&error),
+                reason: in_full(&error),
                 retry_after: RETRY_AFTER,
             },
             _ => Self::Internal(error.into()),
@@ -383,17 +383,6 @@ impl From<PublishError> for FleetError {
             error => Self::Internal(error.into()),
         }
     }
-}
-
-fn with_sources(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
 }
 
 /// Far more than an operator looks through, and 12 MiB at most.

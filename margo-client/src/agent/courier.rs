@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use super::clock::sleep_until;
 use super::poller::in_full;
 use super::shared::Shared;
-use crate::jitter::random;
+use crate::jitter::{later, random};
 use crate::outbox::{self, Verdict};
 use crate::retry::{Attempts, NextAttempt};
 use crate::state::{Change, Report};
@@ -183,8 +183,7 @@ impl Courier {
                 // Also where the answer says that it is no use: the report is kept, so it is tried again, but slowly.
                 if attempts.failed(&shared.retry, &error, now, random()) == NextAttempt::Never {
                     attempts.resume();
-                    self.kept
-                        .extend(later(now, shared.retry.longest_wait).map(|time| (id, time)));
+                    self.kept.insert(id, later(now, shared.retry.longest_wait));
                 }
                 false
             }
@@ -198,7 +197,7 @@ impl Courier {
                 self.last_fault = Some(text);
                 let next = self.pause.failed(&shared.retry, &error, now, random());
                 if next == NextAttempt::Never {
-                    self.slow_until = later(now, shared.retry.longest_wait);
+                    self.slow_until = Some(later(now, shared.retry.longest_wait));
                     self.pause.resume();
                 }
                 false
@@ -229,16 +228,10 @@ impl Courier {
             // They will be sent again; a second time does no harm, but not without end at once.
             tokio::time::sleep(Duration::from_secs(1)).await;
             // The disk may have room again without anything else happening.
-            if let Some(time) = later(shared.now(), UNWRITTEN_WAITS) {
-                look_again(wake, time);
-            }
+            look_again(wake, later(shared.now(), UNWRITTEN_WAITS));
         }
         settled.is_ok()
     }
-}
-
-fn later(now: Timestamp, wait: Duration) -> Option<Timestamp> {
-    now.checked_add(wait).ok()
 }
 
 /// Wakes the courier at this time, unless it wakes earlier.

@@ -17,8 +17,9 @@ use margo_types::signature::{
     ClientCertificate, VerifiedHead, VerifiedSignature, VerifyError, VerifyingKey, verify_head,
 };
 
-use super::refusal::{Refusal, in_full};
+use super::refusal::Refusal;
 use super::{BoxError, receive};
+use crate::in_full::in_full;
 use crate::signed::{MAX_URLS, SignedOptions, Target, Use, targets};
 use crate::{Caller, Enrolment, Verified};
 

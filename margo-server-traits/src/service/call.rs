@@ -171,8 +171,9 @@ pub(super) fn joined<'r>(headers: &'r HeaderMap, name: &HeaderName) -> Option<Co
     Some(joined)
 }
 
-/// By these agents of the signed generation ask for a bundle, whose type they get all the same.
+/// Agents of the signed generation ask for a bundle by these names too; they get it under its own.
 const BUNDLE_SYNONYMS: [&str; 2] = ["application/octet-stream", "application/gzip"];
+
 /// YAML was registered in 2024 (RFC 9512) and had other names before.
 const YAML_SYNONYMS: [&str; 3] = [
     "application/x-yaml",

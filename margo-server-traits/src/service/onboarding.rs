@@ -16,8 +16,9 @@ use serde_json::Value;
 
 use super::authenticate::Signed;
 use super::call::negotiate;
-use super::refusal::{Refusal, in_full};
+use super::refusal::Refusal;
 use super::{BoxError, ResponseBody, ServiceOptions, answer, receive};
+use crate::in_full::in_full;
 use crate::{Applicant, Enrolled};
 
 /// Enrols the client whose certificate is in the body, if it holds the key.

@@ -249,18 +249,6 @@ impl From<NoMatch> for Refusal {
     }
 }
 
-/// An error with its sources.
-pub(super) fn in_full(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        // Writing to a string does not fail.
-        let _ = write!(text, ": {error}");
-        source = error.source();
-    }
-    text
-}
-
 /// A problem as a generation has it. What that has no type for is `about:blank`, except that every generation has one for
 /// clients that are refused.
 fn of_generation(mut problem: Problem, generation: SpecVersion) -> Problem {

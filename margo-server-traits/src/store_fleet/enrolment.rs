@@ -297,8 +297,8 @@ impl Known {
         valid.filter_map(|it| it.client.as_ref()).last()
     }
 
-    /// The change to `after`, of what was registered if it was. Of one key one certificate is pending at most, so that who makes a new one each time does not
-    /// fill the store.
+    /// The change to `after`, of what was registered if it was. Of one key one certificate is pending at most, so that who
+    /// makes a new one each time does not fill the store.
     fn change(&self, after: EnrolmentRecord) -> EnrolmentChange {
         let is_pending = |it: &&EnrolmentRecord| it.state == EnrolmentState::Pending;
         let pending = || self.certificates().find(is_pending);
