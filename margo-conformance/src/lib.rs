@@ -7,6 +7,7 @@
 
 pub mod agent;
 pub mod authority;
+pub mod corpus;
 pub mod gate;
 pub mod interop;
 pub mod load;

@@ -7,31 +7,16 @@ mod fuzz;
 use std::fs;
 use std::path::Path;
 
+use margo_conformance::corpus::Corpus;
+
 #[test]
 fn the_corpus_is_replayed() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
-    for (target, run) in fuzz::TARGETS {
-        let mut seeds = 0;
-        for entry in fs::read_dir(root.join(target)).unwrap() {
-            let file = entry.unwrap().path();
-            let bytes = fs::read(&file).unwrap();
-            // Shown by the test harness when the target panics.
-            println!("{}", file.display());
-            run(&bytes);
-            seeds += 1;
-        }
-        assert!(seeds >= 5, "{target} has only {seeds} seeds");
-    }
+    corpus().replay();
 }
 
 #[test]
-fn every_folder_of_the_corpus_has_a_target() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
-    for entry in fs::read_dir(root).unwrap() {
-        let folder = entry.unwrap().file_name();
-        let known = fuzz::TARGETS.iter().any(|(target, _)| folder == **target);
-        assert!(known, "{}", folder.to_string_lossy());
-    }
+fn changed_seeds_are_replayed() {
+    corpus().replay_changed();
 }
 
 #[test]
@@ -41,4 +26,9 @@ fn what_openssl_signed_verifies() {
         let bytes = fs::read(root.join(format!("signed-{name}"))).unwrap();
         assert!(fuzz::is_verified(&bytes), "{name}");
     }
+}
+
+fn corpus() -> Corpus<'static> {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus");
+    Corpus::new(root, &fuzz::TARGETS)
 }
