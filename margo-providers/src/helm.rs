@@ -37,6 +37,7 @@
 mod apply;
 mod cluster;
 mod delivery;
+mod drift;
 mod install;
 mod names;
 mod observe;
@@ -64,6 +65,7 @@ use self::program::Helm;
 use self::template::Applier;
 use crate::files::{blocking, create_private, device_trouble};
 use crate::home::Home;
+use crate::source::with_causes;
 use crate::{Engine, Observation, Progress, Provider, ProviderError, Trouble};
 
 /// Runs Helm deployments on a Kubernetes cluster; see the [module](self).

@@ -112,6 +112,12 @@ impl Home {
         remove_tree(&self.0)
     }
 
+    /// A file in it.
+    #[cfg(feature = "helm")]
+    pub(crate) fn join(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
     pub(crate) fn place(&self, component: &ComponentName) -> Place {
         Place(self.0.join(component.as_str()))
     }

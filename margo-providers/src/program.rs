@@ -5,9 +5,11 @@
 //! is dropped: a `docker compose` takes the plugin that does the work with it.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -19,6 +21,7 @@ pub(crate) struct Invocation {
     words: Vec<String>,
     environment: BTreeMap<String, String>,
     directory: Option<PathBuf>,
+    input: Option<Arc<File>>,
     time: Duration,
 }
 
@@ -29,6 +32,7 @@ impl Invocation {
             words: words.into_iter().map(Into::into).collect(),
             environment: BTreeMap::new(),
             directory: None,
+            input: None,
             time: Duration::from_mins(1),
         }
     }
@@ -56,6 +60,13 @@ impl Invocation {
         self
     }
 
+    /// The same, with this file as its standard input; it is held open as long as the program runs, whatever becomes of us.
+    #[cfg(feature = "helm")]
+    pub(crate) fn input(mut self, file: Arc<File>) -> Self {
+        self.input = Some(file);
+        self
+    }
+
     /// The same, but it may take this long.
     pub(crate) fn time(mut self, time: Duration) -> Self {
         self.time = time;
@@ -72,12 +83,17 @@ impl Invocation {
             let nothing = io::Error::new(io::ErrorKind::InvalidInput, "there is no program");
             return Err(failed(Problem::Start(nothing)));
         };
+        let input = match &self.input {
+            Some(file) => file.try_clone().map(Stdio::from),
+            None => Ok(Stdio::null()),
+        };
+        let input = input.map_err(|error| failed(Problem::Start(error)))?;
         let mut command = Command::new(program);
         command
             .args(arguments)
             .env_clear()
             .envs(&self.environment)
-            .stdin(Stdio::null())
+            .stdin(input)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true);

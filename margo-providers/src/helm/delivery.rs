@@ -46,8 +46,9 @@ pub(super) trait Delivery: fmt::Debug + Send + Sync {
         time: Duration,
     ) -> Result<(), ProviderError>;
 
-    /// After [`deliver`](Self::deliver) failed: brings back what was last complete; leaves nothing when nothing ever was.
-    async fn undo(&self, wanted: &Wanted<'_>) -> Result<(), ProviderError>;
+    /// After [`deliver`](Self::deliver) failed: brings back what was last complete, or leaves nothing when nothing ever was.
+    /// Gives whether something runs on.
+    async fn undo(&self, wanted: &Wanted<'_>) -> Result<bool, ProviderError>;
 
     /// Removes all of a component and verifies that it is gone. Removing what is not there is success.
     async fn remove(&self, owned: &Owned) -> Result<(), ProviderError>;

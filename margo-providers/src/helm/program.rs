@@ -58,10 +58,13 @@ impl Helm {
 
     /// Runs it to its end, whatever its exit status.
     pub(super) async fn run(&self, command: &Invocation) -> Result<Output, ProviderError> {
-        command
-            .run()
-            .await
-            .map_err(|error| ProviderError::new(Trouble::Engine, error.to_string()))
+        command.run().await.map_err(|error| {
+            let trouble = match error.problem {
+                Problem::Slow(_) => Trouble::Timeout,
+                _ => Trouble::Engine,
+            };
+            ProviderError::new(trouble, error.to_string())
+        })
     }
 
     /// Runs it, with its own words as the error when it fails; `what` says what is not done then.

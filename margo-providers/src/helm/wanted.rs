@@ -1,12 +1,13 @@
 //! A component as the deployment wants it.
 
+use std::time::Duration;
+
 use margo_types::Digest;
 use margo_types::application::DeploymentType;
 use margo_types::deployment::ApplicationDeployment;
 use margo_types::id::DeploymentId;
 use margo_types::scalar::Timeout;
 use serde_json::{Map, Value};
-use std::time::Duration;
 
 use super::HelmProvider;
 use super::names::{Owned, Release};
@@ -36,8 +37,7 @@ pub(super) struct Wanted<'a> {
 impl Wanted<'_> {
     /// [`inputs`](Self::inputs) within the 63 characters of a label.
     pub(super) fn mark(&self) -> String {
-        let hex = self.inputs.to_hex();
-        hex.get(..MARK).unwrap_or_default().to_owned()
+        mark(&self.inputs)
     }
 
     pub(super) fn owned(&self) -> Owned {
@@ -121,6 +121,12 @@ impl HelmProvider {
         );
         Err(ProviderError::new(Trouble::Deployment, message).of(name))
     }
+}
+
+/// The digest of what was delivered, within the 63 characters of a label.
+pub(super) fn mark(inputs: &Digest) -> String {
+    let hex = inputs.to_hex();
+    hex.get(..MARK).unwrap_or_default().to_owned()
 }
 
 const MARK: usize = 40;
