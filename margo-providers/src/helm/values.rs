@@ -146,7 +146,7 @@ const fn is_index(step: Option<&Step>) -> bool {
 }
 
 /// What a step leads into; a value itself is written over it.
-const fn empty(next: Option<&Step>) -> Value {
+fn empty(next: Option<&Step>) -> Value {
     match next {
         Some(Step::Name(_)) => Value::Object(Map::new()),
         Some(Step::Index(_)) => Value::Array(Vec::new()),

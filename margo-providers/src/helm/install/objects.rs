@@ -22,11 +22,8 @@ impl Installer {
         revision: &Revision,
     ) -> Result<Health, ProviderError> {
         let objects = objects(&revision.content()?)?;
-        let found: Vec<Health> = stream::iter(&objects)
-            .map(|object| self.health_of(release, object))
-            .buffered(AT_ONCE)
-            .try_collect()
-            .await?;
+        let looks: Vec<_> = objects.iter().map(|object| self.health_of(release, object)).collect();
+        let found: Vec<Health> = stream::iter(looks).buffered(AT_ONCE).try_collect().await?;
         let mut coming = None;
         for health in found {
             match health {
