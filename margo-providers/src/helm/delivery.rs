@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use margo_types::id::DeploymentId;
-use serde_json::Value;
 
 use super::names::{Owned, Release};
 use super::prepare::Prepared;
+use super::template::Planned;
 use super::wanted::Wanted;
 use crate::ProviderError;
 
@@ -65,7 +65,7 @@ pub(super) enum Plan {
     /// The chart as it is goes to `helm`.
     Chart,
     /// These objects go to the cluster.
-    Objects(Vec<Value>),
+    Objects(Planned),
 }
 
 /// How a release fares.
