@@ -187,6 +187,22 @@ pub(crate) fn last_lines(text: &str, count: usize) -> Vec<String> {
     lines.into_iter().skip(first).collect()
 }
 
+/// The first word that looks like a version, without a leading `v`.
+pub(crate) fn find_version(text: &str) -> Option<String> {
+    let words = text.split(|c: char| c.is_whitespace() || c == ',');
+    let mut versions = words.map(|word| word.strip_prefix('v').unwrap_or(word));
+    let is_version = |word: &&str| {
+        let mut parts = word.split('.');
+        let is_number = |part: Option<&str>| {
+            part.is_some_and(|part| {
+                !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit())
+            })
+        };
+        is_number(parts.next()) && is_number(parts.next())
+    };
+    versions.find(is_version).map(str::to_owned)
+}
+
 async fn finish(child: &mut Child) -> io::Result<(ExitStatus, Vec<u8>, Vec<u8>)> {
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let (stdout, stderr, status) = tokio::join!(all(stdout), tail(stderr), child.wait());
@@ -325,5 +341,29 @@ mod tests {
         let text = format!("one\n\n\x1b[31mtwo\x07\n   \n{}\n", "x".repeat(900));
         let lines = last_lines(&text, 2);
         assert_eq!(lines, ["[31mtwo".to_owned(), "x".repeat(300)]);
+    }
+
+    #[test]
+    fn versions_are_found_in_what_the_commands_print() {
+        for (text, version) in [
+            ("1.29.2\n", Some("1.29.2")),
+            ("v2.29.7\n", Some("2.29.7")),
+            ("2.27.0+ds1-0ubuntu1\n", Some("2.27.0+ds1-0ubuntu1")),
+            (
+                "podman-composer version  1.0.3\npodman --version \npodman version 4.3.1\n",
+                Some("1.0.3"),
+            ),
+            (
+                "Docker Compose version v2.29.7-desktop.1",
+                Some("2.29.7-desktop.1"),
+            ),
+            (
+                "docker-compose version 1.29.2, build unknown",
+                Some("1.29.2"),
+            ),
+            ("no version here", None),
+        ] {
+            assert_eq!(find_version(text).as_deref(), version, "{text}");
+        }
     }
 }
