@@ -44,12 +44,12 @@ impl Applier {
             ("KUBERNETES_SERVICE_HOST".to_owned(), String::new()),
             ("KUBERNETES_SERVICE_PORT".to_owned(), String::new()),
         ];
-        let command = self.helm.command(arguments);
-        let command = command.environment(without_cluster.iter().map(|(name, value)| (name, value)));
-        let output = self.helm.run(&command.time(wanted.timeout)).await?;
-        if !output.is_success() {
-            return Err(self.helm.complaint(&output));
-        }
+        let command = self
+            .helm
+            .command(arguments.iter().map(String::as_str))
+            .environment(without_cluster.iter().map(|(name, value)| (name, value)))
+            .time(wanted.timeout);
+        let output = self.helm.succeed(&command, "the chart cannot be rendered").await?;
         let read = blocking(move || Ok(read_rendered(&output.stdout))).await?;
         let rendered = read.map_err(|error| {
             ProviderError::new(Trouble::Deployment, with_causes(&error))
