@@ -37,6 +37,7 @@
 mod apply;
 mod cluster;
 mod delivery;
+mod diagnosis;
 mod drift;
 mod install;
 mod names;

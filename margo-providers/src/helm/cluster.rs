@@ -8,15 +8,18 @@ mod requests;
 mod trouble;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
 
 pub(super) use self::kinds::Kind;
-pub(super) use self::requests::{Event, Listed, Write};
+pub(super) use self::requests::{Event, Listed, Write, is_not_found};
 pub(super) use self::trouble::{namespace_missing, trouble_with};
+use super::options::Options;
+use crate::files::blocking;
+use crate::source::with_causes;
 use crate::{ProviderError, Trouble};
 
 /// A cluster. Clones share connections and what is known of its kinds.
@@ -34,23 +37,22 @@ impl std::fmt::Debug for Cluster {
 }
 
 impl Cluster {
-    /// The cluster of a kubeconfig file, else of `KUBECONFIG` or `~/.kube/config`, else the one this program runs in.
+    /// The cluster that the options name: that of their kubeconfig, else of `KUBECONFIG` or `~/.kube/config`, else the one
+    /// this program runs in.
     ///
     /// Nothing is asked of it: it may come up later.
     ///
     /// # Errors
     /// [`Trouble::Device`] when the kubeconfig cannot be used, [`Trouble::Engine`] when there is none.
-    pub(super) async fn connect(
-        kubeconfig: Option<&Path>,
-        context: Option<&str>,
-    ) -> Result<Self, ProviderError> {
-        let options = KubeConfigOptions {
-            context: context.map(str::to_owned),
+    pub(super) async fn connect(options: &Options) -> Result<Self, ProviderError> {
+        let context = KubeConfigOptions {
+            context: options.context.clone(),
             ..KubeConfigOptions::default()
         };
-        let config = match kubeconfig {
-            Some(path) => read(path, &options).await,
-            None => infer(&options).await,
+        let variable = options.environment.get("KUBECONFIG").map(PathBuf::from);
+        let config = match options.kubeconfig.clone().or(variable) {
+            Some(path) => read(path, &context).await,
+            None => infer(&context).await,
         }?;
         let client = Client::try_from(config).map_err(|error| {
             let message = "the kubeconfig has credentials that cannot be used; write a new one";
@@ -73,10 +75,10 @@ impl Cluster {
     }
 }
 
-async fn read(path: &Path, options: &KubeConfigOptions) -> Result<Config, ProviderError> {
-    let unusable = |error: KubeconfigError| unusable(&path.display().to_string(), error);
-    let file = path.to_owned();
-    let kubeconfig = super::blocking(move || Ok(Kubeconfig::read_from(file))).await?;
+async fn read(path: PathBuf, options: &KubeConfigOptions) -> Result<Config, ProviderError> {
+    let shown = path.display().to_string();
+    let unusable = |error: KubeconfigError| unusable(&shown, error);
+    let kubeconfig = blocking(move || Ok(Kubeconfig::read_from(path))).await?;
     let config = Config::from_custom_kubeconfig(kubeconfig.map_err(unusable)?, options).await;
     config.map_err(unusable)
 }
@@ -97,6 +99,6 @@ async fn infer(options: &KubeConfigOptions) -> Result<Config, ProviderError> {
 }
 
 fn unusable(which: &str, error: KubeconfigError) -> ProviderError {
-    let message = format!("the kubeconfig ({which}) cannot be used: {}", super::with_causes(&error));
+    let message = format!("the kubeconfig ({which}) cannot be used: {}", with_causes(&error));
     ProviderError::new(Trouble::Device, message).because(error)
 }

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::names::{Owned, Release};
 use super::prepare::Prepared;
+use super::template::Planned;
 use super::wanted::Wanted;
 use crate::ProviderError;
 
@@ -65,8 +66,10 @@ pub(super) trait Delivery: fmt::Debug + Send + Sync {
 pub(super) enum Plan {
     /// The chart as it is goes to `helm`.
     Chart,
+    /// A chart of these objects goes to `helm`.
+    Rendered(Vec<Value>),
     /// These objects go to the cluster.
-    Objects(Vec<Value>),
+    Objects(Planned),
 }
 
 /// How a release fares.

@@ -44,14 +44,13 @@ pub(super) struct Installer {
 
 impl Installer {
     pub(super) async fn new(options: &Options, helm: Helm) -> Result<Self, ProviderError> {
-        let (kubeconfig, context) = (options.kubeconfig.as_deref(), options.context.as_deref());
         Ok(Self {
             state: options.state.clone(),
             owner: options.owner.clone(),
             create_namespace: options.create_namespace,
             injection: Injection::new(options.telemetry.as_ref(), &options.image_pull_secrets),
             helm,
-            cluster: Cluster::connect(kubeconfig, context).await?,
+            cluster: Cluster::connect(options).await?,
         })
     }
 
@@ -215,7 +214,7 @@ impl Delivery for Installer {
         for object in &mut objects {
             self.injection.put_into(object);
         }
-        Ok(Plan::Objects(objects))
+        Ok(Plan::Rendered(objects))
     }
 
     async fn deliver(
@@ -234,8 +233,8 @@ impl Delivery for Installer {
             self.recover(&wanted.release, &lock, left()).await?;
         }
         let chart = match plan {
-            Plan::Chart => prepared.path.clone(),
-            Plan::Objects(objects) => self.chart_of(prepared, objects).await?,
+            Plan::Rendered(objects) => self.chart_of(prepared, objects).await?,
+            Plan::Chart | Plan::Objects(_) => prepared.path.clone(),
         };
         let mut upgrade = self.upgrade(wanted, prepared, &chart, left());
         if wanted.wait {

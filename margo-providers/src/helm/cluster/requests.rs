@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use futures_util::{Stream, TryStreamExt};
+use futures_util::{Stream, StreamExt};
 use kube::Error;
 use kube::api::{
     DeleteParams, GetParams, ListParams, LogParams, Patch, PatchParams, Preconditions,
@@ -141,14 +141,15 @@ impl Cluster {
         let request = request.map_err(Error::BuildRequest)?;
         let events = in_time(self.client.request_events::<Value>(request)).await?;
         let kind = kind.clone();
-        Ok(events.into_stream().try_filter_map(move |event| {
+        Ok(events.filter_map(move |event| {
             let event = match event {
-                WatchEvent::Added(object) | WatchEvent::Modified(object) => {
-                    Ok(Some(Event::There(with_kind(object, &kind))))
+                Ok(WatchEvent::Added(object) | WatchEvent::Modified(object)) => {
+                    Some(Ok(Event::There(with_kind(object, &kind))))
                 }
-                WatchEvent::Deleted(object) => Ok(Some(Event::Gone(with_kind(object, &kind)))),
-                WatchEvent::Bookmark(_) => Ok(None),
-                WatchEvent::Error(status) => Err(Error::Api(status)),
+                Ok(WatchEvent::Deleted(object)) => Some(Ok(Event::Gone(with_kind(object, &kind)))),
+                Ok(WatchEvent::Bookmark(_)) => None,
+                Ok(WatchEvent::Error(status)) => Some(Err(Error::Api(status))),
+                Err(error) => Some(Err(error)),
             };
             std::future::ready(event)
         }))

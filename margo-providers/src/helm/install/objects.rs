@@ -8,9 +8,10 @@ use super::Installer;
 use super::history::{Content, Revision};
 use crate::helm::cluster::trouble_with;
 use crate::helm::delivery::Health;
+use crate::helm::diagnosis::diagnose;
 use crate::helm::drift::drift;
 use crate::helm::names::Release;
-use crate::helm::readiness::{Readiness, readiness};
+use crate::helm::readiness::Readiness;
 use crate::source::with_causes;
 use crate::{ProviderError, Trouble};
 
@@ -45,7 +46,7 @@ impl Installer {
                 "the {shown} was changed by somebody else: {difference}"
             )));
         }
-        Ok(match readiness(&live) {
+        Ok(match diagnose(&self.cluster, &live).await {
             Readiness::Ready => Health::Ready,
             Readiness::Coming(why) => Health::Coming(format!("the {shown} {why}")),
             Readiness::Failed(why) => Health::Failed(format!("the {shown} {why}")),
