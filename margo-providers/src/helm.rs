@@ -66,8 +66,7 @@ use self::program::Helm;
 use self::template::Applier;
 use crate::files::{blocking, create_private, device_trouble};
 use crate::home::Home;
-use crate::source::with_causes;
-use crate::{Engine, Observation, Progress, Provider, ProviderError, Trouble};
+use crate::{Engine, Observation, Progress, Provider, ProviderError};
 
 /// Runs Helm deployments on a Kubernetes cluster; see the [module](self).
 #[derive(Debug)]
@@ -81,8 +80,8 @@ impl HelmProvider {
     /// Finds `helm`, version 3.13 or newer or 4, and reads how the cluster is reached. The cluster itself is not needed yet.
     ///
     /// # Errors
-    /// [`Trouble::Engine`] when `helm` is missing or of another version, or there is no usable kubeconfig;
-    /// [`Trouble::Device`] when the options cannot be used.
+    /// [`Trouble::Engine`](crate::Trouble::Engine) when `helm` is missing or of another version, or there is no usable kubeconfig;
+    /// [`Trouble::Device`](crate::Trouble::Device) when the options cannot be used.
     pub async fn detect(options: Options) -> Result<Self, ProviderError> {
         let mut options = options;
         // Helm is run in other directories.

@@ -11,6 +11,7 @@ use margo_types::scalar::Timeout;
 use margo_types::status::DeploymentState;
 use tokio::time::Instant;
 
+use super::ComposeProvider;
 use super::container::{Condition, Tally};
 use super::engine::Files;
 use super::home::{Complete, Kept, Record, members_of, place_members};
@@ -18,7 +19,6 @@ use super::names::Project;
 use super::override_file::Additions;
 use super::prepare::{Prepared, Wanted};
 use super::variables::variables_of;
-use super::ComposeProvider;
 use crate::files::{blocking, device_trouble, write_durably};
 use crate::home::Home;
 use crate::source::Source;
@@ -257,8 +257,10 @@ impl ComposeProvider {
                 self.installed.sweep(project, true).await?;
             }
         }
-        let names: BTreeSet<&ComponentName> =
-            wanted.iter().map(|one| &one.source.component.name).collect();
+        let names: BTreeSet<&ComponentName> = wanted
+            .iter()
+            .map(|one| &one.source.component.name)
+            .collect();
         let known = record.components.keys();
         let dropped: Vec<_> = known
             .filter(|name| !names.contains(name))

@@ -58,9 +58,7 @@ impl HelmProvider {
         };
         match outcome {
             Ok(()) => Ok(()),
-            Err((error, begun)) => Err(self
-                .clean_up(&wanted, &home, record, begun, error)
-                .await),
+            Err((error, begun)) => Err(self.clean_up(&wanted, &home, record, begun, error).await),
         }
     }
 
@@ -257,7 +255,9 @@ impl HelmProvider {
             let is_failed = begun && error.component.as_ref() == Some(name);
             let undone = self.undo(wanted, &mut record, is_failed).await;
             match undone {
-                Ok(true) => error.message.push_str("\nthe earlier revision is kept running"),
+                Ok(true) => error
+                    .message
+                    .push_str("\nthe earlier revision is kept running"),
                 Ok(false) => {}
                 Err(trouble) => left.push(trouble.of(name).to_string()),
             }
@@ -270,7 +270,10 @@ impl HelmProvider {
         };
         left.extend(remembered.err().map(|trouble| trouble.to_string()));
         if !left.is_empty() {
-            let more = format!("\nand what was begun could not be undone: {}", left.join("\n"));
+            let more = format!(
+                "\nand what was begun could not be undone: {}",
+                left.join("\n")
+            );
             error.message.push_str(&more);
         }
         error
@@ -312,8 +315,10 @@ fn dropped(
     wanted: &[Wanted<'_>],
     record: &Record,
 ) -> Vec<Owned> {
-    let names: BTreeSet<&ComponentName> =
-        wanted.iter().map(|one| &one.source.component.name).collect();
+    let names: BTreeSet<&ComponentName> = wanted
+        .iter()
+        .map(|one| &one.source.component.name)
+        .collect();
     let known = record.components.iter().rev();
     known
         .filter(|(name, _)| !names.contains(name))

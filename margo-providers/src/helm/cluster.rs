@@ -15,7 +15,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
 
 pub(super) use self::kinds::Kind;
-pub(super) use self::requests::{Event, Listed, Write, is_not_found};
+pub(super) use self::requests::{Event, Write, is_not_found};
 pub(super) use self::trouble::{namespace_missing, trouble_with};
 use super::options::Options;
 use crate::files::blocking;
@@ -99,6 +99,9 @@ async fn infer(options: &KubeConfigOptions) -> Result<Config, ProviderError> {
 }
 
 fn unusable(which: &str, error: KubeconfigError) -> ProviderError {
-    let message = format!("the kubeconfig ({which}) cannot be used: {}", with_causes(&error));
+    let message = format!(
+        "the kubeconfig ({which}) cannot be used: {}",
+        with_causes(&error)
+    );
     ProviderError::new(Trouble::Device, message).because(error)
 }

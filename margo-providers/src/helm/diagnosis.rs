@@ -17,7 +17,11 @@ pub(super) async fn diagnose(cluster: &Cluster, live: &Value) -> Readiness {
     };
     let namespace = text(live, "/metadata/namespace");
     let Some((pod, trouble)) = worst_pod(cluster, namespace, live).await else {
-        return if has_failed { Readiness::Failed(how) } else { Readiness::Coming(how) };
+        return if has_failed {
+            Readiness::Failed(how)
+        } else {
+            Readiness::Coming(how)
+        };
     };
     let name = text(&pod, "/metadata/name");
     let container = trouble.container.as_deref();
@@ -37,18 +41,27 @@ pub(super) async fn diagnose(cluster: &Cluster, live: &Value) -> Readiness {
 }
 
 /// The first of its pods that something is wrong with.
-async fn worst_pod(cluster: &Cluster, namespace: &str, live: &Value) -> Option<(Value, PodTrouble)> {
+async fn worst_pod(
+    cluster: &Cluster,
+    namespace: &str,
+    live: &Value,
+) -> Option<(Value, PodTrouble)> {
     if text(live, "/kind") == "Pod" {
         let trouble = pod_trouble(live)?;
         return Some((live.clone(), trouble));
     }
     let labels = live.pointer("/spec/selector/matchLabels")?.as_object()?;
-    let labels = labels.iter().filter_map(|(label, value)| Some(format!("{label}={}", value.as_str()?)));
+    let labels = labels
+        .iter()
+        .filter_map(|(label, value)| Some(format!("{label}={}", value.as_str()?)));
     let labels: Vec<String> = labels.collect();
     if labels.is_empty() {
         return None;
     }
-    let pods = cluster.list(&Kind::pod(), Some(namespace), &labels.join(",")).await.ok()?;
+    let pods = cluster
+        .list(&Kind::pod(), Some(namespace), &labels.join(","))
+        .await
+        .ok()?;
     let mut troubled = pods.objects.into_iter().filter_map(|pod| {
         let trouble = pod_trouble(&pod)?;
         Some((pod, trouble))
@@ -57,5 +70,8 @@ async fn worst_pod(cluster: &Cluster, namespace: &str, live: &Value) -> Option<(
 }
 
 fn text<'a>(value: &'a Value, path: &str) -> &'a str {
-    value.pointer(path).and_then(Value::as_str).unwrap_or_default()
+    value
+        .pointer(path)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
 }

@@ -14,7 +14,9 @@ pub(super) fn drift(wanted: &Value, live: &Value) -> Option<String> {
     let (Value::Object(wanted), Value::Object(live)) = (wanted.as_ref(), live) else {
         return None;
     };
-    let fields = wanted.iter().filter(|(name, _)| !IGNORED.contains(&name.as_str()));
+    let fields = wanted
+        .iter()
+        .filter(|(name, _)| !IGNORED.contains(&name.as_str()));
     for (name, wanted) in fields {
         let found = match name.as_str() {
             "metadata" => metadata(wanted, live.get(name)),
@@ -46,10 +48,18 @@ fn compare(path: &str, wanted: &Value, live: Option<&Value>) -> Option<String> {
             .find_map(|(name, value)| compare(&format!("{path}.{name}"), value, live.get(name))),
         (Value::Array(wanted), Value::Array(live)) => {
             if wanted.len() > live.len() {
-                return Some(format!("{path} has {} elements, not {}", live.len(), wanted.len()));
+                return Some(format!(
+                    "{path} has {} elements, not {}",
+                    live.len(),
+                    wanted.len()
+                ));
             }
             wanted.iter().enumerate().find_map(|(index, value)| {
-                compare(&format!("{path}[{index}]"), value, counterpart(value, index, live))
+                compare(
+                    &format!("{path}[{index}]"),
+                    value,
+                    counterpart(value, index, live),
+                )
             })
         }
         _ if wanted == live || is_same_scalar(wanted, live) => None,
@@ -63,7 +73,9 @@ fn compare(path: &str, wanted: &Value, live: Option<&Value>) -> Option<String> {
 fn counterpart<'l>(wanted: &Value, index: usize, live: &'l [Value]) -> Option<&'l Value> {
     let name = wanted.get("name").filter(|name| name.is_string());
     match name {
-        Some(name) => live.iter().find(|element| element.get("name") == Some(name)),
+        Some(name) => live
+            .iter()
+            .find(|element| element.get("name") == Some(name)),
         None => live.get(index),
     }
 }
@@ -120,7 +132,9 @@ fn with_encoded_data(object: &Value) -> Cow<'_, Value> {
     };
     let mut object = object.clone();
     if let Some(members) = object.as_object_mut() {
-        let data = members.entry("data").or_insert_with(|| Value::Object(Map::new()));
+        let data = members
+            .entry("data")
+            .or_insert_with(|| Value::Object(Map::new()));
         if let Some(data) = data.as_object_mut() {
             for (name, text) in plain {
                 let bytes = ByteString(text.as_str().unwrap_or_default().as_bytes().to_vec());
@@ -199,9 +213,21 @@ mod tests {
         let wanted = json!({"kind": "Deployment", "metadata": {"labels": {"app": "web"}}, "spec": {"replicas": 1, "args": ["a", "b"]}});
         for (path, value, expected) in [
             ("/spec/replicas", json!(3), "spec.replicas is 3, not 1"),
-            ("/spec/args", json!(["a"]), "spec.args has 1 elements, not 2"),
-            ("/spec/args/1", json!("c"), "spec.args[1] is \"c\", not \"b\""),
-            ("/metadata/labels", json!({}), "metadata.labels.app is missing"),
+            (
+                "/spec/args",
+                json!(["a"]),
+                "spec.args has 1 elements, not 2",
+            ),
+            (
+                "/spec/args/1",
+                json!("c"),
+                "spec.args[1] is \"c\", not \"b\"",
+            ),
+            (
+                "/metadata/labels",
+                json!({}),
+                "metadata.labels.app is missing",
+            ),
         ] {
             let mut live = wanted.clone();
             *live.pointer_mut(path).unwrap() = value;
@@ -220,7 +246,12 @@ mod tests {
 
     #[test]
     fn quantities_are_compared_by_value() {
-        for (one, other) in [("1.5", "1500m"), ("1Gi", "1024Mi"), ("1k", "1000"), ("-1", "-1000m")] {
+        for (one, other) in [
+            ("1.5", "1500m"),
+            ("1Gi", "1024Mi"),
+            ("1k", "1000"),
+            ("-1", "-1000m"),
+        ] {
             assert_eq!(quantity(one), quantity(other), "{one} {other}");
             assert!(quantity(one).is_some());
         }

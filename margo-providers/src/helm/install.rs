@@ -74,10 +74,24 @@ impl Installer {
             .iter()
             .map(|(label, value)| format!("{label}={value}"))
             .collect();
-        let (chart, values) = (chart.display().to_string(), prepared.values.display().to_string());
-        let mut words = vec!["upgrade", &wanted.release.name, &chart, "--install", "--reset-values"];
+        let (chart, values) = (
+            chart.display().to_string(),
+            prepared.values.display().to_string(),
+        );
+        let mut words = vec![
+            "upgrade",
+            &wanted.release.name,
+            &chart,
+            "--install",
+            "--reset-values",
+        ];
         let (labels, time_out) = (labels.join(","), seconds(time));
-        words.extend(["--namespace", &wanted.release.namespace, "--values", &values]);
+        words.extend([
+            "--namespace",
+            &wanted.release.namespace,
+            "--values",
+            &values,
+        ]);
         words.extend(["--labels", &labels, "--timeout", &time_out]);
         words.extend(["--history-max", HISTORY]);
         if self.create_namespace {
@@ -123,7 +137,9 @@ impl Installer {
         words.extend(["--history-max", HISTORY]);
         let command = self.helm.command(words).time(time + GRACE);
         let what = format!("helm did not bring back revision {number} of {release}");
-        self.helm.succeed(&command.input(lock.file()), &what).await?;
+        self.helm
+            .succeed(&command.input(lock.file()), &what)
+            .await?;
         Ok(())
     }
 
@@ -255,7 +271,9 @@ impl Delivery for Installer {
         let lock = self.lock(&wanted.deployment).await?;
         let history = self.history(release).await?;
         // A release that is not ours was refused before anything was changed.
-        let Some(latest) = history.latest().filter(|_| self.claim(&history, &wanted.owned()).is_ok())
+        let Some(latest) = history
+            .latest()
+            .filter(|_| self.claim(&history, &wanted.owned()).is_ok())
         else {
             return Ok(false);
         };
@@ -278,7 +296,8 @@ impl Delivery for Installer {
             return Ok(());
         }
         let lock = self.lock(&owned.deployment).await?;
-        self.uninstall(&owned.release, &history, &lock, PATIENCE).await
+        self.uninstall(&owned.release, &history, &lock, PATIENCE)
+            .await
     }
 
     async fn standing(&self, release: &Release) -> Result<Standing, ProviderError> {
@@ -294,7 +313,10 @@ impl Delivery for Installer {
             "failed" => Health::Failed(format!("the last change of the release {release} failed")),
             status => Health::Coming(format!("the release {release} is {status}")),
         };
-        let mark = latest.labels.get(MARK_LABEL).filter(|_| latest.status == "deployed");
+        let mark = latest
+            .labels
+            .get(MARK_LABEL)
+            .filter(|_| latest.status == "deployed");
         Ok(Standing {
             mark: mark.cloned(),
             health,
@@ -304,7 +326,8 @@ impl Delivery for Installer {
     async fn list(&self, deployment: Option<&DeploymentId>) -> Result<Vec<Owned>, ProviderError> {
         let selector = format!("owner=helm,{}", selector(&self.owner, deployment));
         let listed = self.cluster.list(&Kind::secret(), None, &selector).await;
-        let listed = listed.map_err(|error| trouble_with(error, "the releases of all namespaces"))?;
+        let listed =
+            listed.map_err(|error| trouble_with(error, "the releases of all namespaces"))?;
         let mut found: Vec<Owned> = listed
             .objects
             .into_iter()

@@ -154,7 +154,10 @@ mod tests {
     #[test]
     fn releases_are_called_after_their_component_and_stay_apart() {
         let web = release(ID, Some("shop"), "web").unwrap();
-        assert!(web.name.starts_with("web-") && web.name.len() == 14, "{web}");
+        assert!(
+            web.name.starts_with("web-") && web.name.len() == 14,
+            "{web}"
+        );
         assert_eq!(web.namespace, "shop");
         let other = ID.replace("def", "dee");
         let other = release(&other, None, "web").unwrap();

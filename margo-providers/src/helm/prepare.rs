@@ -96,5 +96,8 @@ fn chart_trouble(error: &ChartError) -> ProviderError {
         Blame::Content => Trouble::Deployment,
         _ => Trouble::Device,
     };
-    ProviderError::new(trouble, format!("the chart is refused: {}", with_causes(error)))
+    ProviderError::new(
+        trouble,
+        format!("the chart is refused: {}", with_causes(error)),
+    )
 }

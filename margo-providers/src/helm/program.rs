@@ -28,8 +28,9 @@ impl Helm {
         let environment = options.variables();
         let version = version_of(&program, &environment).await?;
         if !is_usable(&version) {
-            let message =
-                format!("{program} has version {version}; install Helm 3.13 or newer, or 4, or name another program in the options");
+            let message = format!(
+                "{program} has version {version}; install Helm 3.13 or newer, or 4, or name another program in the options"
+            );
             return Err(ProviderError::new(Trouble::Engine, message));
         }
         tracing::debug!(program, version, "found Helm");

@@ -34,16 +34,23 @@ pub(super) fn readiness(object: &Value) -> Readiness {
 pub(super) fn is_awaited(object: &Value) -> bool {
     matches!(
         group_and_kind(object),
-        ("apps", "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet")
-            | ("batch", "Job")
-            | ("", "ReplicationController" | "Pod" | "PersistentVolumeClaim" | "Service")
+        (
+            "apps",
+            "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet"
+        ) | ("batch", "Job")
+            | (
+                "",
+                "ReplicationController" | "Pod" | "PersistentVolumeClaim" | "Service"
+            )
     )
 }
 
 /// Why a pod does not run, in the words of the kubelet; `None` when nothing is wrong with it.
 pub(super) fn pod_trouble(pod: &Value) -> Option<PodTrouble> {
     let statuses = ["/status/initContainerStatuses", "/status/containerStatuses"];
-    let containers = statuses.iter().filter_map(|path| pod.pointer(path)?.as_array());
+    let containers = statuses
+        .iter()
+        .filter_map(|path| pod.pointer(path)?.as_array());
     for container in containers.flatten() {
         if let Some(why) = container_trouble(container) {
             return Some(PodTrouble {
@@ -65,10 +72,7 @@ pub(super) fn pod_trouble(pod: &Value) -> Option<PodTrouble> {
     (text(pod, "/status/phase") == "Failed").then(|| PodTrouble {
         container: None,
         has_run: true,
-        why: explained(
-            text(pod, "/status/reason"),
-            text(pod, "/status/message"),
-        ),
+        why: explained(text(pod, "/status/reason"), text(pod, "/status/message")),
     })
 }
 
@@ -130,7 +134,11 @@ fn deployment(object: &Value) -> Readiness {
     }
     let wanted = wanted_replicas(object);
     let status = |name: &str| int(object, &format!("/status/{name}"));
-    let (all, updated, available) = (status("replicas"), status("updatedReplicas"), status("availableReplicas"));
+    let (all, updated, available) = (
+        status("replicas"),
+        status("updatedReplicas"),
+        status("availableReplicas"),
+    );
     if updated < wanted {
         return coming(format!("has {updated} of {wanted} pods of the new form"));
     }
@@ -187,7 +195,10 @@ fn replicas(object: &Value) -> Readiness {
     if is_stale(object) {
         return coming("is not looked at by its controller yet");
     }
-    let (ready, wanted) = (int(object, "/status/readyReplicas"), wanted_replicas(object));
+    let (ready, wanted) = (
+        int(object, "/status/readyReplicas"),
+        wanted_replicas(object),
+    );
     if ready < wanted {
         return coming(format!("has {ready} of {wanted} pods ready"));
     }
@@ -199,12 +210,18 @@ fn job(object: &Value) -> Readiness {
     let holds = |name: &str| condition(object, name).filter(|it| text(it, "/status") == "True");
     if let Some(failed) = holds("Failed") {
         let reason = text(failed, "/reason");
-        return Readiness::Failed(format!("failed: {}", explained(reason, text(failed, "/message"))));
+        return Readiness::Failed(format!(
+            "failed: {}",
+            explained(reason, text(failed, "/message"))
+        ));
     }
     if holds("Complete").is_some() || object.pointer("/spec/suspend") == Some(&Value::Bool(true)) {
         return Readiness::Ready;
     }
-    coming(format!("has {} pods at work", int(object, "/status/active")))
+    coming(format!(
+        "has {} pods at work",
+        int(object, "/status/active")
+    ))
 }
 
 fn pod(object: &Value) -> Readiness {
@@ -221,7 +238,11 @@ fn pod(object: &Value) -> Readiness {
             }
             let why = pod_trouble(object).map(|trouble| format!(": {}", trouble.why));
             let phase = if phase.is_empty() { "Pending" } else { phase };
-            coming(format!("is {} and not ready{}", phase.to_lowercase(), why.unwrap_or_default()))
+            coming(format!(
+                "is {} and not ready{}",
+                phase.to_lowercase(),
+                why.unwrap_or_default()
+            ))
         }
     }
 }
@@ -238,7 +259,12 @@ fn service(object: &Value) -> Readiness {
     if text(object, "/spec/type") != "LoadBalancer" {
         return Readiness::Ready;
     }
-    let has = |path: &str| object.pointer(path).and_then(Value::as_array).is_some_and(|it| !it.is_empty());
+    let has = |path: &str| {
+        object
+            .pointer(path)
+            .and_then(Value::as_array)
+            .is_some_and(|it| !it.is_empty())
+    };
     if has("/spec/externalIPs") || has("/status/loadBalancer/ingress") {
         return Readiness::Ready;
     }
@@ -257,7 +283,9 @@ fn wanted_replicas(object: &Value) -> i64 {
 
 fn condition<'a>(object: &'a Value, name: &str) -> Option<&'a Value> {
     let conditions = object.pointer("/status/conditions")?.as_array()?;
-    conditions.iter().find(|condition| text(condition, "/type") == name)
+    conditions
+        .iter()
+        .find(|condition| text(condition, "/type") == name)
 }
 
 fn group_and_kind(object: &Value) -> (&str, &str) {
@@ -280,11 +308,17 @@ fn coming(how: impl Into<String>) -> Readiness {
 }
 
 fn text<'a>(value: &'a Value, path: &str) -> &'a str {
-    value.pointer(path).and_then(Value::as_str).unwrap_or_default()
+    value
+        .pointer(path)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
 }
 
 fn int(value: &Value, path: &str) -> i64 {
-    value.pointer(path).and_then(Value::as_i64).unwrap_or_default()
+    value
+        .pointer(path)
+        .and_then(Value::as_i64)
+        .unwrap_or_default()
 }
 
 #[cfg(test)]

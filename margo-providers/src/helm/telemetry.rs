@@ -44,7 +44,11 @@ impl Injection {
             Some("PodTemplate") => "/template/spec",
             Some("CronJob") => "/spec/jobTemplate/spec/template/spec",
             Some(
-                "DaemonSet" | "Deployment" | "Job" | "ReplicaSet" | "ReplicationController"
+                "DaemonSet"
+                | "Deployment"
+                | "Job"
+                | "ReplicaSet"
+                | "ReplicationController"
                 | "StatefulSet",
             ) => "/spec/template/spec",
             _ => return,
@@ -60,7 +64,11 @@ impl Injection {
             }
         }
         let secrets = self.pull_secrets.iter();
-        add_named(pod, "imagePullSecrets", secrets.map(|name| json!({"name": name})));
+        add_named(
+            pod,
+            "imagePullSecrets",
+            secrets.map(|name| json!({"name": name})),
+        );
     }
 
     fn add_variables(&self, container: &mut Map<String, Value>) {
@@ -82,7 +90,8 @@ pub(super) fn pull_secret(
     password: &str,
 ) -> Value {
     let login = base64(format!("{user}:{password}"));
-    let logins = json!({"auths": {registry: {"username": user, "password": password, "auth": login}}});
+    let logins =
+        json!({"auths": {registry: {"username": user, "password": password, "auth": login}}});
     json!({
         "apiVersion": "v1",
         "kind": "Secret",
@@ -120,7 +129,10 @@ mod tests {
     use super::*;
 
     fn injection() -> Injection {
-        Injection::new(Some(&Telemetry::new("http://collector:4318")), &["mirror".to_owned()])
+        Injection::new(
+            Some(&Telemetry::new("http://collector:4318")),
+            &["mirror".to_owned()],
+        )
     }
 
     fn variable() -> Value {
@@ -132,7 +144,14 @@ mod tests {
         let pod = json!({"containers": [{"name": "a"}, {"name": "b", "env": null}], "initContainers": [{"name": "c"}]});
         let template = json!({"spec": {"template": {"spec": pod}}});
         let mut objects = vec![json!({"kind": "Pod", "spec": pod})];
-        for kind in ["DaemonSet", "Deployment", "Job", "ReplicaSet", "ReplicationController", "StatefulSet"] {
+        for kind in [
+            "DaemonSet",
+            "Deployment",
+            "Job",
+            "ReplicaSet",
+            "ReplicationController",
+            "StatefulSet",
+        ] {
             let mut object = template.clone();
             object["kind"] = kind.into();
             objects.push(object);
@@ -143,7 +162,10 @@ mod tests {
             let text = object.to_string();
             let count = text.matches(&variable().to_string()).count();
             assert_eq!(count, 3, "{text}");
-            assert!(text.contains(r#""imagePullSecrets":[{"name":"mirror"}]"#), "{text}");
+            assert!(
+                text.contains(r#""imagePullSecrets":[{"name":"mirror"}]"#),
+                "{text}"
+            );
         }
     }
 
@@ -156,7 +178,10 @@ mod tests {
         });
         injection().put_into(&mut pod);
         assert_eq!(pod["spec"]["containers"][0]["env"], json!([theirs]));
-        assert_eq!(pod["spec"]["imagePullSecrets"], json!([{"name": "own"}, {"name": "mirror"}]));
+        assert_eq!(
+            pod["spec"]["imagePullSecrets"],
+            json!([{"name": "own"}, {"name": "mirror"}])
+        );
         let once = pod.clone();
         injection().put_into(&mut pod);
         assert_eq!(pod, once);
@@ -186,8 +211,12 @@ mod tests {
     fn pull_secrets_are_what_the_kubelet_reads() {
         let secret = pull_secret("mirror", "apps", "127.0.0.1:5000", "device", "s3cret");
         assert_eq!(secret["type"], "kubernetes.io/dockerconfigjson");
-        let data: ByteString = serde_json::from_value(secret["data"][".dockerconfigjson"].clone()).unwrap();
+        let data: ByteString =
+            serde_json::from_value(secret["data"][".dockerconfigjson"].clone()).unwrap();
         let logins: Value = serde_json::from_slice(&data.0).unwrap();
-        assert_eq!(logins["auths"]["127.0.0.1:5000"]["auth"], "ZGV2aWNlOnMzY3JldA==");
+        assert_eq!(
+            logins["auths"]["127.0.0.1:5000"]["auth"],
+            "ZGV2aWNlOnMzY3JldA=="
+        );
     }
 }

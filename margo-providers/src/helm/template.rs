@@ -37,7 +37,7 @@ use margo_types::id::DeploymentId;
 use self::inventory::Inventory;
 pub(super) use self::plan::Planned;
 use super::cluster::Cluster;
-use super::delivery::{Delivery, Plan, Standing};
+use super::delivery::{Delivery, Health, Plan, Standing};
 use super::names::{Owned, Release};
 use super::options::{Options, TemplateOptions};
 use super::prepare::Prepared;
@@ -109,8 +109,10 @@ impl Delivery for Applier {
             .await
     }
 
-    async fn undo(&self, wanted: &Wanted<'_>) -> Result<(), ProviderError> {
-        self.put_back(&wanted.owned()).await
+    async fn undo(&self, wanted: &Wanted<'_>) -> Result<bool, ProviderError> {
+        self.put_back(&wanted.owned()).await?;
+        let standing = self.look(&wanted.release).await?;
+        Ok(standing.health != Health::Absent)
     }
 
     async fn remove(&self, owned: &Owned) -> Result<(), ProviderError> {

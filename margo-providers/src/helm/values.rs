@@ -35,9 +35,8 @@ pub(super) fn values_of(
         let targets = set.targets.iter();
         for target in targets.filter(|target| target.components.contains(component)) {
             let pointer = &target.pointer;
-            let path = Path::parse(pointer).map_err(|why| {
-                wrong(parameter, format!("its pointer {pointer:?} {why}"))
-            })?;
+            let path = Path::parse(pointer)
+                .map_err(|why| wrong(parameter, format!("its pointer {pointer:?} {why}")))?;
             let earlier = given.insert(path, (parameter, &set.value));
             if let Some((other, _)) = earlier.filter(|(_, value)| **value != set.value) {
                 let why = format!("the parameter {other} gives {pointer} another value");
@@ -72,7 +71,9 @@ pub(super) fn large_numbers(values: &Map<String, Value>) -> Vec<String> {
 fn collect(value: &Value, steps: &mut Vec<Step>, found: &mut Vec<String>) {
     match value {
         Value::Number(number) => {
-            let number = number.as_i64().filter(|number| number.unsigned_abs() >= EXACT);
+            let number = number
+                .as_i64()
+                .filter(|number| number.unsigned_abs() >= EXACT);
             if let Some(number) = number {
                 found.push(format!("{}={number}", Path::shown(steps)));
             }
@@ -102,7 +103,10 @@ fn set(root: &mut Value, steps: &[Step], value: &Value) -> Result<(), String> {
         let above = steps.get(..depth).unwrap_or_default();
         let other = |found: &Value, wanted: &str| {
             let above = Path::shown(above);
-            format!("{above} is {} for another parameter, not {wanted}", kind(found))
+            format!(
+                "{above} is {} for another parameter, not {wanted}",
+                kind(found)
+            )
         };
         place = match step {
             Step::Name(name) => {

@@ -50,7 +50,11 @@ impl Kind {
 
     /// The path of its objects, in one namespace or all.
     pub(super) fn path(&self, namespace: Option<&str>) -> String {
-        let root = if self.api_version.contains('/') { "apis" } else { "api" };
+        let root = if self.api_version.contains('/') {
+            "apis"
+        } else {
+            "api"
+        };
         let namespace = namespace.filter(|_| self.is_namespaced);
         let namespace = namespace.map_or_else(String::new, |name| format!("namespaces/{name}/"));
         format!("/{root}/{}/{namespace}{}", self.api_version, self.plural)
@@ -94,7 +98,9 @@ impl Cluster {
     }
 
     fn learn(&self, api_version: &str, served: &APIResourceList) {
-        let Ok(mut kinds) = self.kinds.lock() else { return };
+        let Ok(mut kinds) = self.kinds.lock() else {
+            return;
+        };
         let known = kinds.entry(api_version.to_owned()).or_default();
         // Names with a slash are parts of objects, such as `deployments/scale`.
         for resource in served.resources.iter().filter(|it| !it.name.contains('/')) {

@@ -69,9 +69,16 @@ impl Cluster {
         loop {
             let mut answer: Value = self.ask(of(kind, namespace).list(&page)).await?;
             if let Some(Value::Array(items)) = answer.get_mut("items") {
-                listed.objects.extend(items.drain(..).map(|item| with_kind(item, kind)));
+                listed
+                    .objects
+                    .extend(items.drain(..).map(|item| with_kind(item, kind)));
             }
-            let text = |path| answer.pointer(path).and_then(Value::as_str).unwrap_or_default();
+            let text = |path| {
+                answer
+                    .pointer(path)
+                    .and_then(Value::as_str)
+                    .unwrap_or_default()
+            };
             text("/metadata/resourceVersion").clone_into(&mut listed.version);
             let next = text("/metadata/continue");
             if next.is_empty() {
@@ -119,7 +126,10 @@ impl Cluster {
             }),
             ..DeleteParams::default()
         };
-        match self.ask::<Value>(of(kind, namespace).delete(name, &params)).await {
+        match self
+            .ask::<Value>(of(kind, namespace).delete(name, &params))
+            .await
+        {
             Ok(_) => Ok(()),
             Err(error) if is_not_found(&error) => Ok(()),
             // There is another one of this name by now, which is not ours.

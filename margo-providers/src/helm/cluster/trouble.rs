@@ -43,18 +43,31 @@ fn refusal(status: &Status, what: &str) -> ProviderError {
             (Trouble::Device, format!("{message}: {said}"))
         }
         403 => {
-            let message = format!("the credentials of the kubeconfig do not allow it for {what}; grant it, or use others");
+            let message = format!(
+                "the credentials of the kubeconfig do not allow it for {what}; grant it, or use others"
+            );
             (Trouble::Device, format!("{message}: {said}"))
         }
-        404 if status.details.as_ref().is_some_and(|it| it.kind == "namespaces") => {
+        404 if status
+            .details
+            .as_ref()
+            .is_some_and(|it| it.kind == "namespaces") =>
+        {
             let details = status.details.as_ref();
             return namespace_missing(details.map_or("?", |details| details.name.as_str()));
         }
-        400 | 404 | 413 | 415 | 422 => {
-            (Trouble::Deployment, format!("the cluster refuses {what}; change the chart or its values: {said}"))
-        }
-        409 => (Trouble::Deployment, format!("{what} is in use by somebody else: {said}")),
-        _ => (Trouble::Engine, format!("the cluster could not deal with {what}: {said}")),
+        400 | 404 | 413 | 415 | 422 => (
+            Trouble::Deployment,
+            format!("the cluster refuses {what}; change the chart or its values: {said}"),
+        ),
+        409 => (
+            Trouble::Deployment,
+            format!("{what} is in use by somebody else: {said}"),
+        ),
+        _ => (
+            Trouble::Engine,
+            format!("the cluster could not deal with {what}: {said}"),
+        ),
     };
     ProviderError::new(trouble, message)
 }
@@ -81,7 +94,11 @@ mod tests {
     fn who_has_to_act() {
         let table = [
             (401, Trouble::Device, "does not know the credentials"),
-            (403, Trouble::Device, "do not allow it for the Deployment web"),
+            (
+                403,
+                Trouble::Device,
+                "do not allow it for the Deployment web",
+            ),
             (422, Trouble::Deployment, "refuses the Deployment web"),
             (409, Trouble::Deployment, "in use by somebody else"),
             (500, Trouble::Engine, "could not deal with"),
@@ -90,10 +107,18 @@ mod tests {
             let error = of(code, "what the server says");
             assert_eq!(error.trouble, trouble, "{code}");
             assert!(error.message.contains(expected), "{}", error.message);
-            assert!(error.message.contains("what the server says"), "{}", error.message);
+            assert!(
+                error.message.contains("what the server says"),
+                "{}",
+                error.message
+            );
         }
         let error = trouble_with(Error::Service("connection refused".into()), "x");
         assert_eq!(error.trouble, Trouble::Engine);
-        assert!(error.message.contains("connection refused"), "{}", error.message);
+        assert!(
+            error.message.contains("connection refused"),
+            "{}",
+            error.message
+        );
     }
 }

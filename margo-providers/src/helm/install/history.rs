@@ -51,10 +51,17 @@ impl Installer {
     pub(super) async fn history(&self, release: &Release) -> Result<History, ProviderError> {
         let selector = format!("owner=helm,name={}", release.name);
         let namespace = Some(release.namespace.as_str());
-        let listed = self.cluster.list(&Kind::secret(), namespace, &selector).await;
-        let listed = listed.map_err(|error| trouble_with(error, &format!("the release {release}")))?;
-        let mut revisions: Vec<Revision> =
-            listed.objects.into_iter().filter_map(Revision::read).collect();
+        let listed = self
+            .cluster
+            .list(&Kind::secret(), namespace, &selector)
+            .await;
+        let listed =
+            listed.map_err(|error| trouble_with(error, &format!("the release {release}")))?;
+        let mut revisions: Vec<Revision> = listed
+            .objects
+            .into_iter()
+            .filter_map(Revision::read)
+            .collect();
         revisions.sort_by_key(|revision| revision.number);
         Ok(History(revisions))
     }
@@ -158,7 +165,8 @@ mod tests {
     fn history(statuses: &[&str]) -> History {
         let secret = |(number, status): (usize, &&str)| {
             let version = (number + 1).to_string();
-            let labels = json!({"name": "web-1", "owner": "helm", "status": status, "version": version});
+            let labels =
+                json!({"name": "web-1", "owner": "helm", "status": status, "version": version});
             Revision::read(json!({"metadata": {"namespace": "shop", "labels": labels}})).unwrap()
         };
         History(statuses.iter().enumerate().map(secret).collect())
@@ -170,7 +178,11 @@ mod tests {
             (&[][..], None, false),
             (&["deployed"], Some(1), false),
             (&["superseded", "deployed", "failed"], Some(2), false),
-            (&["superseded", "deployed", "pending-upgrade"], Some(2), true),
+            (
+                &["superseded", "deployed", "pending-upgrade"],
+                Some(2),
+                true,
+            ),
             (&["superseded", "failed", "pending-rollback"], Some(1), true),
             (&["pending-install"], None, true),
             (&["failed"], None, true),

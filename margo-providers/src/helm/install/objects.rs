@@ -23,7 +23,10 @@ impl Installer {
         revision: &Revision,
     ) -> Result<Health, ProviderError> {
         let objects = objects(&revision.content()?)?;
-        let looks: Vec<_> = objects.iter().map(|object| self.health_of(release, object)).collect();
+        let looks: Vec<_> = objects
+            .iter()
+            .map(|object| self.health_of(release, object))
+            .collect();
         let found: Vec<Health> = stream::iter(looks).buffered(AT_ONCE).try_collect().await?;
         let mut coming = None;
         for health in found {
@@ -59,9 +62,15 @@ impl Installer {
         release: &Release,
         object: &Value,
     ) -> Result<Option<Value>, ProviderError> {
-        let kind = self.cluster.kind(text(object, "/apiVersion"), text(object, "/kind")).await?;
+        let kind = self
+            .cluster
+            .kind(text(object, "/apiVersion"), text(object, "/kind"))
+            .await?;
         let namespace = namespace(release, object);
-        let found = self.cluster.get(&kind, Some(namespace), text(object, "/metadata/name")).await;
+        let found = self
+            .cluster
+            .get(&kind, Some(namespace), text(object, "/metadata/name"))
+            .await;
         found.map_err(|error| trouble_with(error, &format!("the {}", shown(object))))
     }
 }
@@ -74,10 +83,17 @@ pub(super) fn objects(content: &Content) -> Result<Vec<Value>, ProviderError> {
 /// The objects of YAML documents that Helm wrote.
 pub(super) fn read(manifest: &[u8]) -> Result<Vec<Value>, ProviderError> {
     let rendered = read_rendered(manifest).map_err(|error| {
-        let message = format!("what the chart renders to cannot be read: {}", with_causes(&error));
+        let message = format!(
+            "what the chart renders to cannot be read: {}",
+            with_causes(&error)
+        );
         ProviderError::new(Trouble::Deployment, message)
     })?;
-    Ok(rendered.objects.into_iter().map(|rendered| rendered.object).collect())
+    Ok(rendered
+        .objects
+        .into_iter()
+        .map(|rendered| rendered.object)
+        .collect())
 }
 
 /// The namespace of an object of a release. Helm has objects that name none in that of the release.
@@ -90,11 +106,18 @@ pub(super) fn namespace<'a>(release: &'a Release, object: &'a Value) -> &'a str 
 
 /// An object for messages, such as `Deployment web`.
 pub(super) fn shown(object: &Value) -> String {
-    format!("{} {}", text(object, "/kind"), text(object, "/metadata/name"))
+    format!(
+        "{} {}",
+        text(object, "/kind"),
+        text(object, "/metadata/name")
+    )
 }
 
 pub(super) fn text<'a>(object: &'a Value, path: &str) -> &'a str {
-    object.pointer(path).and_then(Value::as_str).unwrap_or_default()
+    object
+        .pointer(path)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
 }
 
 /// Requests at the same time.

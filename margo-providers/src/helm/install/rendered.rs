@@ -42,10 +42,8 @@ impl Installer {
         let definitions = self.definitions(prepared).await?;
         let directory = prepared.work.join("rendered");
         let chart = directory.clone();
-        blocking(move || {
-            write(&chart, &metadata, &objects, &definitions).map_err(device_trouble)
-        })
-        .await?;
+        blocking(move || write(&chart, &metadata, &objects, &definitions).map_err(device_trouble))
+            .await?;
         Ok(directory)
     }
 
@@ -80,7 +78,10 @@ fn write(
         create_private(&chart.join(directory))?;
     }
     // JSON is YAML.
-    write_durably(&chart.join("Chart.yaml"), json!(metadata).to_string().as_bytes())?;
+    write_durably(
+        &chart.join("Chart.yaml"),
+        json!(metadata).to_string().as_bytes(),
+    )?;
     write_durably(&chart.join("objects.yaml"), &documents)?;
     if !definitions.is_empty() {
         write_durably(&chart.join("crds/all.yaml"), definitions)?;

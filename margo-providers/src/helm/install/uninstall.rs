@@ -32,11 +32,18 @@ impl Installer {
             self.delete(release, claim).await?;
         }
         let time_out = seconds(time);
-        let mut words = vec!["uninstall", &release.name, "--namespace", &release.namespace];
+        let mut words = vec![
+            "uninstall",
+            &release.name,
+            "--namespace",
+            &release.namespace,
+        ];
         words.extend(["--ignore-not-found", "--wait", "--timeout", &time_out]);
         let command = self.helm.command(words).time(time + GRACE);
         let what = format!("helm did not uninstall {release}");
-        self.helm.succeed(&command.input(lock.file()), &what).await?;
+        self.helm
+            .succeed(&command.input(lock.file()), &what)
+            .await?;
         leftovers.extend(claims);
         loop {
             leftovers = self.still_there(release, leftovers).await?;
@@ -49,7 +56,12 @@ impl Installer {
             }
             tokio::time::sleep(PAUSE).await;
         }
-        if self.history(release).await?.latest().is_some_and(|latest| !latest.is_gone()) {
+        if self
+            .history(release)
+            .await?
+            .latest()
+            .is_some_and(|latest| !latest.is_gone())
+        {
             let message = format!("helm still remembers the release {release}; uninstall it again");
             return Err(ProviderError::new(Trouble::Workload, message));
         }
@@ -102,7 +114,10 @@ impl Installer {
         if live.pointer("/metadata/deletionTimestamp").is_some() {
             return Ok(true);
         }
-        let kind = self.cluster.kind(text(object, "/apiVersion"), text(object, "/kind")).await?;
+        let kind = self
+            .cluster
+            .kind(text(object, "/apiVersion"), text(object, "/kind"))
+            .await?;
         let (name, uid) = (text(&live, "/metadata/name"), text(&live, "/metadata/uid"));
         let deleted = self
             .cluster
@@ -119,14 +134,22 @@ impl Installer {
         objects: &[Value],
     ) -> Result<Vec<Value>, ProviderError> {
         let mut found = Vec::new();
-        for set in objects.iter().filter(|object| text(object, "/kind") == "StatefulSet") {
-            let templates = set.pointer("/spec/volumeClaimTemplates").and_then(Value::as_array);
+        for set in objects
+            .iter()
+            .filter(|object| text(object, "/kind") == "StatefulSet")
+        {
+            let templates = set
+                .pointer("/spec/volumeClaimTemplates")
+                .and_then(Value::as_array);
             let templates = templates.map(Vec::as_slice).unwrap_or_default();
             if templates.is_empty() {
                 continue;
             }
             let namespace = namespace(release, set);
-            let listed = self.cluster.list(&Kind::volume_claim(), Some(namespace), "").await;
+            let listed = self
+                .cluster
+                .list(&Kind::volume_claim(), Some(namespace), "")
+                .await;
             let listed = listed.map_err(|error| trouble_with(error, "the volume claims"))?;
             let name = text(set, "/metadata/name");
             let of_set = |claim: &Value| {
@@ -146,7 +169,9 @@ fn is_kept(object: &Value) -> bool {
     let policy = object
         .pointer("/metadata/annotations")
         .and_then(|annotations| annotations.get("helm.sh/resource-policy"));
-    policy.and_then(Value::as_str).is_some_and(|policy| policy.trim() == "keep")
+    policy
+        .and_then(Value::as_str)
+        .is_some_and(|policy| policy.trim() == "keep")
 }
 
 const PAUSE: Duration = Duration::from_millis(200);

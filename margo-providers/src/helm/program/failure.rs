@@ -6,7 +6,11 @@ use crate::{ProviderError, Trouble};
 /// The error of a command that failed: `what` was not done, and Helm's own words why.
 pub(super) fn failure(what: &str, output: &Output) -> ProviderError {
     let words = words(&output.stderr);
-    let words = if words.is_empty() { output.complaint() } else { words };
+    let words = if words.is_empty() {
+        output.complaint()
+    } else {
+        words
+    };
     if let Some(namespace) = missing_namespace(&words) {
         let message = format!(
             "the cluster has no namespace {namespace}; create it, or let the provider do so with the option create_namespace"
@@ -43,12 +47,24 @@ const KNOWN: &[(&str, Trouble, &str)] = &[
     ("connection refused", Trouble::Engine, UNREACHABLE),
     ("connection reset", Trouble::Engine, UNREACHABLE),
     ("no such host", Trouble::Engine, UNREACHABLE),
-    ("no configuration has been provided", Trouble::Engine, UNREACHABLE),
+    (
+        "no configuration has been provided",
+        Trouble::Engine,
+        UNREACHABLE,
+    ),
     ("error loading config file", Trouble::Device, ""),
     ("is forbidden", Trouble::Device, FORBIDDEN),
     ("Unauthorized", Trouble::Device, FORBIDDEN),
-    ("must be logged in to the server", Trouble::Device, FORBIDDEN),
-    ("values don't meet the specifications of the schema", Trouble::Deployment, VALUES),
+    (
+        "must be logged in to the server",
+        Trouble::Device,
+        FORBIDDEN,
+    ),
+    (
+        "values don't meet the specifications of the schema",
+        Trouble::Deployment,
+        VALUES,
+    ),
     ("chart requires kubeVersion", Trouble::Device, ""),
     ("template: ", Trouble::Deployment, ""),
     ("execution error at", Trouble::Deployment, ""),
@@ -56,7 +72,11 @@ const KNOWN: &[(&str, Trouble, &str)] = &[
     ("YAML parse error on", Trouble::Deployment, ""),
     ("error converting YAML", Trouble::Deployment, ""),
     ("error validating data", Trouble::Deployment, ""),
-    ("found in Chart.yaml, but missing in charts/ directory", Trouble::Deployment, ""),
+    (
+        "found in Chart.yaml, but missing in charts/ directory",
+        Trouble::Deployment,
+        "",
+    ),
     ("no matches for kind", Trouble::Device, KIND),
     ("timed out waiting", Trouble::Timeout, ""),
     ("context deadline exceeded", Trouble::Timeout, ""),
@@ -83,7 +103,10 @@ mod tests {
             words(stderr),
             "UPGRADE FAILED: values don't meet\nweb:\n- port is required"
         );
-        assert_eq!(words("Error: INSTALLATION FAILED: x"), "INSTALLATION FAILED: x");
+        assert_eq!(
+            words("Error: INSTALLATION FAILED: x"),
+            "INSTALLATION FAILED: x"
+        );
         assert_eq!(words("panic: x"), "");
     }
 
@@ -91,6 +114,9 @@ mod tests {
     fn a_missing_namespace_is_named() {
         let words = "INSTALLATION FAILED: create: failed to create: namespaces \"shop\" not found";
         assert_eq!(missing_namespace(words), Some("shop"));
-        assert_eq!(missing_namespace("namespaces \"shop\" is terminating"), None);
+        assert_eq!(
+            missing_namespace("namespaces \"shop\" is terminating"),
+            None
+        );
     }
 }

@@ -42,10 +42,18 @@ fn deployments() {
         (&json!({"paused": true}), late, "R"),
         (&json!({}), status(1, 1, 1), "R"),
         (&json!({"replicas": 0}), status(0, 0, 0), "R"),
-        (&three, json!({}), "C is not looked at by its controller yet"),
+        (
+            &three,
+            json!({}),
+            "C is not looked at by its controller yet",
+        ),
     ];
     for (spec, status, expected) in table {
-        assert_eq!(of(&object("apps/v1", "Deployment", spec, &status)), expected, "{status}");
+        assert_eq!(
+            of(&object("apps/v1", "Deployment", spec, &status)),
+            expected,
+            "{status}"
+        );
     }
 }
 
@@ -64,15 +72,27 @@ fn stateful_sets() {
     let table = [
         (&plain, status(3, 3, true), "R"),
         (&plain, status(3, 0, true), "R"),
-        (&plain, status(3, 2, false), "C has 2 of 3 pods of the new form"),
+        (
+            &plain,
+            status(3, 2, false),
+            "C has 2 of 3 pods of the new form",
+        ),
         (&plain, status(2, 3, true), "C has 2 of 3 pods ready"),
         (&partition, status(3, 1, false), "R"),
-        (&partition, status(3, 0, false), "C has 0 of 1 pods of the new form"),
+        (
+            &partition,
+            status(3, 0, false),
+            "C has 0 of 1 pods of the new form",
+        ),
         (&on_delete, status(3, 0, false), "R"),
         (&on_delete, status(1, 0, false), "C has 1 of 3 pods ready"),
     ];
     for (spec, status, expected) in table {
-        assert_eq!(of(&object("apps/v1", "StatefulSet", spec, &status)), expected, "{spec} {status}");
+        assert_eq!(
+            of(&object("apps/v1", "StatefulSet", spec, &status)),
+            expected,
+            "{spec} {status}"
+        );
     }
 }
 
@@ -89,10 +109,18 @@ fn daemon_sets_and_replica_sets() {
         (json!({}), status(1, 2), "C has 1 of 2 pods of the new form"),
         (json!({}), status(2, 1), "C has 1 of 2 pods available"),
         (on_delete, status(0, 2), "R"),
-        (json!({}), json!({"observedGeneration": 2, "desiredNumberScheduled": 0}), "R"),
+        (
+            json!({}),
+            json!({"observedGeneration": 2, "desiredNumberScheduled": 0}),
+            "R",
+        ),
     ];
     for (spec, status, expected) in table {
-        assert_eq!(of(&object("apps/v1", "DaemonSet", &spec, &status)), expected, "{status}");
+        assert_eq!(
+            of(&object("apps/v1", "DaemonSet", &spec, &status)),
+            expected,
+            "{status}"
+        );
     }
     let ready = |count: i64| json!({"observedGeneration": 2, "readyReplicas": count});
     for (api_version, kind) in [("apps/v1", "ReplicaSet"), ("v1", "ReplicationController")] {
@@ -105,17 +133,23 @@ fn daemon_sets_and_replica_sets() {
 
 #[test]
 fn jobs() {
-    let ended = |how: &str| {
-        json!({"conditions": [{"type": how, "status": "True", "reason": "BackoffLimitExceeded", "message": "no more"}]})
-    };
+    let ended = |how: &str| json!({"conditions": [{"type": how, "status": "True", "reason": "BackoffLimitExceeded", "message": "no more"}]});
     let table = [
         (json!({}), json!({"active": 1}), "C has 1 pods at work"),
         (json!({}), ended("Complete"), "R"),
-        (json!({}), ended("Failed"), "F failed: BackoffLimitExceeded: no more"),
+        (
+            json!({}),
+            ended("Failed"),
+            "F failed: BackoffLimitExceeded: no more",
+        ),
         (json!({"suspend": true}), json!({}), "R"),
     ];
     for (spec, status, expected) in table {
-        assert_eq!(of(&object("batch/v1", "Job", &spec, &status)), expected, "{status}");
+        assert_eq!(
+            of(&object("batch/v1", "Job", &spec, &status)),
+            expected,
+            "{status}"
+        );
     }
     let cron = object("batch/v1", "CronJob", &json!({}), &json!({}));
     assert_eq!(of(&cron), "R", "it waits for its hour");
@@ -128,31 +162,73 @@ fn pods() {
     let waiting = json!([{"name": "app", "state": {"waiting": {"reason": "ImagePullBackOff", "message": "Back-off"}}}]);
     let pulling = json!({"phase": "Pending", "containerStatuses": waiting});
     let table = [
-        (json!({"phase": "Running", "conditions": ready("True")}), "R"),
-        (json!({"phase": "Running", "conditions": ready("False")}), "C is running and not ready"),
-        (pulling, "C is pending and not ready: ImagePullBackOff: Back-off"),
+        (
+            json!({"phase": "Running", "conditions": ready("True")}),
+            "R",
+        ),
+        (
+            json!({"phase": "Running", "conditions": ready("False")}),
+            "C is running and not ready",
+        ),
+        (
+            pulling,
+            "C is pending and not ready: ImagePullBackOff: Back-off",
+        ),
         (json!({"phase": "Succeeded"}), "R"),
-        (json!({"phase": "Failed", "reason": "Evicted", "message": "low disk"}), "F failed: Evicted: low disk"),
+        (
+            json!({"phase": "Failed", "reason": "Evicted", "message": "low disk"}),
+            "F failed: Evicted: low disk",
+        ),
         (json!({}), "C is pending and not ready"),
     ];
     for (status, expected) in table {
-        assert_eq!(of(&object("v1", "Pod", &json!({}), &status)), expected, "{status}");
+        assert_eq!(
+            of(&object("v1", "Pod", &json!({}), &status)),
+            expected,
+            "{status}"
+        );
     }
 }
 
 #[test]
 fn claims_services_and_the_rest() {
-    let claim = |phase: &str| object("v1", "PersistentVolumeClaim", &json!({}), &json!({"phase": phase}));
+    let claim = |phase: &str| {
+        object(
+            "v1",
+            "PersistentVolumeClaim",
+            &json!({}),
+            &json!({"phase": phase}),
+        )
+    };
     assert_eq!(of(&claim("Bound")), "R");
     assert_eq!(of(&claim("Pending")), "C has no volume yet");
     assert_eq!(of(&claim("Lost")), "F has lost its volume");
     let balanced = json!({"type": "LoadBalancer"});
     let address = json!({"loadBalancer": {"ingress": [{"ip": "127.0.0.1"}]}});
-    assert_eq!(of(&object("v1", "Service", &json!({"type": "ClusterIP"}), &json!({}))), "R");
+    assert_eq!(
+        of(&object(
+            "v1",
+            "Service",
+            &json!({"type": "ClusterIP"}),
+            &json!({})
+        )),
+        "R"
+    );
     assert_eq!(of(&object("v1", "Service", &balanced, &address)), "R");
     let expected = "C has no address from a load balancer yet";
-    assert_eq!(of(&object("v1", "Service", &balanced, &json!({}))), expected);
-    assert_eq!(of(&object("example.org/v1", "Deployment", &json!({}), &json!({}))), "R");
+    assert_eq!(
+        of(&object("v1", "Service", &balanced, &json!({}))),
+        expected
+    );
+    assert_eq!(
+        of(&object(
+            "example.org/v1",
+            "Deployment",
+            &json!({}),
+            &json!({})
+        )),
+        "R"
+    );
     assert_eq!(of(&json!(null)), "R");
 }
 
@@ -167,7 +243,10 @@ fn pods_say_what_is_wrong() {
     let trouble = pod_trouble(&pod(&crashing)).unwrap();
     assert_eq!(trouble.container.as_deref(), Some("app"));
     assert!(trouble.has_run);
-    assert_eq!(trouble.why, "CrashLoopBackOff: ended with exit code 137 (OOMKilled)");
+    assert_eq!(
+        trouble.why,
+        "CrashLoopBackOff: ended with exit code 137 (OOMKilled)"
+    );
     let unschedulable = json!({"phase": "Pending", "conditions": [{
         "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes are available",
     }]});

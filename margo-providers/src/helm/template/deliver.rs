@@ -41,7 +41,12 @@ impl Applier {
             is_settled: false,
             complete: earlier.complete.clone(),
         };
-        let dropped: Vec<Entry> = earlier.entries.iter().filter(|entry| next.entry(&entry.id).is_none()).cloned().collect();
+        let dropped: Vec<Entry> = earlier
+            .entries
+            .iter()
+            .filter(|entry| next.entry(&entry.id).is_none())
+            .cloned()
+            .collect();
         next.entries.extend(dropped.iter().cloned());
         next.store(&self.cluster, &self.owner, owned).await?;
 
@@ -90,7 +95,12 @@ impl Applier {
         }
         let applied = self.apply_steps(owned, &steps).await?;
         let is_surplus = |entry: &&Entry| !applied.contains_key(&entry.id);
-        let surplus: Vec<Entry> = inventory.entries.iter().filter(is_surplus).cloned().collect();
+        let surplus: Vec<Entry> = inventory
+            .entries
+            .iter()
+            .filter(is_surplus)
+            .cloned()
+            .collect();
         self.delete(owned, &surplus, self.patience).await?;
         let entries = steps.iter().filter_map(|step| {
             let live = applied.get(&step.id)?;
@@ -122,7 +132,10 @@ impl Applier {
                     Todo::Apply(write) => writes.push(self.write(step, *write, &manager)),
                 }
             }
-            let written: Vec<(ObjectId, Value)> = stream::iter(writes).buffer_unordered(WIDTH).try_collect().await?;
+            let written: Vec<(ObjectId, Value)> = stream::iter(writes)
+                .buffer_unordered(WIDTH)
+                .try_collect()
+                .await?;
             applied.extend(written);
         }
         Ok(applied)
@@ -146,12 +159,20 @@ impl Applier {
     }
 
     async fn make_namespace(&self, name: &str) -> Result<(), ProviderError> {
-        let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+        let namespace =
+            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
         let made = self
             .cluster
-            .apply(&Kind::namespace(), None, &namespace, &self.owner, Write::New)
+            .apply(
+                &Kind::namespace(),
+                None,
+                &namespace,
+                &self.owner,
+                Write::New,
+            )
             .await;
-        made.map(|_| ()).map_err(|error| trouble_with(error, &format!("the namespace {name}")))
+        made.map(|_| ())
+            .map_err(|error| trouble_with(error, &format!("the namespace {name}")))
     }
 
     /// What is remembered of an object after it was applied.
@@ -164,7 +185,10 @@ impl Applier {
     }
 
     async fn too_slow(&self, owned: &Owned, steps: &[Step], time: Duration) -> ProviderError {
-        let mut message = format!("it was not complete within its time-out of {} s", time.as_secs());
+        let mut message = format!(
+            "it was not complete within its time-out of {} s",
+            time.as_secs()
+        );
         let explained = tokio::time::timeout(EXPLAINING, self.laggards(owned, steps)).await;
         for laggard in explained.unwrap_or_default() {
             message.push('\n');

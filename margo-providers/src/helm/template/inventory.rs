@@ -142,7 +142,10 @@ impl Inventory {
         let selector = format!("{},{INVENTORY_LABEL}", selector(owner, deployment));
         let listed = cluster.list(&Kind::secret(), None, &selector).await;
         let listed = listed.map_err(|error| trouble_with(error, "the inventories"))?;
-        let owned = listed.objects.iter().filter_map(|secret| owned_of(owner, secret));
+        let owned = listed
+            .objects
+            .iter()
+            .filter_map(|secret| owned_of(owner, secret));
         Ok(owned.collect())
     }
 
@@ -154,7 +157,9 @@ impl Inventory {
 
 async fn secret_of(cluster: &Cluster, release: &Release) -> Result<Option<Value>, ProviderError> {
     let namespace = Some(release.namespace.as_str());
-    let found = cluster.get(&Kind::secret(), namespace, &name_of(release)).await;
+    let found = cluster
+        .get(&Kind::secret(), namespace, &name_of(release))
+        .await;
     found.map_err(|error| trouble_with(error, WHAT))
 }
 
@@ -221,7 +226,9 @@ mod tests {
                 })
             })
             .collect();
-        let entries = objects.iter().map(|object| Entry::new(object, Digest::of(b"x")));
+        let entries = objects
+            .iter()
+            .map(|object| Entry::new(object, Digest::of(b"x")));
         let inventory = Inventory {
             entries: entries.collect(),
             is_settled: true,

@@ -57,7 +57,9 @@ pub(super) fn make_ours(
             }
         }
     }
-    let Some(metadata) = member(object, "metadata") else { return };
+    let Some(metadata) = member(object, "metadata") else {
+        return;
+    };
     if kind.is_namespaced {
         let namespace = metadata.entry("namespace").or_insert(Value::Null);
         if namespace.as_str().is_none_or(str::is_empty) {
@@ -67,7 +69,9 @@ pub(super) fn make_ours(
         metadata.remove("namespace");
     }
     add_labels(metadata, labels);
-    let Some(there) = labels_of(metadata) else { return };
+    let Some(there) = labels_of(metadata) else {
+        return;
+    };
     // Whoever reads it must not take the object for a part of a release of Helm.
     there.insert(MANAGED_BY.to_owned(), MANAGER.into());
     there
@@ -79,7 +83,9 @@ pub(super) fn make_ours(
 pub(super) fn is_ours(live: &Value, labels: &BTreeMap<String, String>) -> bool {
     let there = live.pointer("/metadata/labels");
     let has = |label: &str| there.and_then(|there| there.get(label)?.as_str());
-    labels.iter().all(|(label, value)| has(label) == Some(value))
+    labels
+        .iter()
+        .all(|(label, value)| has(label) == Some(value))
 }
 
 /// Whose an object is that is not ours.
@@ -147,11 +153,16 @@ fn group_of(api_version: &str) -> &str {
 }
 
 pub(super) fn text<'a>(value: &'a Value, path: &str) -> &'a str {
-    value.pointer(path).and_then(Value::as_str).unwrap_or_default()
+    value
+        .pointer(path)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
 }
 
 fn add_labels(metadata: &mut Map<String, Value>, labels: &BTreeMap<String, String>) {
-    let Some(there) = labels_of(metadata) else { return };
+    let Some(there) = labels_of(metadata) else {
+        return;
+    };
     for (label, value) in labels {
         there.insert(label.clone(), value.clone().into());
     }
@@ -235,7 +246,11 @@ mod tests {
                 "app.kubernetes.io/instance": "web-1", "app.kubernetes.io/managed-by": "margo", "margo.owner": "margo",
             })
         );
-        assert_eq!(set["spec"]["template"]["metadata"], json!({}), "pods stay as they are");
+        assert_eq!(
+            set["spec"]["template"]["metadata"],
+            json!({}),
+            "pods stay as they are"
+        );
         let claim = &set["spec"]["volumeClaimTemplates"][0]["metadata"]["labels"];
         assert_eq!(*claim, json!({"margo.owner": "margo"}));
         assert!(is_ours(&set, &labels()));
@@ -276,9 +291,14 @@ mod tests {
 
     #[test]
     fn digests_do_not_depend_on_the_order_of_members() {
-        let one: Value = serde_json::from_str(r#"{"a": [1, {"b": 2, "c": null}], "d": "x"}"#).unwrap();
-        let other: Value = serde_json::from_str(r#"{"d": "x", "a": [1, {"c": null, "b": 2}]}"#).unwrap();
+        let one: Value =
+            serde_json::from_str(r#"{"a": [1, {"b": 2, "c": null}], "d": "x"}"#).unwrap();
+        let other: Value =
+            serde_json::from_str(r#"{"d": "x", "a": [1, {"c": null, "b": 2}]}"#).unwrap();
         assert_eq!(digest_of(&one), digest_of(&other));
-        assert_ne!(digest_of(&one), digest_of(&json!({"a": [{"b": 2, "c": null}, 1], "d": "x"})));
+        assert_ne!(
+            digest_of(&one),
+            digest_of(&json!({"a": [{"b": 2, "c": null}, 1], "d": "x"}))
+        );
     }
 }

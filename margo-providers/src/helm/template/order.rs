@@ -47,9 +47,18 @@ mod tests {
 
     #[test]
     fn what_is_needed_comes_first() {
-        let order = ["Namespace", "ServiceAccount", "RoleBinding", "Deployment", "Ingress"];
+        let order = [
+            "Namespace",
+            "ServiceAccount",
+            "RoleBinding",
+            "Deployment",
+            "Ingress",
+        ];
         let waves: Vec<usize> = order.iter().map(|kind| wave(kind)).collect();
-        assert!(waves.is_sorted() && waves.last() == Some(&(COUNT - 1)), "{waves:?}");
+        assert!(
+            waves.is_sorted() && waves.last() == Some(&(COUNT - 1)),
+            "{waves:?}"
+        );
         assert!(wave("ConfigMap") < wave("Pod"));
         assert_eq!(wave("Anything"), COUNT - 1);
     }

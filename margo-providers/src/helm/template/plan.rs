@@ -105,13 +105,22 @@ impl Applier {
                 match listed {
                     Ok(listed) => Ok(listed.objects),
                     Err(error) if is_not_found(&error) => Ok(Vec::new()),
-                    Err(error) => Err(trouble_with(error, &format!("the list of all {}", kind.name))),
+                    Err(error) => Err(trouble_with(
+                        error,
+                        &format!("the list of all {}", kind.name),
+                    )),
                 }
             });
         }
-        let listed: Vec<Vec<Value>> = stream::iter(lists).buffer_unordered(WIDTH).try_collect().await?;
+        let listed: Vec<Vec<Value>> = stream::iter(lists)
+            .buffer_unordered(WIDTH)
+            .try_collect()
+            .await?;
         let known: BTreeSet<&ObjectId> = entries.iter().map(|entry| &entry.id).collect();
-        let objects = listed.into_iter().flatten().map(|object| (ObjectId::of(&object), object));
+        let objects = listed
+            .into_iter()
+            .flatten()
+            .map(|object| (ObjectId::of(&object), object));
         Ok(objects.filter(|(id, _)| known.contains(id)).collect())
     }
 
@@ -126,7 +135,10 @@ impl Applier {
         let mut seen = BTreeSet::new();
         for mut object in objects {
             let api_version = text(&object, "/apiVersion");
-            let kind = self.cluster.kind(api_version, text(&object, "/kind")).await?;
+            let kind = self
+                .cluster
+                .kind(api_version, text(&object, "/kind"))
+                .await?;
             make_ours(&mut object, &kind, &owned.release, &labels);
             let id = ObjectId::of(&object);
             if !seen.insert(id.clone()) {
@@ -205,9 +217,14 @@ impl Applier {
                     trials.push(self.try_one(owned, position, step, known));
                 }
             }
-            let found: Vec<(usize, Write)> = stream::iter(trials).buffer_unordered(WIDTH).try_collect().await?;
+            let found: Vec<(usize, Write)> = stream::iter(trials)
+                .buffer_unordered(WIDTH)
+                .try_collect()
+                .await?;
             for (position, write) in found {
-                let Some(step) = steps.get_mut(position) else { continue };
+                let Some(step) = steps.get_mut(position) else {
+                    continue;
+                };
                 step.todo = Todo::Apply(write);
                 if is_namespace && write == Write::New {
                     missing.insert(step.id.name.clone());
@@ -233,7 +250,11 @@ impl Applier {
         let result = match tried {
             Ok(result) => Some(result),
             // An admission webhook stands in the way of trying. Applying will tell.
-            Err(kube::Error::Api(status)) if status.message.contains("does not support dry run") => None,
+            Err(kube::Error::Api(status))
+                if status.message.contains("does not support dry run") =>
+            {
+                None
+            }
             Err(error) => return Err(trouble_with(error, &step.id.to_string())),
         };
         if let Some(result) = &result {
@@ -265,7 +286,10 @@ impl Applier {
 
 /// Labels as a selector.
 pub(super) fn selector_of(labels: &BTreeMap<String, String>) -> String {
-    let terms: Vec<String> = labels.iter().map(|(label, value)| format!("{label}={value}")).collect();
+    let terms: Vec<String> = labels
+        .iter()
+        .map(|(label, value)| format!("{label}={value}"))
+        .collect();
     terms.join(",")
 }
 

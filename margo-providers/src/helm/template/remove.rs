@@ -21,7 +21,8 @@ impl Applier {
         let Some(inventory) = Inventory::load(&self.cluster, &owned.release).await? else {
             return Ok(());
         };
-        self.delete(owned, &inventory.entries, self.patience).await?;
+        self.delete(owned, &inventory.entries, self.patience)
+            .await?;
         self.delete_claims(owned).await?;
         Inventory::forget(&self.cluster, &owned.release).await
     }
@@ -41,7 +42,11 @@ impl Applier {
     ) -> Result<(), ProviderError> {
         let end = Instant::now() + time;
         for number in (0..COUNT).rev() {
-            let wave: Vec<Entry> = entries.iter().filter(|entry| wave(&entry.id.kind) == number).cloned().collect();
+            let wave: Vec<Entry> = entries
+                .iter()
+                .filter(|entry| wave(&entry.id.kind) == number)
+                .cloned()
+                .collect();
             if wave.is_empty() {
                 continue;
             }
@@ -55,10 +60,14 @@ impl Applier {
     async fn delete_claims(&self, owned: &Owned) -> Result<(), ProviderError> {
         let selector = selector_of(&labels(&self.owner, &owned.deployment, &owned.component));
         let kind = Kind::volume_claim();
-        let listed = self.cluster.list(&kind, Some(&owned.release.namespace), &selector).await;
+        let listed = self
+            .cluster
+            .list(&kind, Some(&owned.release.namespace), &selector)
+            .await;
         let claims = listed.map_err(|error| trouble_with(error, "the list of volume claims"))?;
         let claims = claims.objects.into_iter().filter(|claim| !is_kept(claim));
-        self.delete_objects(claims.collect(), Instant::now() + self.patience).await
+        self.delete_objects(claims.collect(), Instant::now() + self.patience)
+            .await
     }
 
     /// Removes objects and waits until they are gone.
@@ -66,10 +75,16 @@ impl Applier {
         let mut deletions = Vec::new();
         for object in objects {
             let id = ObjectId::of(&object);
-            let kind = self.cluster.kind(text(&object, "/apiVersion"), &id.kind).await?;
+            let kind = self
+                .cluster
+                .kind(text(&object, "/apiVersion"), &id.kind)
+                .await?;
             deletions.push(self.delete_object(kind, id, object, end));
         }
-        let done: Vec<()> = stream::iter(deletions).buffer_unordered(WIDTH).try_collect().await?;
+        let done: Vec<()> = stream::iter(deletions)
+            .buffer_unordered(WIDTH)
+            .try_collect()
+            .await?;
         drop(done);
         Ok(())
     }
@@ -105,10 +120,18 @@ impl Applier {
 }
 
 fn held_back(id: &ObjectId, live: &Value) -> ProviderError {
-    let finalizers = live.pointer("/metadata/finalizers").and_then(Value::as_array);
-    let finalizers: Vec<&str> = finalizers.into_iter().flatten().filter_map(Value::as_str).collect();
+    let finalizers = live
+        .pointer("/metadata/finalizers")
+        .and_then(Value::as_array);
+    let finalizers: Vec<&str> = finalizers
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
     let message = if finalizers.is_empty() {
-        format!("{id} is still there; look why the cluster does not remove it, then remove the deployment again")
+        format!(
+            "{id} is still there; look why the cluster does not remove it, then remove the deployment again"
+        )
     } else {
         format!(
             "{id} is still there: it is held by {}; whoever put that there has to let it go",

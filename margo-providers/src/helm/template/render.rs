@@ -49,11 +49,13 @@ impl Applier {
             .command(arguments.iter().map(String::as_str))
             .environment(without_cluster.iter().map(|(name, value)| (name, value)))
             .time(wanted.timeout);
-        let output = self.helm.succeed(&command, "the chart cannot be rendered").await?;
+        let output = self
+            .helm
+            .succeed(&command, "the chart cannot be rendered")
+            .await?;
         let read = blocking(move || Ok(read_rendered(&output.stdout))).await?;
-        let rendered = read.map_err(|error| {
-            ProviderError::new(Trouble::Deployment, with_causes(&error))
-        })?;
+        let rendered =
+            read.map_err(|error| ProviderError::new(Trouble::Deployment, with_causes(&error)))?;
         refuse("the rendered chart", rendered.findings.iter())?;
         let objects = rendered.objects.into_iter().map(|rendered| {
             let mut object = rendered.object;

@@ -16,7 +16,8 @@ use crate::helm::readiness::Readiness;
 impl Applier {
     /// How a release fares now.
     pub(super) async fn look(&self, release: &Release) -> Result<Standing, ProviderError> {
-        let Some((owned, inventory)) = Inventory::find(&self.cluster, &self.owner, release).await? else {
+        let Some((owned, inventory)) = Inventory::find(&self.cluster, &self.owner, release).await?
+        else {
             return Ok(Standing {
                 mark: None,
                 health: Health::Absent,

@@ -91,7 +91,9 @@ impl Group {
     async fn wait(mut self, cluster: Cluster, selector: String) -> Result<(), ProviderError> {
         let namespace = self.namespace.clone();
         loop {
-            let listed = cluster.list(&self.kind, namespace.as_deref(), &selector).await;
+            let listed = cluster
+                .list(&self.kind, namespace.as_deref(), &selector)
+                .await;
             match listed {
                 Ok(listed) => {
                     for state in self.states.values_mut() {
@@ -108,7 +110,8 @@ impl Group {
                     }
                 }
                 Err(error) => {
-                    let trouble = trouble_with(error, &format!("the list of all {}", self.kind.name));
+                    let trouble =
+                        trouble_with(error, &format!("the list of all {}", self.kind.name));
                     // A server that is away for a moment comes back, or the time is over.
                     if trouble.trouble != Trouble::Engine {
                         return Err(trouble);
@@ -127,7 +130,9 @@ impl Group {
         version: &str,
     ) -> Result<bool, ProviderError> {
         let (kind, namespace) = (self.kind.clone(), self.namespace.clone());
-        let events = cluster.watch(&kind, namespace.as_deref(), selector, version).await;
+        let events = cluster
+            .watch(&kind, namespace.as_deref(), selector, version)
+            .await;
         let Ok(events) = events else { return Ok(false) };
         let mut events = pin!(events);
         while let Ok(Some(event)) = events.try_next().await {

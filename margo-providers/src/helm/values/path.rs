@@ -33,7 +33,9 @@ impl Path {
         loop {
             let (name, mut stop) = until(&mut characters, &['.', '[', ',', '='])?;
             if name.is_empty() {
-                return Err("has an empty name; write names with single dots between them".to_owned());
+                return Err(
+                    "has an empty name; write names with single dots between them".to_owned(),
+                );
             }
             steps.push(Step::Name(name));
             names += 1;
@@ -41,7 +43,9 @@ impl Path {
                 steps.push(Step::Index(index(&mut characters)?));
                 let (after, next) = until(&mut characters, &['.', '[', ',', '='])?;
                 if !after.is_empty() {
-                    return Err(format!("has {after:?} behind an index; write a dot between them"));
+                    return Err(format!(
+                        "has {after:?} behind an index; write a dot between them"
+                    ));
                 }
                 stop = next;
             }
@@ -122,7 +126,9 @@ fn index(characters: &mut std::str::Chars<'_>) -> Result<usize, String> {
     let index: Option<usize> = text.parse().ok().filter(|_| is_number);
     match index {
         Some(index) if index <= MAX_INDEX => Ok(index),
-        Some(_) => Err(format!("has an index above {MAX_INDEX}, the largest that Helm takes")),
+        Some(_) => Err(format!(
+            "has an index above {MAX_INDEX}, the largest that Helm takes"
+        )),
         None => Err(format!("has {text:?} for an index; write a number from 0")),
     }
 }

@@ -79,10 +79,7 @@ fn parts_come_after_the_whole_in_any_order() {
     let parts = [("a.b", json!(2)), ("a.c[1]", json!(3))];
     let expected = json!({"a": {"b": 2, "c": [1, 3]}});
     let [first, second] = parts.clone();
-    assert_eq!(
-        values(&[first, second, whole.clone()]).unwrap(),
-        expected
-    );
+    assert_eq!(values(&[first, second, whole.clone()]).unwrap(), expected);
     let [first, second] = parts;
     assert_eq!(values(&[whole, first, second]).unwrap(), expected);
 }
@@ -106,19 +103,32 @@ fn what_helm_would_not_take_is_refused_by_name() {
     ] {
         let error = values(&[(pointer, json!(1))]).unwrap_err();
         assert!(error.contains(expected), "{pointer}: {error}");
-        assert!(error.starts_with("component web: the parameter p0"), "{error}");
+        assert!(
+            error.starts_with("component web: the parameter p0"),
+            "{error}"
+        );
     }
     let deep = vec!["a"; 32].join(".");
-    assert!(values(&[(&deep, json!(1))]).unwrap_err().contains("at most 31"));
+    assert!(
+        values(&[(&deep, json!(1))])
+            .unwrap_err()
+            .contains("at most 31")
+    );
 }
 
 #[test]
 fn contradictions_are_refused() {
     let error = values(&[("a", json!(1)), ("a", json!(2))]).unwrap_err();
     assert!(error.contains("another value"), "{error}");
-    assert_eq!(values(&[("a", json!(1)), ("a", json!(1))]).unwrap(), json!({"a": 1}));
+    assert_eq!(
+        values(&[("a", json!(1)), ("a", json!(1))]).unwrap(),
+        json!({"a": 1})
+    );
     let error = values(&[("a", json!("x")), ("a.b", json!(2))]).unwrap_err();
-    assert!(error.contains("a is a string for another parameter, not an object"), "{error}");
+    assert!(
+        error.contains("a is a string for another parameter, not an object"),
+        "{error}"
+    );
     let error = values(&[("a.b", json!(2)), ("a[0]", json!(2))]).unwrap_err();
     assert!(error.contains("for another parameter"), "{error}");
 }
