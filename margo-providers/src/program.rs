@@ -55,6 +55,7 @@ impl Invocation {
     }
 
     /// The same, run in this directory.
+    #[cfg(any(feature = "compose", test))]
     pub(crate) fn directory(mut self, directory: &Path) -> Self {
         self.directory = Some(directory.to_owned());
         self
@@ -153,6 +154,7 @@ impl Output {
     }
 
     /// The lines of its standard output that are not empty.
+    #[cfg(feature = "compose")]
     pub(crate) fn lines(&self) -> Vec<String> {
         let text = self.text();
         let lines = text.lines().map(str::trim);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use libtest_mimic::Trial;
 use margo_conformance::kubernetes::Breakage;
-use margo_providers::helm::{HelmProvider, Options};
+use margo_providers::helm::Options;
 use margo_providers::{Provider, ProviderError, Silent, Telemetry, Trouble};
 use margo_types::deployment::ApplicationDeployment;
 use serde_json::{Value, json};

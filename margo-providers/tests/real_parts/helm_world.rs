@@ -149,7 +149,7 @@ impl HelmWorld {
         let components = observed.components.iter();
         components
             .map(|component| {
-                let error = component.error.as_ref().and_then(|error| error.message.as_deref());
+                let error = component.error.as_ref().map(|error| error.message.as_str());
                 match error {
                     Some(error) => format!("{}: {error}", component.state),
                     None => component.state.to_string(),
