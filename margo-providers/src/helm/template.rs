@@ -105,8 +105,7 @@ impl Delivery for Applier {
             let message = "a chart was planned where objects are applied";
             return Err(ProviderError::new(Trouble::Device, message));
         };
-        self.apply(&wanted.owned(), wanted.mark(), wanted.wait, planned, time)
-            .await
+        self.apply(wanted, planned, time).await
     }
 
     async fn undo(&self, wanted: &Wanted<'_>) -> Result<bool, ProviderError> {

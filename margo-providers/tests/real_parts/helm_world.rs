@@ -186,6 +186,24 @@ impl HelmWorld {
         writes.count()
     }
 
+    /// Changes an object as `kubectl edit` does.
+    pub(crate) async fn kubectl_patch(&self, plural: &str, name: &str, patch: &str) {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+        let root = if plural == "deployments" { "apis/apps/v1" } else { "api/v1" };
+        let host = self.cluster.url().replace("http://", "");
+        let request = format!(
+            "PATCH /{root}/namespaces/{NAMESPACE}/{plural}/{name}?fieldManager=kubectl-edit HTTP/1.1\r\nHost: {host}\r\n\
+             Connection: close\r\nContent-Type: application/merge-patch+json\r\nContent-Length: {}\r\n\r\n{patch}",
+            patch.len()
+        );
+        let mut stream = tokio::net::TcpStream::connect(&host).await.expect("a connection");
+        stream.write_all(request.as_bytes()).await.expect("it is sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("an answer");
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+
     pub(crate) fn state(&self) -> PathBuf {
         self.folder.path().join("state")
     }
