@@ -32,6 +32,8 @@ mod lists;
 mod merge;
 mod objects;
 mod operation;
+mod protobuf;
+mod quantity;
 mod resource;
 mod route;
 mod schema;
