@@ -141,7 +141,8 @@ impl Installer {
         self.helm
             .succeed(&command.input(lock.file()), &what)
             .await?;
-        Ok(())
+        let objects = objects::objects(&to.content()?)?;
+        replace_stuck_pods(&self.cluster, &release.namespace, &objects).await
     }
 
     /// Refuses a release of this name that is somebody else's.
