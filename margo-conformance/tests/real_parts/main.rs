@@ -3,6 +3,7 @@
 //! What is missing makes its tests *visibly ignored, with the reason*; with `CI=true` it makes them fail.
 
 mod full_disk;
+mod kubernetes;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -17,7 +18,7 @@ use serde_json::json;
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let disk = full_disk::obstacle();
-    let trials = vec![
+    let mut trials = vec![
         trial("skopeo_copies_away_and_back", program("skopeo"), skopeo),
         trial(
             "an_agent_survives_a_full_disk",
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
             full_disk::fleet_manager,
         ),
     ];
+    kubernetes::add(&mut trials);
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 

@@ -25,6 +25,7 @@ use super::names::{labels, selector};
 use super::options::Options;
 use super::prepare::Prepared;
 use super::program::Helm;
+use super::stuck::replace_stuck_pods;
 use super::telemetry::Injection;
 use super::values::large_numbers;
 use super::wanted::Wanted;

@@ -72,7 +72,11 @@ impl Injection {
             Some("PodTemplate") => "/template/spec",
             Some("CronJob") => "/spec/jobTemplate/spec/template/spec",
             Some(
-                "DaemonSet" | "Deployment" | "Job" | "ReplicaSet" | "ReplicationController"
+                "DaemonSet"
+                | "Deployment"
+                | "Job"
+                | "ReplicaSet"
+                | "ReplicationController"
                 | "StatefulSet",
             ) => "/spec/template/spec",
             _ => return,
@@ -263,7 +267,10 @@ mod tests {
         assert_eq!(objects[0]["spec"]["imagePullSecrets"], names);
         let secret = &objects[1];
         assert_eq!(secret["type"], "kubernetes.io/dockerconfigjson");
-        assert_eq!(secret["metadata"], json!({"name": "web-1-registries", "namespace": "apps"}));
+        assert_eq!(
+            secret["metadata"],
+            json!({"name": "web-1-registries", "namespace": "apps"})
+        );
         let data = secret["data"][".dockerconfigjson"].clone();
         let data: ByteString = serde_json::from_value(data).unwrap();
         let logins: Value = serde_json::from_slice(&data.0).unwrap();

@@ -127,7 +127,10 @@ impl HelmWorld {
         serde_json::from_value(document).expect("a deployment")
     }
 
-    pub(crate) async fn apply(&self, deployment: &ApplicationDeployment) -> Result<(), ProviderError> {
+    pub(crate) async fn apply(
+        &self,
+        deployment: &ApplicationDeployment,
+    ) -> Result<(), ProviderError> {
         self.provider.apply(deployment, &Silent).await
     }
 
@@ -145,7 +148,11 @@ impl HelmWorld {
 
     /// The states of the components, with what is wrong.
     pub(crate) async fn states(&self, deployment: &ApplicationDeployment) -> Vec<String> {
-        let observed = self.provider.observe(deployment).await.expect("an observation");
+        let observed = self
+            .provider
+            .observe(deployment)
+            .await
+            .expect("an observation");
         let components = observed.components.iter();
         components
             .map(|component| {
@@ -168,7 +175,9 @@ impl HelmWorld {
     /// The names of all objects of a kind in the namespace of the deployments, without what every namespace has.
     pub(crate) fn names(&self, plural: &str) -> Vec<String> {
         let objects = self.cluster.objects(plural);
-        let ours = objects.iter().filter(|object| object["metadata"]["namespace"] == NAMESPACE);
+        let ours = objects
+            .iter()
+            .filter(|object| object["metadata"]["namespace"] == NAMESPACE);
         let names = ours.filter_map(|object| object["metadata"]["name"].as_str());
         names
             .filter(|name| *name != "kube-root-ca.crt" && *name != "default")
@@ -180,7 +189,10 @@ impl HelmWorld {
     pub(crate) fn writes(&self) -> usize {
         let requests = self.cluster.requests();
         let writes = requests.iter().filter(|request| {
-            let is_try = request.query.as_deref().is_some_and(|query| query.contains("dryRun"));
+            let is_try = request
+                .query
+                .as_deref()
+                .is_some_and(|query| query.contains("dryRun"));
             request.method != "GET" && !is_try
         });
         writes.count()
@@ -190,15 +202,24 @@ impl HelmWorld {
     pub(crate) async fn kubectl_patch(&self, plural: &str, name: &str, patch: &str) {
         use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-        let root = if plural == "deployments" { "apis/apps/v1" } else { "api/v1" };
+        let root = if plural == "deployments" {
+            "apis/apps/v1"
+        } else {
+            "api/v1"
+        };
         let host = self.cluster.url().replace("http://", "");
         let request = format!(
             "PATCH /{root}/namespaces/{NAMESPACE}/{plural}/{name}?fieldManager=kubectl-edit HTTP/1.1\r\nHost: {host}\r\n\
              Connection: close\r\nContent-Type: application/merge-patch+json\r\nContent-Length: {}\r\n\r\n{patch}",
             patch.len()
         );
-        let mut stream = tokio::net::TcpStream::connect(&host).await.expect("a connection");
-        stream.write_all(request.as_bytes()).await.expect("it is sent");
+        let mut stream = tokio::net::TcpStream::connect(&host)
+            .await
+            .expect("a connection");
+        stream
+            .write_all(request.as_bytes())
+            .await
+            .expect("it is sent");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.expect("an answer");
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
@@ -209,7 +230,17 @@ impl HelmWorld {
     }
 
     pub(crate) fn assert_nothing_left(&self) {
-        for plural in ["configmaps", "secrets", "services", "deployments", "statefulsets", "replicasets", "pods", "persistentvolumeclaims", "jobs"] {
+        for plural in [
+            "configmaps",
+            "secrets",
+            "services",
+            "deployments",
+            "statefulsets",
+            "replicasets",
+            "pods",
+            "persistentvolumeclaims",
+            "jobs",
+        ] {
             assert_eq!(self.names(plural), [""; 0], "{plural} are left");
         }
     }

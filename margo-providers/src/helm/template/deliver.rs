@@ -16,6 +16,7 @@ use super::plan::{Planned, Step, Todo, WIDTH};
 use crate::helm::cluster::{Kind, Write, trouble_with};
 use crate::helm::names::Owned;
 use crate::helm::readiness::Readiness;
+use crate::helm::stuck::replace_stuck_pods;
 use crate::helm::wanted::Wanted;
 use crate::{ProviderError, Trouble};
 
@@ -96,6 +97,7 @@ impl Applier {
             step.todo = Todo::Apply(Write::Own);
         }
         let applied = self.apply_steps(owned, &steps).await?;
+        replace_stuck_pods(&self.cluster, &owned.release.namespace, &complete.objects).await?;
         let is_surplus = |entry: &&Entry| !applied.contains_key(&entry.id);
         let surplus: Vec<Entry> = inventory
             .entries

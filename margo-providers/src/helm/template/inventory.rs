@@ -143,7 +143,9 @@ impl Inventory {
         let listed = cluster.list(&Kind::secret(), None, &selector).await;
         let listed = listed.map_err(|error| trouble_with(error, "the inventories"))?;
         let secrets = listed.objects.iter();
-        Ok(secrets.filter_map(|secret| owned_of(owner, secret)).collect())
+        Ok(secrets
+            .filter_map(|secret| owned_of(owner, secret))
+            .collect())
     }
 
     /// The entry of an object.
