@@ -49,7 +49,7 @@ impl Installer {
             state: options.state.clone(),
             owner: options.owner.clone(),
             create_namespace: options.create_namespace,
-            injection: Injection::new(options.telemetry.as_ref(), &options.image_pull_secrets),
+            injection: Injection::new(options),
             helm,
             cluster: Cluster::connect(options).await?,
         })
@@ -229,9 +229,7 @@ impl Delivery for Installer {
             return Ok(Plan::Chart);
         }
         let mut objects = rendered::objects_of(&output.stdout)?;
-        for object in &mut objects {
-            self.injection.put_into(object);
-        }
+        self.injection.put_into(&mut objects, &wanted.release);
         Ok(Plan::Rendered(objects))
     }
 

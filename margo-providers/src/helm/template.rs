@@ -69,7 +69,7 @@ impl Applier {
             cluster: Cluster::connect(options).await?,
             helm,
             capabilities: capabilities.clone(),
-            injection: Injection::new(options.telemetry.as_ref(), &options.image_pull_secrets),
+            injection: Injection::new(options),
             owner: options.owner.clone(),
             create_namespace: options.create_namespace,
             patience: options.default_timeout,

@@ -22,7 +22,7 @@ const WEB: &[(&str, &str)] = &[
 
 const CONFIG: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ .Release.Name }}\ndata:\n  tag: {{ .Values.tag | quote }}\n";
 
-const DEPLOYMENT: &str = r#"
+const DEPLOYMENT: &str = r"
 apiVersion: apps/v1
 kind: Deployment
 metadata:
@@ -40,7 +40,7 @@ spec:
       containers:
       - name: web
         image: registry.example/web:{{ .Values.tag }}
-"#;
+";
 
 const SERVICE: &str = r"
 apiVersion: v1

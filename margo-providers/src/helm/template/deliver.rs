@@ -1,6 +1,7 @@
 //! Applying a component, and putting back what was before.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
@@ -200,7 +201,7 @@ impl Applier {
                 trouble = Trouble::Workload;
             }
             if let Readiness::Coming(how) | Readiness::Failed(how) = readiness {
-                message.push_str(&format!("\n{id} {how}"));
+                let _ = write!(message, "\n{id} {how}");
             }
         }
         ProviderError::new(trouble, message)

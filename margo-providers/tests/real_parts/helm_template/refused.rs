@@ -35,6 +35,9 @@ pub(super) fn add(trials: &mut Vec<Trial>) {
     ]);
 }
 
+/// The files of a chart, by their paths.
+type Files<'a> = &'a [(&'a str, &'a str)];
+
 async fn what_charts_must_not_have() {
     let world = HelmWorld::template().await;
     let lookup = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\ndata:\n  a: {{ lookup \"v1\" \"Secret\" \"x\" \"y\" | quote }}\n";
@@ -43,7 +46,7 @@ async fn what_charts_must_not_have() {
     // Seen only when it is rendered.
     let hidden = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n  annotations:\n    {{ printf \"%s/%s\" \"helm.sh\" \"hook\" }}: test\n";
     let sub = "apiVersion: v2\nname: sub\nversion: 1.0.0\n";
-    let table: &[(&str, &[(&str, &str)], &str)] = &[
+    let table: &[(&str, Files, &str)] = &[
         (
             "1.0.0",
             &[("templates/a.yaml", lookup)],
@@ -102,7 +105,7 @@ async fn bad_charts() {
     let twice = CONFIG.to_owned() + "---\n" + CONFIG;
     let no_ports = "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {}\n";
     let unknown_kind = "apiVersion: example.org/v1\nkind: Pump\nmetadata: {name: a}\n";
-    let table: &[(&str, &[(&str, &str)], Trouble, &str)] = &[
+    let table: &[(&str, Files, Trouble, &str)] = &[
         (
             "2.0.0",
             &[("values.schema.json", schema), ("templates/c.yaml", CONFIG)],

@@ -1,6 +1,7 @@
 //! Installing, updating, looking and removing.
 
 use libtest_mimic::Trial;
+use margo_package::oci::Credentials;
 use margo_providers::helm::{Mode, TemplateOptions};
 use margo_providers::{Provider, Silent, Telemetry};
 use serde_json::json;
@@ -133,20 +134,26 @@ async fn tells_containers() {
         options.mode = template_mode();
         options.telemetry = Some(Telemetry::new("http://collector:4318"));
         options.image_pull_secrets = vec!["mirror".to_owned()];
+        let login = Credentials::password("device", "s3cret");
+        let registries = &mut options.image_credentials;
+        registries.insert("registry.example".to_owned(), login);
     })
     .await;
     world.publish("web", "1.0.0", WEB).await;
-    world
-        .apply(&world.deployment(&[("web", "1.0.0")]))
-        .await
-        .expect("it is applied");
+    let deployment = world.deployment(&[("web", "1.0.0")]);
+    world.apply(&deployment).await.expect("it is applied");
+    let secret = format!("{}-registries", release(&world, "web"));
+    let kind = &world.object("secrets", &secret)["type"];
+    assert_eq!(*kind, "kubernetes.io/dockerconfigjson");
     for pod in world.cluster.objects("pods") {
         let env = &pod["spec"]["containers"][0]["env"];
         let endpoint =
             json!([{"name": "HTTP_OTEL_EXPORTER_OTLP_ENDPOINT", "value": "http://collector:4318"}]);
         assert_eq!(*env, endpoint);
-        assert_eq!(pod["spec"]["imagePullSecrets"], json!([{"name": "mirror"}]));
+        let secrets = json!([{"name": "mirror"}, {"name": secret}]);
+        assert_eq!(pod["spec"]["imagePullSecrets"], secrets);
     }
+    world.remove(&deployment).await;
 }
 
 async fn keeps_and_removes_volumes() {
