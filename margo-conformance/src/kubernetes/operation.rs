@@ -101,12 +101,12 @@ impl Operation<'_> {
             metadata["continue"] = URL_SAFE_NO_PAD.encode(token).into();
             metadata["remainingItemCount"] = remaining.into();
         }
-        let list = json!({
+        let mut list = json!({
             "kind": format!("{}List", resource.kind),
             "apiVersion": resource.api_version(),
             "metadata": metadata,
-            "items": items,
         });
+        set(&mut list, &[], "items", items);
         Ok((StatusCode::OK, Arc::new(list)))
     }
 
