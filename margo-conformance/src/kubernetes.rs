@@ -34,6 +34,7 @@ mod objects;
 mod operation;
 mod protobuf;
 mod quantity;
+mod queue;
 mod resource;
 mod route;
 mod schema;
@@ -337,7 +338,7 @@ fn look_at_pods(state: &mut State) {
 }
 
 /// How long something may take that takes no time.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How often the patience is looked at.
 const GLANCE: Duration = Duration::from_millis(100);

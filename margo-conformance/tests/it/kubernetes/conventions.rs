@@ -111,6 +111,7 @@ async fn lists_come_by_labels_fields_and_pages() {
         let (_, list) = world.get(&format!("{CONFIG_MAPS}?{selector}")).await;
         assert_eq!(names(&list), expected, "{selector}");
         assert_eq!(list["kind"], "ConfigMapList");
+        assert_eq!(list["items"][0]["kind"], Value::Null);
     }
 
     let mut path = format!("{CONFIG_MAPS}?labelSelector=app%3Dshop&limit=3");
@@ -177,8 +178,8 @@ async fn who_knows_an_older_version_cannot_overwrite_a_newer_one() {
     late["data"]["a"] = "3".into();
     let refused = world.put(&path, &late).await;
     assert_refused(&refused, 409, "Conflict", "the object has been modified");
-    let patch = json!({ "metadata": { "resourceVersion": first["metadata"]["resourceVersion"] }, "data": { "a": "3" } });
-    let refused = world.patch("merge", &path, &patch).await;
+    let late = json!({ "metadata": { "resourceVersion": first["metadata"]["resourceVersion"] }, "data": { "a": "3" } });
+    let refused = world.patch("merge", &path, &late).await;
     assert_refused(&refused, 409, "Conflict", "the object has been modified");
 
     // What changes nothing is no change.
