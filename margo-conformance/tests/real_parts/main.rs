@@ -2,6 +2,8 @@
 //!
 //! What is missing makes its tests *visibly ignored, with the reason*; with `CI=true` it makes them fail.
 
+#[path = "../../../margo-providers/tests/real_parts/charts.rs"]
+#[allow(dead_code, reason = "shared with the tests of margo-providers")]
 mod charts;
 mod full_disk;
 

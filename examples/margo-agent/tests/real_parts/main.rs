@@ -2,7 +2,7 @@
 //!
 //! Without `helm` the tests are *visibly ignored, with the reason*; with `CI=true` they fail. `.ci/install` installs it.
 
-#[path = "../../../../margo-conformance/tests/real_parts/charts.rs"]
+#[path = "../../../../margo-providers/tests/real_parts/charts.rs"]
 #[allow(dead_code, reason = "shared with other tests")]
 mod charts;
 #[path = "../it/support.rs"]
