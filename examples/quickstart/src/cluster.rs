@@ -8,6 +8,7 @@ use margo_conformance::registry::Registry;
 use margo_providers::Provider;
 use margo_providers::helm::{HelmProvider, Options};
 
+use crate::fleet::run_name;
 use crate::narrator::Narrator;
 use crate::{Failure, package};
 
@@ -50,6 +51,8 @@ impl RackCluster {
         };
         let mut options = Options::new(folder.join("charts"), package::client(&registry.host())?);
         options.kubeconfig = Some(kubeconfig);
+        // Fleets that run at the same time may share the cluster.
+        options.owner = format!("quickstart{}", run_name(folder));
         let helm = HelmProvider::detect(options).await?;
         // Said here, and not by the first deployment.
         let engine = helm.engine().await?;

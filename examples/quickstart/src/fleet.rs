@@ -358,7 +358,7 @@ impl PanelProvider {
 }
 
 /// What tells this fleet from others at the same time.
-fn run_name(folder: &Path) -> String {
+pub(crate) fn run_name(folder: &Path) -> String {
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
     name.trim_start_matches(FOLDER_PREFIX).to_ascii_lowercase()
 }
