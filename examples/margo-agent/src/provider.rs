@@ -67,7 +67,11 @@ fn helm_mode(config: &Config) -> Result<Mode, Failure> {
             ("[provider] kube_version", settings.kube_version.is_some()),
             ("[provider] api_versions", !settings.api_versions.is_empty()),
         ];
-        config.refuse(&settings, "charts that are only rendered", "mode = \"template\"")?;
+        config.refuse(
+            &settings,
+            "charts that are only rendered",
+            "mode = \"template\"",
+        )?;
         return Ok(Mode::Install);
     }
     let version = settings.kube_version.as_deref().ok_or_else(|| {

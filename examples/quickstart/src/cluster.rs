@@ -89,7 +89,9 @@ impl RackCluster {
         let mut left = Vec::new();
         for kind in ["deployments", "pods", "secrets", "configmaps"] {
             let objects = cluster.objects(kind);
-            let names = objects.iter().filter_map(|it| it["metadata"]["name"].as_str());
+            let names = objects
+                .iter()
+                .filter_map(|it| it["metadata"]["name"].as_str());
             // Every namespace has this one.
             let names = names.filter(|name| *name != "kube-root-ca.crt");
             left.extend(names.map(|name| format!("{kind}/{name}")));

@@ -67,8 +67,14 @@ pub(crate) fn client(registry: &str) -> Result<Client, Failure> {
 const DESCRIPTION: &str = include_str!("../sample/greeter/margo.yaml");
 const COMPOSE: &str = include_str!("../sample/greeter/compose.yaml");
 const CHART: [(&str, &str); 3] = [
-    ("Chart.yaml", include_str!("../sample/greeter/chart/Chart.yaml")),
-    ("values.yaml", include_str!("../sample/greeter/chart/values.yaml")),
+    (
+        "Chart.yaml",
+        include_str!("../sample/greeter/chart/Chart.yaml"),
+    ),
+    (
+        "values.yaml",
+        include_str!("../sample/greeter/chart/values.yaml"),
+    ),
     (
         "templates/greeter.yaml",
         include_str!("../sample/greeter/chart/templates/greeter.yaml"),

@@ -22,15 +22,17 @@ use crate::{Failure, package};
 pub(crate) async fn run(narrator: &mut Narrator, equipment: &Equipment) -> Result<(), Failure> {
     let mut interruption = pin!(interruption()?);
     narrator.introduce(INTRODUCTION);
-    let (count, rack) = match equipment.cluster {
-        Some(_) => ("five", ABOUT_THE_RACK),
-        None => ("four", ""),
+    let (start, rack) = match equipment.cluster {
+        Some(_) => (
+            "Start a registry, a fleet manager and five devices",
+            THE_RACK,
+        ),
+        None => ("Start a registry, a fleet manager and four devices", ""),
     };
-    let starting = narrator.step(
-        &format!("Start a registry, a fleet manager and {count} devices"),
-        &format!("{ABOUT_THE_DEVICES}{rack}"),
-        async |narrator| Fleet::start(narrator, equipment).await,
-    );
+    let about = format!("{THE_DEVICES}{rack}");
+    let starting = narrator.step(start, &about, async |narrator| {
+        Fleet::start(narrator, equipment).await
+    });
     let mut fleet = tokio::select! {
         started = starting => started?,
         interrupted = &mut interruption => return Err(interrupted.into()),
@@ -250,11 +252,11 @@ async fn set(fleet: &Fleet, deployed: &Deployed, name: &str, value: &str) -> Res
 const INTRODUCTION: &str = "\
 Margo is a standard by which one fleet manager runs applications on edge devices of many makers. \
 This is such a fleet on one machine: real programs that talk over TLS, on ports of their own.";
-const ABOUT_THE_DEVICES: &str = "\
+const THE_DEVICES: &str = "\
 The devices have never met their fleet manager. Each has a certificate that says who it is, polls, and \
 reports what it is and can run. One of them is a gateway with two devices behind it. The mill is older than \
 the others: it speaks rc.1, in which requests are signed, while the others speak rc.3, over mutual TLS.";
-const ABOUT_THE_RACK: &str = " \
+const THE_RACK: &str = " \
 The rack has a Kubernetes cluster, and gets the application as a Helm chart.";
 const FIRST: &str = "1.0.0";
 const SECOND: &str = "1.1.0";

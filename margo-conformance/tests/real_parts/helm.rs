@@ -26,9 +26,10 @@ use crate::charts;
 pub(crate) type Test = fn(Mode) -> Pin<Box<dyn Future<Output = ()>>>;
 
 pub(crate) const TESTS: [(&str, Test); 5] = [
-    ("charts_are_deployed_updated_reconfigured_and_removed", |mode| {
-        Box::pin(lifecycle(mode))
-    }),
+    (
+        "charts_are_deployed_updated_reconfigured_and_removed",
+        |mode| Box::pin(lifecycle(mode)),
+    ),
     ("components_come_one_after_the_other_and_recover", |mode| {
         Box::pin(components(mode))
     }),

@@ -22,7 +22,7 @@ use margo_types::deployment::{ApplicationDeployment, DeployedProfile};
 use margo_types::status::DeploymentState;
 use serde_json::Value;
 
-use self::support::{Place, Running, fleet};
+use self::support::{Place, fleet};
 
 /// A test, given the settings of the mode.
 type Test = fn(&'static str) -> Pin<Box<dyn Future<Output = ()>>>;
