@@ -50,7 +50,7 @@ pub(crate) async fn publish(client: &Client, registry: &str, folder: &Path, name
     pushed.expect("it is pushed");
 }
 
-const DEPLOYMENT: &str = r#"apiVersion: apps/v1
+const DEPLOYMENT: &str = r"apiVersion: apps/v1
 kind: Deployment
 metadata:
   name: {{ .Release.Name }}
@@ -72,7 +72,7 @@ spec:
           env:
             - name: LEVEL
               value: {{ .Values.level | quote }}
-"#;
+";
 
 const SERVICE: &str = r"apiVersion: v1
 kind: Service
