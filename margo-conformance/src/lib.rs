@@ -9,6 +9,7 @@ pub mod agent;
 pub mod authority;
 pub mod gate;
 pub mod interop;
+pub mod kubernetes;
 pub mod load;
 pub mod registry;
 mod request;

@@ -1,0 +1,354 @@
+//! What the API server itself fills in.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use super::document::{items, list_at, members, object_at, set, set_default, text, unset};
+use super::objects::Objects;
+use super::resource::Resource;
+
+/// Fills in what an object leaves open. `before` is the object that it replaces.
+pub(super) fn set_defaults(
+    objects: &mut Objects,
+    resource: &Resource,
+    object: &mut Value,
+    before: Option<&Value>,
+) {
+    if !resource.is_built_in {
+        return;
+    }
+    match resource.kind.as_str() {
+        "Pod" => pod(object, &["spec"]),
+        "Deployment" => {
+            pod_template(object);
+            for (name, value) in [
+                ("replicas", 1),
+                ("progressDeadlineSeconds", 600),
+                ("revisionHistoryLimit", 10),
+            ] {
+                set_default(object, &["spec"], name, value);
+            }
+            rolling_update(
+                object,
+                "strategy",
+                &json!({ "maxSurge": "25%", "maxUnavailable": "25%" }),
+            );
+        }
+        "StatefulSet" => {
+            pod_template(object);
+            set_default(object, &["spec"], "replicas", 1);
+            set_default(object, &["spec"], "revisionHistoryLimit", 10);
+            set_default(object, &["spec"], "podManagementPolicy", "OrderedReady");
+            rolling_update(object, "updateStrategy", &json!({ "partition": 0 }));
+            let retention = json!({ "whenDeleted": "Retain", "whenScaled": "Retain" });
+            set_default(
+                object,
+                &["spec"],
+                "persistentVolumeClaimRetentionPolicy",
+                retention,
+            );
+            for claim in list_at(object, &["spec", "volumeClaimTemplates"])
+                .into_iter()
+                .flatten()
+            {
+                set_default(claim, &[], "apiVersion", "v1");
+                set_default(claim, &[], "kind", "PersistentVolumeClaim");
+                set_default(claim, &["spec"], "volumeMode", "Filesystem");
+                set_default(claim, &["status"], "phase", "Pending");
+            }
+        }
+        "DaemonSet" => {
+            pod_template(object);
+            set_default(object, &["spec"], "revisionHistoryLimit", 10);
+            rolling_update(
+                object,
+                "updateStrategy",
+                &json!({ "maxSurge": 0, "maxUnavailable": 1 }),
+            );
+        }
+        "ReplicaSet" | "ReplicationController" => {
+            pod_template(object);
+            set_default(object, &["spec"], "replicas", 1);
+        }
+        "Job" => job(objects, object, before),
+        "CronJob" => cron_job(object),
+        "Service" => service(objects, object, before),
+        "Secret" => {
+            set_default(object, &[], "type", "Opaque");
+            encode_secret(object);
+        }
+        "Namespace" => namespace(object),
+        "PersistentVolumeClaim" => {
+            set_default(object, &["spec"], "volumeMode", "Filesystem");
+            set_default(object, &["spec"], "storageClassName", DEFAULT_STORAGE_CLASS);
+        }
+        "CustomResourceDefinition" => {
+            let kind = text(&object["spec"]["names"]["kind"]).to_owned();
+            set_default(
+                object,
+                &["spec", "names"],
+                "listKind",
+                format!("{kind}List"),
+            );
+            set_default(object, &["spec", "names"], "singular", kind.to_lowercase());
+        }
+        "RoleBinding" | "ClusterRoleBinding" => {
+            set_default(
+                object,
+                &["roleRef"],
+                "apiGroup",
+                "rbac.authorization.k8s.io",
+            );
+        }
+        "StorageClass" => {
+            set_default(object, &[], "reclaimPolicy", "Delete");
+            set_default(object, &[], "volumeBindingMode", "Immediate");
+        }
+        "NetworkPolicy" => set_default(object, &["spec"], "policyTypes", json!(["Ingress"])),
+        _ => {}
+    }
+    // Those who made it before may not have known what is known now.
+    if let Some(before) = before
+        && resource.kind == "PersistentVolumeClaim"
+        && before["spec"]["volumeName"].is_string()
+    {
+        set_default(
+            object,
+            &["spec"],
+            "volumeName",
+            before["spec"]["volumeName"].clone(),
+        );
+    }
+}
+
+fn rolling_update(object: &mut Value, strategy: &str, parameters: &Value) {
+    set_default(object, &["spec", strategy], "type", "RollingUpdate");
+    if object["spec"][strategy]["type"] == "RollingUpdate" {
+        for (name, value) in members(parameters) {
+            set_default(
+                object,
+                &["spec", strategy, "rollingUpdate"],
+                name,
+                value.clone(),
+            );
+        }
+    }
+}
+
+fn pod_template(object: &mut Value) {
+    // Templates always show it.
+    if let Some(metadata) = object_at(object, &["spec", "template", "metadata"]) {
+        metadata.entry("creationTimestamp").or_insert(Value::Null);
+    }
+    pod(object, &["spec", "template", "spec"]);
+}
+
+fn pod(object: &mut Value, spec: &[&str]) {
+    for (name, value) in [
+        ("restartPolicy", json!("Always")),
+        ("dnsPolicy", json!("ClusterFirst")),
+        ("schedulerName", json!("default-scheduler")),
+        ("securityContext", json!({})),
+        ("terminationGracePeriodSeconds", json!(30)),
+    ] {
+        set_default(object, spec, name, value);
+    }
+    let account = object_at(object, spec).and_then(|spec| spec.get("serviceAccountName").cloned());
+    if let Some(account @ Value::String(_)) = account {
+        set(object, spec, "serviceAccount", account);
+    }
+    for list in ["containers", "initContainers"] {
+        let path: Vec<&str> = spec.iter().copied().chain([list]).collect();
+        list_at(object, &path)
+            .into_iter()
+            .flatten()
+            .for_each(container);
+    }
+    let path: Vec<&str> = spec.iter().copied().chain(["volumes"]).collect();
+    for volume in list_at(object, &path).into_iter().flatten() {
+        for source in ["configMap", "secret", "projected"] {
+            if volume[source].is_object() {
+                set_default(volume, &[source], "defaultMode", 0o644);
+            }
+        }
+        if volume["hostPath"].is_object() {
+            set_default(volume, &["hostPath"], "type", "");
+        }
+    }
+}
+
+fn container(container: &mut Value) {
+    let image = text(&container["image"]);
+    let name = image.rsplit('/').next().unwrap_or_default();
+    let is_latest = !image.contains('@') && (!name.contains(':') || name.ends_with(":latest"));
+    let policy = if is_latest { "Always" } else { "IfNotPresent" };
+    for (name, value) in [
+        ("imagePullPolicy", json!(policy)),
+        ("resources", json!({})),
+        ("terminationMessagePath", json!("/dev/termination-log")),
+        ("terminationMessagePolicy", json!("File")),
+    ] {
+        set_default(container, &[], name, value);
+    }
+    for list in ["limits", "requests"] {
+        let quantities = container["resources"]
+            .get_mut(list)
+            .and_then(Value::as_object_mut);
+        for quantity in quantities.into_iter().flat_map(serde_json::Map::values_mut) {
+            if quantity.is_number() {
+                *quantity = quantity.to_string().into();
+            }
+        }
+    }
+    for port in list_at(container, &["ports"]).into_iter().flatten() {
+        set_default(port, &[], "protocol", "TCP");
+    }
+    for variable in list_at(container, &["env"]).into_iter().flatten() {
+        if variable["valueFrom"]["fieldRef"].is_object() {
+            set_default(variable, &["valueFrom", "fieldRef"], "apiVersion", "v1");
+        }
+    }
+    for probe in ["livenessProbe", "readinessProbe", "startupProbe"] {
+        if container[probe].is_object() {
+            for (name, value) in [
+                ("failureThreshold", 3),
+                ("periodSeconds", 10),
+                ("successThreshold", 1),
+                ("timeoutSeconds", 1),
+            ] {
+                set_default(container, &[probe], name, value);
+            }
+            if container[probe]["httpGet"].is_object() {
+                set_default(container, &[probe, "httpGet"], "scheme", "HTTP");
+            }
+        }
+    }
+}
+
+/// A new job gets a selector that nobody else has.
+fn job(objects: &mut Objects, object: &mut Value, before: Option<&Value>) {
+    pod_template(object);
+    for (name, value) in [("backoffLimit", 6), ("completions", 1), ("parallelism", 1)] {
+        set_default(object, &["spec"], name, value);
+    }
+    set_default(object, &["spec"], "completionMode", "NonIndexed");
+    set_default(object, &["spec"], "suspend", false);
+    let uid = match before {
+        Some(before) => text(&before["metadata"]["uid"]).to_owned(),
+        None => {
+            let uid = objects.next_uid();
+            set(object, &["metadata"], "uid", uid.clone());
+            uid
+        }
+    };
+    let name = object["metadata"]["name"].clone();
+    let by_uid = json!({ "batch.kubernetes.io/controller-uid": uid });
+    set_default(object, &["spec", "selector"], "matchLabels", by_uid);
+    for (label, value) in [
+        ("batch.kubernetes.io/controller-uid", json!(uid)),
+        ("batch.kubernetes.io/job-name", name.clone()),
+        ("controller-uid", json!(uid)),
+        ("job-name", name),
+    ] {
+        set_default(
+            object,
+            &["spec", "template", "metadata", "labels"],
+            label,
+            value,
+        );
+    }
+}
+
+fn cron_job(object: &mut Value) {
+    for (name, value) in [
+        ("concurrencyPolicy", json!("Allow")),
+        ("failedJobsHistoryLimit", json!(1)),
+        ("successfulJobsHistoryLimit", json!(3)),
+        ("suspend", json!(false)),
+    ] {
+        set_default(object, &["spec"], name, value);
+    }
+    pod(object, &["spec", "jobTemplate", "spec", "template", "spec"]);
+}
+
+/// A service keeps the address that it was given.
+fn service(objects: &mut Objects, object: &mut Value, before: Option<&Value>) {
+    set_default(object, &["spec"], "type", "ClusterIP");
+    set_default(object, &["spec"], "sessionAffinity", "None");
+    let kind = text(&object["spec"]["type"]).to_owned();
+    let mut node_port = 30_000 + objects.version() % 2_700;
+    for port in list_at(object, &["spec", "ports"]).into_iter().flatten() {
+        set_default(port, &[], "protocol", "TCP");
+        let target = port["port"].clone();
+        set_default(port, &[], "targetPort", target);
+        if matches!(kind.as_str(), "NodePort" | "LoadBalancer") {
+            let known = before.map(|before| items(&before["spec"]["ports"]));
+            let known = known
+                .into_iter()
+                .flatten()
+                .find(|it| it["port"] == port["port"]);
+            match known.map(|it| it["nodePort"].clone()).filter(Value::is_u64) {
+                Some(known) => set_default(port, &[], "nodePort", known),
+                None => set_default(port, &[], "nodePort", node_port),
+            }
+            node_port += 1;
+        }
+    }
+    if kind == "ExternalName" {
+        return;
+    }
+    for name in [
+        "clusterIP",
+        "clusterIPs",
+        "ipFamilies",
+        "ipFamilyPolicy",
+        "internalTrafficPolicy",
+    ] {
+        if let Some(known) = before
+            .map(|before| &before["spec"][name])
+            .filter(|it| !it.is_null())
+        {
+            set_default(object, &["spec"], name, known.clone());
+        }
+    }
+    let number = objects.version();
+    let address = format!(
+        "10.{}.{}.{}",
+        96 + (number >> 16) % 16,
+        (number >> 8) % 256,
+        number % 256
+    );
+    set_default(object, &["spec"], "clusterIP", address);
+    let address = object["spec"]["clusterIP"].clone();
+    set_default(object, &["spec"], "clusterIPs", json!([address]));
+    set_default(object, &["spec"], "internalTrafficPolicy", "Cluster");
+    set_default(object, &["spec"], "ipFamilies", json!(["IPv4"]));
+    set_default(object, &["spec"], "ipFamilyPolicy", "SingleStack");
+}
+
+/// Moves what is there as plain text to what is there in base64.
+pub(super) fn encode_secret(object: &mut Value) {
+    let plain = object["stringData"].clone();
+    unset(object, &[], "stringData");
+    for (name, value) in members(&plain) {
+        set(object, &["data"], name, STANDARD.encode(text(value)));
+    }
+}
+
+/// Every namespace is kept until it is empty, and can be found by its name.
+pub(super) fn namespace(object: &mut Value) {
+    let name = object["metadata"]["name"].clone();
+    set(
+        object,
+        &["metadata", "labels"],
+        "kubernetes.io/metadata.name",
+        name,
+    );
+    if object["metadata"]["deletionTimestamp"].is_null() {
+        set_default(object, &["spec"], "finalizers", json!(["kubernetes"]));
+    }
+}
+
+/// The storage class of claims that name none.
+pub(super) const DEFAULT_STORAGE_CLASS: &str = "standard";
