@@ -32,6 +32,7 @@ mod lists;
 mod merge;
 mod objects;
 mod operation;
+mod protobuf;
 mod resource;
 mod route;
 mod schema;

@@ -14,6 +14,7 @@ use super::failure::Failure;
 use super::garbage::{self, Propagation};
 use super::merge::{merge, merge_strategically, patch_by_steps};
 use super::objects::{Key, split_api_version};
+use super::protobuf;
 use super::resource::Resource;
 use super::route::{Query, Target, Verb};
 use super::schema::check_types;
@@ -417,7 +418,7 @@ impl Operation<'_> {
     fn body(&self) -> Result<Value, Failure> {
         let media_type = self.request.header("content-type").unwrap_or_default();
         if media_type.contains("protobuf") {
-            return Err(Failure::unsupported_media_type("application/json"));
+            return protobuf::read(&self.request.body).map_err(Failure::bad_request);
         }
         serde_json::from_slice(&self.request.body).map_err(|error| {
             Failure::bad_request(format!(
