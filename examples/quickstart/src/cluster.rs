@@ -51,6 +51,8 @@ impl RackCluster {
         };
         let mut options = Options::new(folder.join("charts"), package::client(&registry.host())?);
         options.kubeconfig = Some(kubeconfig);
+        // The fleet manager gives every deployment a namespace of its own.
+        options.create_namespace = true;
         // Fleets that run at the same time may share the cluster.
         options.owner = format!("quickstart{}", run_name(folder));
         let helm = HelmProvider::detect(options).await?;
