@@ -53,9 +53,13 @@ async fn through_helm(config: &Config) -> Result<Arc<dyn Provider>, Failure> {
         .image_pull_secrets
         .clone_from(&settings.image_pull_secrets);
     options.telemetry = telemetry(config);
-    let helm = HelmProvider::detect(options)
-        .await
-        .map_err(|error| Failure::of(Kind::Unavailable, &error))?;
+    let helm = HelmProvider::detect(options).await.map_err(|error| {
+        let doing = format!(
+            "{}, [provider]: Helm or its cluster cannot be used; correct program, kubeconfig or context, if that is what is wrong",
+            config.file.display()
+        );
+        Failure::of(Kind::Unavailable, &error).while_doing(doing)
+    })?;
     tracing::info!(engine = %helm.found(), "found what runs workloads");
     Ok(Arc::new(helm))
 }

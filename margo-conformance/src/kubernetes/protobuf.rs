@@ -32,7 +32,10 @@ pub(super) fn read(bytes: &[u8]) -> Result<Value, String> {
 fn secret(raw: &Message) -> Result<Map<String, Value>, String> {
     let mut object = Map::new();
     let metadata = Message::read(raw.bytes(1).unwrap_or_default())?;
-    object.insert("metadata".to_owned(), Value::Object(object_meta(&metadata)?));
+    object.insert(
+        "metadata".to_owned(),
+        Value::Object(object_meta(&metadata)?),
+    );
     let encoded = |value: &[u8]| json!(STANDARD.encode(value));
     insert_map(&mut object, "data", raw, 2, encoded)?;
     insert(&mut object, "type", raw.text(3));
@@ -144,7 +147,11 @@ impl<'a> Message<'a> {
                     bytes = rest;
                     Field::Bytes(field)
                 }
-                other => return Err(format!("protobuf of the wire type {other} is not known here")),
+                other => {
+                    return Err(format!(
+                        "protobuf of the wire type {other} is not known here"
+                    ));
+                }
             };
             fields.push((key >> 3, field));
         }

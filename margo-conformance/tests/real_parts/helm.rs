@@ -109,48 +109,59 @@ async fn lifecycle(mode: Mode) {
 async fn components(mode: Mode) {
     let site = Site::new(mode).await;
     for name in ["db", "lamp", "web"] {
-        site.publish(name, "1.0.0").await;
+        for version in ["1.0.0", "1.1.0", "1.2.0"] {
+            site.publish(name, version).await;
+        }
     }
-    let broken = charts::image("lamp", "1.0.0");
-    site.cluster
-        .break_image(&broken, Breakage::ImagePullBackOff);
-    let all = [("db", "1.0.0"), ("lamp", "1.0.0"), ("web", "1.0.0")];
-    let mut wanted = deployment(&site, &all);
-    for component in &mut wanted.spec.deployment_profile.components {
-        // Short for a machine, and long enough for what is not broken, however busy this one is.
-        component.properties.timeout = Some("0m15s".parse().unwrap());
-    }
-    let agent = site.start().await;
-    site.assign(&[wanted]).await;
+    let all = |db: &str, lamp: &str, web: &str| {
+        let mut wanted = deployment(&site, &[("db", db), ("lamp", lamp), ("web", web)]);
+        for component in &mut wanted.spec.deployment_profile.components {
+            // Short for a machine, and long enough for what is not broken, however busy this one is.
+            component.properties.timeout = Some("0m20s".parse().unwrap());
+        }
+        wanted
+    };
+    let break_lamp = |version: &str| {
+        let image = charts::image("lamp", version);
+        site.cluster.break_image(&image, Breakage::ImagePullBackOff);
+    };
+    let mut options = calmer(quick_options());
+    // Only the operator makes it try again.
+    options.provider_waits.first = Duration::from_mins(10);
+    options.provider_waits.longest = Duration::from_mins(10);
+    let agent = site.start_with(options).await;
 
-    let report = site.until_reported(&DeploymentState::Failed).await;
-    let states: Vec<_> = report
-        .components
-        .iter()
-        .map(|it| (it.name.as_str(), it.state.as_str()))
-        .collect();
+    break_lamp("1.0.0");
+    site.assign(&[all("1.0.0", "1.0.0", "1.0.0")]).await;
+    assert_lamp_failed(&site.until_reported(&DeploymentState::Failed).await);
     assert_eq!(
-        states[..2],
-        [("db", "installed"), ("lamp", "failed")],
-        "{states:?}"
-    );
-    assert_eq!(states[2].0, "web");
-    assert!(states[2].1 != "installed", "{states:?}");
-    let error = report.components[1].error.as_ref().unwrap();
-    assert_eq!(error.source, "lamp");
-    assert!(error.message.contains("lamp"), "{}", error.message);
-    assert!(site.lamp("db").is_some());
-    assert!(
-        site.lamp("web").is_none(),
-        "the third waits for the second one"
+        site.cluster.objects("deployments"),
+        Vec::<Value>::new(),
+        "a failed first installation leaves nothing"
     );
 
-    site.cluster.mend_image(&broken);
+    site.assign(&[all("1.0.0", "1.1.0", "1.0.0")]).await;
     agent.until_installed(&[1]).await;
     let report = site.until_reported(&DeploymentState::Installed).await;
-    let is_installed = |state: &DeploymentState| *state == DeploymentState::Installed;
-    assert!(report.components.iter().all(|it| is_installed(&it.state)));
-    assert!(site.lamp("web").is_some());
+    let mut states = report.components.iter().map(|it| &it.state);
+    assert!(states.all(|state| *state == DeploymentState::Installed));
+    assert_eq!(site.running(), ["1.0.0", "1.1.0", "1.0.0"]);
+
+    break_lamp("1.2.0");
+    site.assign(&[all("1.1.0", "1.2.0", "1.1.0")]).await;
+    assert_lamp_failed(&site.until_reported(&DeploymentState::Failed).await);
+    assert_eq!(
+        site.running()[1..],
+        ["1.1.0", "1.0.0"],
+        "the earlier revision is kept running, and the third component waits for the second one"
+    );
+
+    site.cluster.mend_image(&charts::image("lamp", "1.2.0"));
+    site.assign(&[at_level(all("1.1.0", "1.2.0", "1.1.0"), "lamp", 7)])
+        .await;
+    agent.until_installed(&[1]).await;
+    site.until_reported(&DeploymentState::Installed).await;
+    assert_eq!(site.running(), ["1.1.0", "1.2.0", "1.1.0"]);
 }
 
 async fn killed(mode: Mode) {
@@ -181,7 +192,7 @@ async fn killed(mode: Mode) {
         agent.until_installed(&[1]).await;
         site.until_reported(&DeploymentState::Installed).await;
         assert!(site.lamp("lamp").is_some_and(|lamp| has_come(&lamp)));
-        assert_eq!(site.pending_releases(), 0);
+        site.assert_no_release_is_pending();
         agent.kill().await;
     }
 }
@@ -292,6 +303,10 @@ impl Site {
 
     /// Starts the agent with a provider of its own, as after a restart of the machine.
     async fn start(&self) -> Running {
+        self.start_with(calmer(quick_options())).await
+    }
+
+    async fn start_with(&self, agent_options: AgentOptions) -> Running {
         let state = self.plant.folder("line-1").join("charts");
         let mut options = Options::new(state, self.client());
         options.mode = self.mode.clone();
@@ -301,10 +316,10 @@ impl Site {
         let provider: Arc<dyn Provider> = Arc::new(provider);
         let mut capabilities = host("edge");
         capabilities.properties.supported_deployment_types = Some(vec![DeploymentType::Helm]);
-        let options = calmer(quick_options());
         self.station
             .start_with(&self.wfm.url(), |agent| {
-                agent.device(capabilities, [provider]).options(options)
+                let agent = agent.device(capabilities, [provider]);
+                agent.options(agent_options)
             })
             .await
     }
@@ -326,16 +341,24 @@ impl Site {
         all.iter().any(|it| it["metadata"]["name"] != "kubernetes")
     }
 
-    /// Helm's releases that nobody finished.
-    fn pending_releases(&self) -> usize {
-        let all = self.cluster.objects("secrets");
-        let status = |it: &Value| {
-            let status = &it["metadata"]["labels"]["status"];
-            status.as_str().unwrap_or_default().to_owned()
-        };
-        all.iter()
-            .filter(|it| status(it).starts_with("pending"))
-            .count()
+    /// The versions of the three components.
+    fn running(&self) -> [String; 3] {
+        ["db", "lamp", "web"].map(|name| {
+            let deployment = self.lamp(name).expect("a deployment");
+            let version = &deployment["metadata"]["labels"]["app.kubernetes.io/version"];
+            version.as_str().unwrap().to_owned()
+        })
+    }
+
+    /// The newest record of Helm's release, if Helm keeps any, is a good one.
+    fn assert_no_release_is_pending(&self) {
+        let secrets = self.cluster.objects("secrets");
+        let releases = secrets.iter().map(|it| &it["metadata"]["labels"]);
+        let releases = releases.filter(|labels| labels["owner"] == "helm");
+        let version = |labels: &Value| labels["version"].as_str()?.parse::<u32>().ok();
+        if let Some(newest) = releases.max_by_key(|labels| version(labels)) {
+            assert_eq!(newest["status"], "deployed", "{newest:#}");
+        }
     }
 }
 
@@ -367,6 +390,19 @@ fn at_level(
     let value = ParameterValue::new(json!(level), vec![target]);
     deployment.spec.parameters.insert("level".to_owned(), value);
     deployment
+}
+
+/// The first component came, the second one did not, and the third was not begun.
+fn assert_lamp_failed(report: &DeploymentStatus) {
+    let [db, lamp, web] = &report.components[..] else {
+        panic!("{report:#?}");
+    };
+    assert_eq!(db.state, DeploymentState::Installed);
+    assert_eq!(lamp.state, DeploymentState::Failed);
+    assert_eq!(web.state, DeploymentState::Pending);
+    let error = lamp.error.as_ref().unwrap();
+    assert_eq!(error.source, "lamp");
+    assert!(error.message.contains("lamp"), "{}", error.message);
 }
 
 /// A variable of a container.

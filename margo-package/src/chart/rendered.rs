@@ -67,10 +67,11 @@ pub fn read_rendered(output: &[u8]) -> Result<Rendered, RenderedError> {
     let mut rendered = Rendered::default();
     for document in documents(text) {
         let file = source_of(document);
-        let value = yaml::parse_as_helm(document.as_bytes()).map_err(|why| RenderedError::Yaml {
-            file: file.clone(),
-            why,
-        })?;
+        let value =
+            yaml::parse_as_helm(document.as_bytes()).map_err(|why| RenderedError::Yaml {
+                file: file.clone(),
+                why,
+            })?;
         if !value.is_null() {
             rendered.add(&file, document, value)?;
         }
@@ -89,7 +90,11 @@ impl Rendered {
             }
             return Ok(());
         }
-        let needed = [("/apiVersion", "apiVersion"), ("/kind", "kind"), ("/metadata/name", "metadata.name")];
+        let needed = [
+            ("/apiVersion", "apiVersion"),
+            ("/kind", "kind"),
+            ("/metadata/name", "metadata.name"),
+        ];
         for (path, missing) in needed {
             if text_at(path).is_none_or(str::is_empty) {
                 let file = file.to_owned();
@@ -103,7 +108,10 @@ impl Rendered {
                 rule,
             });
         };
-        if value.pointer("/metadata/annotations/helm.sh~1hook").is_some() {
+        if value
+            .pointer("/metadata/annotations/helm.sh~1hook")
+            .is_some()
+        {
             find(ChartRule::Hook, "helm.sh/hook");
         }
         if kind == "CustomResourceDefinition" {
@@ -198,13 +206,20 @@ mod tests {
             kind: CustomResourceDefinition\napiVersion: apiextensions.k8s.io/v1\nmetadata: {name: c}\n";
         let rendered = read_rendered(hook.as_bytes()).unwrap();
         let found: Vec<String> = rendered.findings.iter().map(ToString::to_string).collect();
-        assert!(found[0].starts_with("shop/templates/job.yaml:6: is a Helm hook"), "{found:?}");
-        assert!(found[1].starts_with("shop/templates/crd.yaml:1: defines"), "{found:?}");
+        assert!(
+            found[0].starts_with("shop/templates/job.yaml:6: is a Helm hook"),
+            "{found:?}"
+        );
+        assert!(
+            found[1].starts_with("shop/templates/crd.yaml:1: defines"),
+            "{found:?}"
+        );
     }
 
     #[test]
     fn what_is_no_object_is_named() {
-        let no_name = "# Source: a/templates/x.yaml\nkind: X\napiVersion: v1\nmetadata: {generateName: a-}\n";
+        let no_name =
+            "# Source: a/templates/x.yaml\nkind: X\napiVersion: v1\nmetadata: {generateName: a-}\n";
         let error = read_rendered(no_name.as_bytes()).unwrap_err();
         assert_eq!(
             error.to_string(),

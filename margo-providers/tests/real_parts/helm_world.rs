@@ -127,7 +127,10 @@ impl HelmWorld {
         serde_json::from_value(document).expect("a deployment")
     }
 
-    pub(crate) async fn apply(&self, deployment: &ApplicationDeployment) -> Result<(), ProviderError> {
+    pub(crate) async fn apply(
+        &self,
+        deployment: &ApplicationDeployment,
+    ) -> Result<(), ProviderError> {
         self.provider.apply(deployment, &Silent).await
     }
 
@@ -145,11 +148,18 @@ impl HelmWorld {
 
     /// The states of the components, with what is wrong.
     pub(crate) async fn states(&self, deployment: &ApplicationDeployment) -> Vec<String> {
-        let observed = self.provider.observe(deployment).await.expect("an observation");
+        let observed = self
+            .provider
+            .observe(deployment)
+            .await
+            .expect("an observation");
         let components = observed.components.iter();
         components
             .map(|component| {
-                let error = component.error.as_ref().and_then(|error| error.message.as_deref());
+                let error = component
+                    .error
+                    .as_ref()
+                    .and_then(|error| error.message.as_deref());
                 match error {
                     Some(error) => format!("{}: {error}", component.state),
                     None => component.state.to_string(),
@@ -168,7 +178,9 @@ impl HelmWorld {
     /// The names of all objects of a kind in the namespace of the deployments, without what every namespace has.
     pub(crate) fn names(&self, plural: &str) -> Vec<String> {
         let objects = self.cluster.objects(plural);
-        let ours = objects.iter().filter(|object| object["metadata"]["namespace"] == NAMESPACE);
+        let ours = objects
+            .iter()
+            .filter(|object| object["metadata"]["namespace"] == NAMESPACE);
         let names = ours.filter_map(|object| object["metadata"]["name"].as_str());
         names
             .filter(|name| *name != "kube-root-ca.crt" && *name != "default")
@@ -180,7 +192,10 @@ impl HelmWorld {
     pub(crate) fn writes(&self) -> usize {
         let requests = self.cluster.requests();
         let writes = requests.iter().filter(|request| {
-            let is_try = request.query.as_deref().is_some_and(|query| query.contains("dryRun"));
+            let is_try = request
+                .query
+                .as_deref()
+                .is_some_and(|query| query.contains("dryRun"));
             request.method != "GET" && !is_try
         });
         writes.count()
@@ -191,7 +206,17 @@ impl HelmWorld {
     }
 
     pub(crate) fn assert_nothing_left(&self) {
-        for plural in ["configmaps", "secrets", "services", "deployments", "statefulsets", "replicasets", "pods", "persistentvolumeclaims", "jobs"] {
+        for plural in [
+            "configmaps",
+            "secrets",
+            "services",
+            "deployments",
+            "statefulsets",
+            "replicasets",
+            "pods",
+            "persistentvolumeclaims",
+            "jobs",
+        ] {
             assert_eq!(self.names(plural), [""; 0], "{plural} are left");
         }
     }

@@ -163,12 +163,12 @@ fn a_helm_that_cannot_be_used_is_named() {
     fs::create_dir(place.path("bin")).unwrap();
     let name = helm.display().to_string();
     place.provider("kind = \"helm\"\nprogram = \"bin/helm\"");
-    refused(&place, 69, &[&name, "Helm 3 or 4", "program"]);
+    refused(&place, 69, &[&name, "not installed", "program"]);
 
     let helm_2 = "#!/bin/sh\necho 'Client: v2.17.0+ga690bad'\necho 'Error: could not find tiller' >&2\nexit 1\n";
     place.write("bin/helm", helm_2);
     fs::set_permissions(&helm, fs::Permissions::from_mode(0o755)).unwrap();
-    refused(&place, 69, &[&name, "2.17.0", "Helm 3 or 4"]);
+    refused(&place, 69, &[&name, "2.17.0", "install Helm 3"]);
 }
 
 #[test]
