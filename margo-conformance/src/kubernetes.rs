@@ -33,6 +33,7 @@ mod merge;
 mod objects;
 mod operation;
 mod protobuf;
+mod quantity;
 mod resource;
 mod route;
 mod schema;

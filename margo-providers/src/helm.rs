@@ -47,6 +47,7 @@ mod prepare;
 mod program;
 mod readiness;
 mod remove;
+mod stuck;
 mod telemetry;
 mod template;
 mod values;

@@ -7,7 +7,9 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
+#[cfg(any(feature = "compose", test))]
+use std::path::Path;
+use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,6 +57,7 @@ impl Invocation {
     }
 
     /// The same, run in this directory.
+    #[cfg(any(feature = "compose", test))]
     pub(crate) fn directory(mut self, directory: &Path) -> Self {
         self.directory = Some(directory.to_owned());
         self
@@ -153,6 +156,7 @@ impl Output {
     }
 
     /// The lines of its standard output that are not empty.
+    #[cfg(feature = "compose")]
     pub(crate) fn lines(&self) -> Vec<String> {
         let text = self.text();
         let lines = text.lines().map(str::trim);

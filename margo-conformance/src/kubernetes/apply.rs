@@ -60,8 +60,8 @@ pub(super) fn apply(
 
     overlay(&mut object, &applied, is_built_in);
     let dropped = owners.replace(applier.manager, wanted);
-    // What is inside of an item comes before the item: so it goes first.
-    for path in dropped.iter().rev().filter(|path| !owners.has(path)) {
+    // An item comes before what is in it.
+    for path in dropped.iter().filter(|path| !owners.has(path)) {
         fields::remove(&mut object, path);
     }
     owners.write(&mut object);
@@ -243,8 +243,12 @@ impl Owners {
         Self(owners.collect())
     }
 
+    /// Whether somebody has a field, or something in it.
     fn has(&self, path: &Path) -> bool {
-        self.0.iter().any(|owner| owner.fields.contains(path))
+        self.0.iter().any(|owner| {
+            let next = owner.fields.range(path.clone()..).next();
+            next.is_some_and(|next| next.starts_with(path))
+        })
     }
 
     /// Makes these the fields that a manager applies; those that it did and does no more.

@@ -2,10 +2,11 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::document::{items, list_at, members, object_at, set, set_default, text, unset};
 use super::objects::Objects;
+use super::quantity::canonicalize;
 use super::resource::Resource;
 
 /// Fills in what an object leaves open. `before` is the object that it replaces.
@@ -55,6 +56,7 @@ pub(super) fn set_defaults(
                 set_default(claim, &[], "apiVersion", "v1");
                 set_default(claim, &[], "kind", "PersistentVolumeClaim");
                 set_default(claim, &["spec"], "volumeMode", "Filesystem");
+                quantities(&mut claim["spec"]);
                 set_default(claim, &["status"], "phase", "Pending");
             }
         }
@@ -80,6 +82,7 @@ pub(super) fn set_defaults(
         }
         "Namespace" => namespace(object),
         "PersistentVolumeClaim" => {
+            quantities(&mut object["spec"]);
             set_default(object, &["spec"], "volumeMode", "Filesystem");
             set_default(object, &["spec"], "storageClassName", DEFAULT_STORAGE_CLASS);
         }
@@ -191,16 +194,7 @@ fn container(container: &mut Value) {
     ] {
         set_default(container, &[], name, value);
     }
-    for list in ["limits", "requests"] {
-        let quantities = container["resources"]
-            .get_mut(list)
-            .and_then(Value::as_object_mut);
-        for quantity in quantities.into_iter().flat_map(serde_json::Map::values_mut) {
-            if quantity.is_number() {
-                *quantity = quantity.to_string().into();
-            }
-        }
-    }
+    quantities(container);
     for port in list_at(container, &["ports"]).into_iter().flatten() {
         set_default(port, &[], "protocol", "TCP");
     }
@@ -222,6 +216,17 @@ fn container(container: &mut Value) {
             if container[probe]["httpGet"].is_object() {
                 set_default(container, &[probe, "httpGet"], "scheme", "HTTP");
             }
+        }
+    }
+}
+
+/// Writes the limits and requests of resources as the server does.
+fn quantities(holder: &mut Value) {
+    for list in ["limits", "requests"] {
+        let quantities = holder.pointer_mut(&format!("/resources/{list}"));
+        let quantities = quantities.and_then(Value::as_object_mut);
+        for quantity in quantities.into_iter().flat_map(Map::values_mut) {
+            canonicalize(quantity);
         }
     }
 }

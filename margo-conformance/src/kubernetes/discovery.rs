@@ -38,7 +38,7 @@ pub(super) fn answer(state: &State, path: &str, accept: &str) -> Option<Document
         ["api", version] => resources(objects, "", version)?,
         ["apis", group, version] => resources(objects, group, version)?,
         ["openapi", "v2"] if accept.contains("protobuf") => {
-            let media_type = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
+            let media_type = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
             return Some(Document::new(media_type, OPENAPI_V2));
         }
         ["openapi", "v2"] => {

@@ -54,6 +54,9 @@ pub(super) fn remove(document: &mut Value, path: &[Step]) {
             }
         }
         (step, Value::Array(list)) => {
+            if is_key(step, rest) {
+                return;
+            }
             let Some(at) = list.iter().position(|item| is_at(item, step)) else {
                 return;
             };
@@ -185,6 +188,17 @@ fn is_at(item: &Value, step: &Step) -> bool {
             keys.is_object() && members(&keys).all(|(key, value)| key_value(item, key) == *value)
         }
         Step::Element(value) => item.to_string() == *value,
+    }
+}
+
+/// Whether a member is one by which its item is found: it stays as long as the item does.
+fn is_key(step: &Step, rest: &[Step]) -> bool {
+    match (step, rest) {
+        (Step::Item(keys), [Step::Member(name)]) => {
+            let keys: Value = serde_json::from_str(keys).unwrap_or_default();
+            keys.get(name).is_some()
+        }
+        _ => false,
     }
 }
 

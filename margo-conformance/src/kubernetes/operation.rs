@@ -1,5 +1,7 @@
 //! What is done with objects.
 
+mod checks;
+
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -13,7 +15,7 @@ use super::document::{object_at, set, text, unset};
 use super::failure::Failure;
 use super::garbage::{self, Propagation};
 use super::merge::{merge, merge_strategically, patch_by_steps};
-use super::objects::{Key, split_api_version};
+use super::objects::Key;
 use super::protobuf;
 use super::resource::Resource;
 use super::route::{Query, Target, Verb};
@@ -418,83 +420,13 @@ impl Operation<'_> {
     fn body(&self) -> Result<Value, Failure> {
         let media_type = self.request.header("content-type").unwrap_or_default();
         if media_type.contains("protobuf") {
-            return protobuf::read(&self.request.body).map_err(Failure::bad_request);
+            let decoded = protobuf::decode(&self.request.body);
+            return decoded.ok_or_else(|| Failure::unsupported_media_type("application/json"));
         }
         serde_json::from_slice(&self.request.body).map_err(|error| {
-            Failure::bad_request(format!(
-                "error decoding the body (this server reads JSON only): {error}"
-            ))
+            let why = format!("error decoding the body (this server reads JSON only): {error}");
+            Failure::bad_request(why)
         })
-    }
-
-    fn check_kind(&self, object: &Value) -> Result<(), Failure> {
-        let resource = &self.target.resource;
-        let (kind, api_version) = (text(&object["kind"]), text(&object["apiVersion"]));
-        if kind == resource.kind && api_version == resource.api_version() {
-            return Ok(());
-        }
-        let (group, version) = split_api_version(api_version);
-        Err(Failure::bad_request(format!(
-            "{kind} in version {version:?} of group {group:?} cannot be handled as a {} of {}",
-            resource.kind,
-            resource.api_version()
-        )))
-    }
-
-    /// Whether there can be a new object there.
-    fn check_place(&self, resource: &Resource, object: &Value) -> Result<(), Failure> {
-        if !resource.is_namespaced {
-            return Ok(());
-        }
-        let namespace = self.target.namespace.as_deref();
-        let namespace = namespace.ok_or_else(Failure::method_not_allowed)?;
-        self.check_namespace(object)?;
-        let found = self.state.objects.get(&Key::namespace(namespace));
-        let found = found.ok_or_else(|| Failure::no_such_namespace(namespace))?;
-        let name = text(&object["metadata"]["name"]);
-        let is_new = self.state.objects.get(&self.target.key(name)).is_none();
-        if is_new && !found["metadata"]["deletionTimestamp"].is_null() {
-            let why = format!(
-                "unable to create new content in namespace {namespace} because it is being terminated"
-            );
-            return Err(Failure::forbidden(resource, Some(name), &why));
-        }
-        Ok(())
-    }
-
-    fn check_namespace(&self, object: &Value) -> Result<(), Failure> {
-        let named = text(&object["metadata"]["namespace"]);
-        if !named.is_empty() && Some(named) != self.target.namespace.as_deref() {
-            return Err(Failure::bad_request(
-                "the namespace of the provided object does not match the namespace sent on the request",
-            ));
-        }
-        Ok(())
-    }
-
-    /// Refuses what is about another version of an object, or about another object of that name.
-    fn check_version(
-        &self,
-        resource: &Resource,
-        live: Option<&Value>,
-        object: &Value,
-    ) -> Result<(), Failure> {
-        let name = self.target.name();
-        let known = |field: &str| text(&object["metadata"][field]);
-        let is = |field: &str| live.map_or("", |live| text(&live["metadata"][field]));
-        if !known("uid").is_empty() && known("uid") != is("uid") {
-            let why = format!(
-                "Precondition failed: UID in precondition: {}, UID in object meta: {}",
-                known("uid"),
-                is("uid")
-            );
-            return Err(Failure::conflict(resource, name, &why));
-        }
-        if !known("resourceVersion").is_empty() && known("resourceVersion") != is("resourceVersion")
-        {
-            return Err(Failure::changed_meanwhile(resource, name));
-        }
-        Ok(())
     }
 
     /// Who changes something without saying so: what its program calls itself.

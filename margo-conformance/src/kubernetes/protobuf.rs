@@ -1,51 +1,57 @@
-//! The little protobuf that `helm` writes: its typed client sends releases, which are secrets, and what it asks of their deletion.
+//! Bodies in the protobuf encoding of Kubernetes, as `helm` sends those that are about its releases.
 //!
-//! An object is an envelope behind four bytes, as `k8s.io/apimachinery/pkg/runtime/generated.proto` has it; the numbers of the
-//! fields are those of `meta/v1` and `core/v1`. Answers are JSON, which clients take as well.
+//! Only what it sends is read: secrets, config maps and options of deletions (the `generated.proto` of these API groups).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
-/// Reads an object that came as `application/vnd.kubernetes.protobuf`.
-///
-/// # Errors
-/// What is wrong with it; also when it is of a kind that is not known here.
-pub(super) fn read(bytes: &[u8]) -> Result<Value, String> {
-    let envelope = bytes
-        .strip_prefix(b"k8s\0")
-        .ok_or("it does not begin like protobuf of Kubernetes")?;
-    let envelope = Message::read(envelope)?;
-    let kind = Message::read(envelope.bytes(1).unwrap_or_default())?;
-    let (api_version, kind) = (kind.text(1), kind.text(2));
-    let raw = Message::read(envelope.bytes(2).unwrap_or_default())?;
-    let mut object = match kind.as_deref() {
-        Some("Secret") => secret(&raw)?,
-        Some("DeleteOptions") => delete_options(&raw)?,
-        other => return Err(format!("protobuf of the kind {other:?} is not known here")),
+/// Reads a body; `None` when it is malformed, or of another kind.
+pub(super) fn decode(body: &[u8]) -> Option<Value> {
+    let envelope = Message::read(body.strip_prefix(MAGIC)?)?;
+    let kind = Message::read(envelope.bytes(1)?)?;
+    let (api_version, kind) = (kind.text(1)?, kind.text(2)?);
+    let content = Message::read(envelope.bytes(2).unwrap_or_default())?;
+    let mut object = json!({ "apiVersion": api_version, "kind": kind });
+    let fields = match kind.as_str() {
+        "Secret" => json!({
+            "metadata": metadata(&content)?,
+            "data": content.map(2, |value| Some(STANDARD.encode(value)))?,
+            "type": content.text(3),
+            "stringData": content.map(4, text)?,
+            "immutable": content.number(5).map(|it| it != 0),
+        }),
+        "ConfigMap" => json!({
+            "metadata": metadata(&content)?,
+            "data": content.map(2, text)?,
+            "binaryData": content.map(3, |value| Some(STANDARD.encode(value)))?,
+            "immutable": content.number(4).map(|it| it != 0),
+        }),
+        "DeleteOptions" => {
+            let preconditions = Message::read(content.bytes(2).unwrap_or_default())?;
+            json!({
+                "preconditions": {
+                    "uid": preconditions.text(1),
+                    "resourceVersion": preconditions.text(2),
+                },
+                "propagationPolicy": content.text(4),
+                "dryRun": content.texts(5)?,
+            })
+        }
+        _ => return None,
     };
-    object.insert("apiVersion".to_owned(), json!(api_version));
-    object.insert("kind".to_owned(), json!(kind));
-    Ok(Value::Object(object))
+    for (name, value) in super::document::members(&fields) {
+        let is_empty = value.as_object().is_some_and(Map::is_empty);
+        if !value.is_null() && !is_empty {
+            super::document::set(&mut object, &[], name, value.clone());
+        }
+    }
+    Some(object)
 }
 
-fn secret(raw: &Message) -> Result<Map<String, Value>, String> {
-    let mut object = Map::new();
-    let metadata = Message::read(raw.bytes(1).unwrap_or_default())?;
-    object.insert(
-        "metadata".to_owned(),
-        Value::Object(object_meta(&metadata)?),
-    );
-    let encoded = |value: &[u8]| json!(STANDARD.encode(value));
-    insert_map(&mut object, "data", raw, 2, encoded)?;
-    insert(&mut object, "type", raw.text(3));
-    insert_map(&mut object, "stringData", raw, 4, text)?;
-    insert(&mut object, "immutable", raw.number(5).map(|it| it != 0));
-    Ok(object)
-}
-
-fn object_meta(raw: &Message) -> Result<Map<String, Value>, String> {
-    let mut metadata = Map::new();
+fn metadata(object: &Message<'_>) -> Option<Value> {
+    let content = Message::read(object.bytes(1).unwrap_or_default())?;
+    let mut metadata = json!({});
     let texts = [
         ("name", 1),
         ("generateName", 2),
@@ -54,228 +60,171 @@ fn object_meta(raw: &Message) -> Result<Map<String, Value>, String> {
         ("resourceVersion", 6),
     ];
     for (name, number) in texts {
-        // An empty text is none.
-        insert(
-            &mut metadata,
-            name,
-            raw.text(number).filter(|it| !it.is_empty()),
-        );
+        if let Some(text) = content.text(number).filter(|text| !text.is_empty()) {
+            metadata[name] = text.into();
+        }
     }
-    insert_map(&mut metadata, "labels", raw, 11, text)?;
-    insert_map(&mut metadata, "annotations", raw, 12, text)?;
-    let finalizers: Vec<_> = raw.all(14).map(text).collect();
-    insert(
-        &mut metadata,
-        "finalizers",
-        (!finalizers.is_empty()).then_some(finalizers),
-    );
-    Ok(metadata)
-}
-
-fn delete_options(raw: &Message) -> Result<Map<String, Value>, String> {
-    let mut options = Map::new();
-    insert(&mut options, "gracePeriodSeconds", raw.number(1));
-    if let Some(preconditions) = raw.bytes(2) {
-        let raw = Message::read(preconditions)?;
-        let mut preconditions = Map::new();
-        insert(&mut preconditions, "uid", raw.text(1));
-        insert(&mut preconditions, "resourceVersion", raw.text(2));
-        insert(&mut options, "preconditions", Some(preconditions));
+    for (name, number) in [("labels", 11), ("annotations", 12)] {
+        let map = content.map(number, text)?;
+        if !map.is_empty() {
+            metadata[name] = Value::Object(map);
+        }
     }
-    insert(
-        &mut options,
-        "orphanDependents",
-        raw.number(3).map(|it| it != 0),
-    );
-    insert(&mut options, "propagationPolicy", raw.text(4));
-    let dry_run: Vec<_> = raw.all(5).map(text).collect();
-    insert(
-        &mut options,
-        "dryRun",
-        (!dry_run.is_empty()).then_some(dry_run),
-    );
-    Ok(options)
-}
-
-fn insert(object: &mut Map<String, Value>, name: &str, value: Option<impl Into<Value>>) {
-    if let Some(value) = value {
-        object.insert(name.to_owned(), value.into());
+    let finalizers = content.texts(14)?;
+    if !finalizers.is_empty() {
+        metadata["finalizers"] = finalizers.into();
     }
+    Some(metadata)
 }
 
-/// A map is a repeated message of key and value.
-fn insert_map(
-    object: &mut Map<String, Value>,
-    name: &str,
-    raw: &Message,
-    number: u64,
-    value: impl Fn(&[u8]) -> Value,
-) -> Result<(), String> {
-    let mut map = Map::new();
-    for entry in raw.all(number) {
-        let entry = Message::read(entry)?;
-        let key = entry.text(1).unwrap_or_default();
-        map.insert(key, value(entry.bytes(2).unwrap_or_default()));
-    }
-    insert(object, name, (!map.is_empty()).then_some(map));
-    Ok(())
-}
-
-fn text(bytes: &[u8]) -> Value {
-    json!(String::from_utf8_lossy(bytes))
-}
-
-/// The fields of a message, in their order.
+/// The fields of a message, by their numbers.
 struct Message<'a>(Vec<(u64, Field<'a>)>);
 
 #[derive(Clone, Copy)]
 enum Field<'a> {
     Number(u64),
     Bytes(&'a [u8]),
+    /// Of a fixed size; nothing here needs it.
+    Other,
 }
 
 impl<'a> Message<'a> {
-    fn read(mut bytes: &'a [u8]) -> Result<Self, String> {
+    fn read(mut rest: &'a [u8]) -> Option<Self> {
         let mut fields = Vec::new();
-        while !bytes.is_empty() {
-            let key = number(&mut bytes)?;
-            let field = match key & 7 {
-                0 => Field::Number(number(&mut bytes)?),
+        while !rest.is_empty() {
+            let tag = varint(&mut rest)?;
+            let field = match tag & 7 {
+                0 => Field::Number(varint(&mut rest)?),
+                1 => fixed(&mut rest, 8)?,
                 2 => {
-                    let length = usize::try_from(number(&mut bytes)?).unwrap_or(usize::MAX);
-                    let (field, rest) = bytes.split_at_checked(length).ok_or(SHORT)?;
-                    bytes = rest;
-                    Field::Bytes(field)
+                    let length = usize::try_from(varint(&mut rest)?).ok()?;
+                    let (bytes, after) = rest.split_at_checked(length)?;
+                    rest = after;
+                    Field::Bytes(bytes)
                 }
-                other => {
-                    return Err(format!(
-                        "protobuf of the wire type {other} is not known here"
-                    ));
-                }
+                5 => fixed(&mut rest, 4)?,
+                _ => return None,
             };
-            fields.push((key >> 3, field));
+            fields.push((tag >> 3, field));
         }
-        Ok(Self(fields))
+        Some(Self(fields))
     }
 
-    fn all(&self, number: u64) -> impl Iterator<Item = &'a [u8]> {
-        let fields = self.0.iter().filter(move |(it, _)| *it == number);
-        fields.filter_map(|(_, field)| match *field {
+    fn all(&self, number: u64) -> impl Iterator<Item = Field<'a>> {
+        let all = self.0.iter().filter(move |field| field.0 == number);
+        all.map(|field| field.1)
+    }
+
+    fn all_bytes(&self, number: u64) -> impl Iterator<Item = &'a [u8]> {
+        self.all(number).filter_map(|field| match field {
             Field::Bytes(bytes) => Some(bytes),
-            Field::Number(_) => None,
+            Field::Number(_) | Field::Other => None,
         })
     }
 
     fn bytes(&self, number: u64) -> Option<&'a [u8]> {
-        self.all(number).last()
+        self.all_bytes(number).last()
     }
 
     fn text(&self, number: u64) -> Option<String> {
-        let bytes = self.bytes(number)?;
-        Some(String::from_utf8_lossy(bytes).into_owned())
+        text(self.bytes(number)?)
+    }
+
+    fn texts(&self, number: u64) -> Option<Vec<String>> {
+        self.all_bytes(number).map(text).collect()
     }
 
     fn number(&self, number: u64) -> Option<u64> {
-        let fields = self.0.iter().filter(|(it, _)| *it == number);
-        fields
-            .filter_map(|(_, field)| match *field {
-                Field::Number(value) => Some(value),
-                Field::Bytes(_) => None,
-            })
-            .last()
+        self.all(number).find_map(|field| match field {
+            Field::Number(number) => Some(number),
+            Field::Bytes(_) | Field::Other => None,
+        })
+    }
+
+    fn map(
+        &self,
+        number: u64,
+        read: impl Fn(&[u8]) -> Option<String>,
+    ) -> Option<Map<String, Value>> {
+        let entries = self.all_bytes(number).map(|entry| {
+            let entry = Message::read(entry)?;
+            let key = entry.text(1).unwrap_or_default();
+            Some((key, read(entry.bytes(2).unwrap_or_default())?.into()))
+        });
+        entries.collect()
     }
 }
 
-/// Seven bits in each byte, the lowest first.
-fn number(bytes: &mut &[u8]) -> Result<u64, String> {
-    let mut value = 0;
-    for place in 0..10 {
-        let (byte, rest) = bytes.split_first().ok_or(SHORT)?;
-        *bytes = rest;
-        value |= u64::from(byte & 0x7f) << (7 * place);
+fn varint(rest: &mut &[u8]) -> Option<u64> {
+    let mut number = 0;
+    for shift in (0..64).step_by(7) {
+        let (byte, after) = rest.split_first()?;
+        *rest = after;
+        number |= u64::from(byte & 0x7f) << shift;
         if byte & 0x80 == 0 {
-            return Ok(value);
+            return Some(number);
         }
     }
-    Err("a number in protobuf is too long".to_owned())
+    None
 }
 
-const SHORT: &str = "the protobuf ends too early";
+fn fixed<'a>(rest: &mut &[u8], length: usize) -> Option<Field<'a>> {
+    *rest = rest.split_at_checked(length)?.1;
+    Some(Field::Other)
+}
+
+fn text(bytes: &[u8]) -> Option<String> {
+    String::from_utf8(bytes.to_vec()).ok()
+}
+
+/// What every body begins with.
+const MAGIC: &[u8] = b"k8s\0";
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
-        let length = u8::try_from(bytes.len()).unwrap();
-        [&[number << 3 | 2, length][..], bytes].concat()
+    fn field(number: u8, content: &[u8]) -> Vec<u8> {
+        let length = u8::try_from(content.len()).unwrap();
+        [&[number << 3 | 2, length], content].concat()
     }
 
-    fn entry(number: u8, key: &str, value: &[u8]) -> Vec<u8> {
-        field(
-            number,
-            &[field(1, key.as_bytes()), field(2, value)].concat(),
-        )
-    }
-
-    fn object(kind: &str, raw: &[u8]) -> Vec<u8> {
-        let types = [field(1, b"v1"), field(2, kind.as_bytes())].concat();
-        [b"k8s\0".to_vec(), field(1, &types), field(2, raw)].concat()
+    fn body(kind: &str, content: &[u8]) -> Vec<u8> {
+        let kind = [field(1, b"v1"), field(2, kind.as_bytes())].concat();
+        [MAGIC, &field(1, &kind), &field(2, content)].concat()
     }
 
     #[test]
     fn a_secret_is_read() {
-        let metadata = [
-            field(1, b"sh.helm.release.v1.lamp.v1"),
-            field(2, b""),
-            entry(11, "status", b"deployed"),
-        ]
-        .concat();
-        let raw = [
+        let label = [field(1, b"owner"), field(2, b"helm")].concat();
+        let metadata = [field(1, b"release"), field(11, &label)].concat();
+        let data = [field(1, b"release"), field(2, b"\xff\x00")].concat();
+        let content = [
             field(1, &metadata),
-            entry(2, "release", b"\xff\x00"),
+            field(2, &data),
             field(3, b"helm.sh/release.v1"),
-        ]
-        .concat();
-        let expected = json!({
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "metadata": {
-                "name": "sh.helm.release.v1.lamp.v1",
-                "labels": {"status": "deployed"},
-            },
-            "data": {"release": "/wA="},
-            "type": "helm.sh/release.v1",
-        });
-        assert_eq!(read(&object("Secret", &raw)), Ok(expected));
+            vec![5 << 3, 1],
+        ];
+        assert_eq!(
+            decode(&body("Secret", &content.concat())).unwrap(),
+            json!({
+                "apiVersion": "v1",
+                "kind": "Secret",
+                "metadata": { "name": "release", "labels": { "owner": "helm" } },
+                "data": { "release": "/wA=" },
+                "type": "helm.sh/release.v1",
+                "immutable": true,
+            })
+        );
     }
 
     #[test]
-    fn options_of_a_deletion_are_read() {
-        let raw = [
-            &[1 << 3, 0xac, 0x02][..],
-            &field(2, &field(1, b"uid-1")),
-            &field(4, b"Foreground"),
-        ]
-        .concat();
-        let expected = json!({
-            "apiVersion": "v1",
-            "kind": "DeleteOptions",
-            "gracePeriodSeconds": 300,
-            "preconditions": {"uid": "uid-1"},
-            "propagationPolicy": "Foreground",
-        });
-        assert_eq!(read(&object("DeleteOptions", &raw)), Ok(expected));
-    }
-
-    #[test]
-    fn what_is_cut_off_or_unknown_is_refused() {
-        let whole = object("Secret", &field(1, &field(1, b"lamp")));
-        for length in 4..whole.len() {
-            let _ = read(&whole[..length]);
+    fn what_is_cut_or_of_another_kind_is_not_read() {
+        let whole = body("Secret", &field(1, &field(1, b"release")));
+        assert!(decode(&whole).is_some());
+        for end in 0..whole.len() {
+            assert!(decode(&whole[..end]).is_none(), "{end}");
         }
-        assert!(read(&whole[..whole.len() - 1]).is_err());
-        assert!(read(b"{}").is_err());
-        assert!(read(&object("Pod", b"")).is_err());
+        assert!(decode(&body("Pod", b"")).is_none());
     }
 }

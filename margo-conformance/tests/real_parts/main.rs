@@ -6,6 +6,7 @@
 #[allow(dead_code, reason = "shared with the tests of margo-providers")]
 mod charts;
 mod full_disk;
+mod kubernetes;
 
 /// The line with its real parts, of which the tests in `it` have more.
 #[path = "../it/end_to_end"]
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
             full_disk::fleet_manager,
         ),
     ];
+    kubernetes::add(&mut trials);
     for (mode_name, mode) in helm::modes() {
         for (name, test) in helm::TESTS {
             let mode = mode.clone();

@@ -50,10 +50,14 @@ impl Cluster {
             ..KubeConfigOptions::default()
         };
         let variable = options.environment.get("KUBECONFIG").map(PathBuf::from);
-        let config = match options.kubeconfig.clone().or(variable) {
+        let mut config = match options.kubeconfig.clone().or(variable) {
             Some(path) => read(path, &context).await,
             None => infer(&context).await,
         }?;
+        // The proxy of the environment is for registries and fleet managers; a cluster on the other side of one says so itself.
+        if config.proxy_url.is_some() && config.proxy_url == proxy_of_environment() {
+            config.proxy_url = None;
+        }
         let client = Client::try_from(config).map_err(|error| {
             let message = "the kubeconfig has credentials that cannot be used; write a new one";
             ProviderError::new(Trouble::Device, message).because(error)
@@ -83,6 +87,14 @@ async fn read(path: PathBuf, options: &KubeConfigOptions) -> Result<Config, Prov
     config.map_err(unusable)
 }
 
+/// What `kube` takes for the proxy when the kubeconfig names none.
+fn proxy_of_environment() -> Option<http::Uri> {
+    let variables = ["HTTPS_PROXY", "https_proxy"].into_iter();
+    let mut proxies = variables.filter_map(|name| std::env::var(name).ok());
+    let proxy = proxies.find(|proxy| !proxy.is_empty())?;
+    proxy.parse().ok()
+}
+
 async fn infer(options: &KubeConfigOptions) -> Result<Config, ProviderError> {
     match Config::from_kubeconfig(options).await {
         Ok(config) => Ok(config),
@@ -104,4 +116,52 @@ fn unusable(which: &str, error: KubeconfigError) -> ProviderError {
         with_causes(&error)
     );
     ProviderError::new(Trouble::Device, message).because(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use margo_package::oci;
+
+    use super::*;
+
+    async fn connect(kubeconfig: &str, context: Option<&str>) -> Result<Cluster, ProviderError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kubeconfig");
+        if !kubeconfig.is_empty() {
+            std::fs::write(&path, kubeconfig).unwrap();
+        }
+        let client = oci::Client::builder().no_proxy().build().unwrap();
+        let mut options = Options::new("state", client);
+        options.kubeconfig = Some(path);
+        options.context = context.map(str::to_owned);
+        Cluster::connect(&options).await
+    }
+
+    const GOOD: &str = "{apiVersion: v1, kind: Config, current-context: a, \
+        clusters: [{name: a, cluster: {server: 'http://127.0.0.1:1'}}], users: [{name: a, user: {}}], \
+        contexts: [{name: a, context: {cluster: a, user: a}}]}";
+
+    #[tokio::test]
+    async fn kubeconfigs_that_cannot_be_used_are_named() {
+        for (kubeconfig, context) in [
+            ("", None),
+            ("no: [kubeconfig", None),
+            ("{apiVersion: v1, kind: Config}", None),
+            (GOOD, Some("b")),
+        ] {
+            let error = connect(kubeconfig, context).await.unwrap_err();
+            assert_eq!(error.trouble, Trouble::Device);
+            let message = error.message;
+            assert!(message.starts_with("the kubeconfig (/"), "{message}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_cluster_that_is_down_is_found_out_when_it_is_asked() {
+        let cluster = connect(GOOD, Some("a")).await.unwrap();
+        let error = cluster.version().await.unwrap_err();
+        assert_eq!(error.trouble, Trouble::Engine);
+        let expected = "the cluster cannot be reached";
+        assert!(error.message.starts_with(expected), "{}", error.message);
+    }
 }

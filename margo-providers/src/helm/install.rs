@@ -25,6 +25,7 @@ use super::names::{labels, selector};
 use super::options::Options;
 use super::prepare::Prepared;
 use super::program::Helm;
+use super::stuck::replace_stuck_pods;
 use super::telemetry::Injection;
 use super::values::large_numbers;
 use super::wanted::Wanted;
@@ -48,7 +49,7 @@ impl Installer {
             state: options.state.clone(),
             owner: options.owner.clone(),
             create_namespace: options.create_namespace,
-            injection: Injection::new(options.telemetry.as_ref(), &options.image_pull_secrets),
+            injection: Injection::new(options),
             helm,
             cluster: Cluster::connect(options).await?,
         })
@@ -140,7 +141,8 @@ impl Installer {
         self.helm
             .succeed(&command.input(lock.file()), &what)
             .await?;
-        Ok(())
+        let objects = objects::objects(&to.content()?)?;
+        replace_stuck_pods(&self.cluster, &release.namespace, &objects).await
     }
 
     /// Refuses a release of this name that is somebody else's.
@@ -227,9 +229,7 @@ impl Delivery for Installer {
             return Ok(Plan::Chart);
         }
         let mut objects = rendered::objects_of(&output.stdout)?;
-        for object in &mut objects {
-            self.injection.put_into(object);
-        }
+        self.injection.put_into(&mut objects, &wanted.release);
         Ok(Plan::Rendered(objects))
     }
 

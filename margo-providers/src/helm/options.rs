@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use margo_package::oci::Client;
+use margo_package::oci::{Client, Credentials};
 
 use crate::{ProviderError, Telemetry, Trouble};
 
@@ -32,6 +32,9 @@ pub struct Options {
     pub create_namespace: bool,
     /// Names of secrets, in the namespace of the deployment, that images are pulled with: added to every pod.
     pub image_pull_secrets: Vec<String>,
+    /// A user and a password for each private registry that images are pulled from, by its host, such as
+    /// `registry.example:5000`. A secret with them is made beside each release, added to every pod, and removed with it.
+    pub image_credentials: BTreeMap<String, Credentials>,
     /// The collector that containers are told of.
     pub telemetry: Option<Telemetry>,
     /// How long a component without `timeout` may take: 15 minutes.
@@ -91,6 +94,7 @@ impl Options {
             default_namespace: "default".to_owned(),
             create_namespace: false,
             image_pull_secrets: Vec::new(),
+            image_credentials: BTreeMap::new(),
             telemetry: None,
             default_timeout: Duration::from_mins(15),
             environment: BTreeMap::new(),
@@ -121,6 +125,14 @@ impl Options {
 
     /// Whether they can be used at all.
     pub(super) fn check(&self) -> Result<(), ProviderError> {
+        let is_token = |credentials: &Credentials| !matches!(credentials, Credentials::Password { .. });
+        let mut credentials = self.image_credentials.iter();
+        if let Some((registry, _)) = credentials.find(|(_, credentials)| is_token(credentials)) {
+            let message = format!(
+                "the image credentials for {registry} are a token, which Kubernetes has no use for; give a user and a password"
+            );
+            return Err(ProviderError::new(Trouble::Device, message));
+        }
         let allowed = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'z');
         if (1..=20).contains(&self.owner.len()) && self.owner.bytes().all(allowed) {
             return Ok(());

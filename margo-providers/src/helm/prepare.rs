@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::HelmProvider;
 use super::names::Release;
+use super::values::values_file;
 use super::wanted::Wanted;
 use crate::files::{blocking, device_trouble, write_durably};
 use crate::source::{Pin, with_causes};
@@ -61,7 +62,7 @@ impl HelmProvider {
         let archive = wanted.place.archive(pin.archive);
         // Helm takes packed charts by their extension.
         let (path, values) = (work.join("chart.tgz"), work.join("values.json"));
-        let bytes = serde_json::to_vec(&wanted.values).unwrap_or_default();
+        let bytes = values_file(&wanted.values).into_bytes();
         let (link, file) = (path.clone(), values.clone());
         let chart = blocking(move || {
             std::fs::hard_link(&archive, &link).map_err(device_trouble)?;

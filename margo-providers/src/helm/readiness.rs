@@ -98,24 +98,20 @@ fn container_trouble(container: &Value) -> Option<String> {
             Some(ended) => format!("CrashLoopBackOff: {ended}"),
             None => "CrashLoopBackOff".to_owned(),
         }),
-        ("" | "ContainerCreating" | "PodInitializing", _) => ended,
+        ("" | "ContainerCreating" | "PodInitializing", _) | (_, None) => ended,
         (reason, Some(waiting)) => Some(explained(reason, text(waiting, "/message"))),
-        (_, None) => ended,
     }
 }
 
 fn ending(terminated: &Value) -> String {
-    let mut text_of = format!("ended with exit code {}", int(terminated, "/exitCode"));
-    match text(terminated, "/reason") {
-        "" | "Error" | "Completed" => {}
-        reason => text_of.push_str(&format!(" ({reason})")),
-    }
-    let last = crate::program::last_lines(text(terminated, "/message"), 3);
-    if !last.is_empty() {
-        text_of.push_str(": ");
-        text_of.push_str(&last.join("\n"));
-    }
-    text_of
+    let code = int(terminated, "/exitCode");
+    let reason = match text(terminated, "/reason") {
+        "" | "Error" | "Completed" => String::new(),
+        reason => format!(" ({reason})"),
+    };
+    let last = crate::program::last_lines(text(terminated, "/message"), 3).join("\n");
+    let separator = if last.is_empty() { "" } else { ": " };
+    format!("ended with exit code {code}{reason}{separator}{last}")
 }
 
 fn deployment(object: &Value) -> Readiness {

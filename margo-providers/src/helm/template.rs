@@ -69,7 +69,7 @@ impl Applier {
             cluster: Cluster::connect(options).await?,
             helm,
             capabilities: capabilities.clone(),
-            injection: Injection::new(options.telemetry.as_ref(), &options.image_pull_secrets),
+            injection: Injection::new(options),
             owner: options.owner.clone(),
             create_namespace: options.create_namespace,
             patience: options.default_timeout,
@@ -105,8 +105,7 @@ impl Delivery for Applier {
             let message = "a chart was planned where objects are applied";
             return Err(ProviderError::new(Trouble::Device, message));
         };
-        self.apply(&wanted.owned(), wanted.mark(), wanted.wait, planned, time)
-            .await
+        self.apply(wanted, planned, time).await
     }
 
     async fn undo(&self, wanted: &Wanted<'_>) -> Result<bool, ProviderError> {

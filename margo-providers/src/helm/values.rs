@@ -7,6 +7,7 @@
 mod path;
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 
 use margo_types::deployment::ApplicationDeployment;
 use margo_types::id::ComponentName;
@@ -53,6 +54,28 @@ pub(super) fn values_of(
         Value::Object(values) => Ok(values),
         _ => Ok(Map::new()),
     }
+}
+
+/// The values as a file for Helm: JSON, of which Helm's reader of YAML takes every character as it is meant.
+pub(super) fn values_file(values: &Map<String, Value>) -> String {
+    let json = Value::Object(values.clone()).to_string();
+    let mut text = String::with_capacity(json.len());
+    for character in json.chars() {
+        match character {
+            // They are not allowed in YAML, or end lines there. Outside of strings JSON has none of them.
+            '\u{7f}'..='\u{9f}'
+            | '\u{2028}'
+            | '\u{2029}'
+            | '\u{feff}'
+            | '\u{fffe}'
+            | '\u{ffff}' => {
+                // Writing to a string cannot fail.
+                let _ = write!(text, "\\u{:04x}", u32::from(character));
+            }
+            other => text.push(other),
+        }
+    }
+    text
 }
 
 /// The whole numbers that Helm would write as `1e+06` in manifests when it reads them from a file, as arguments of `--set`:

@@ -12,10 +12,11 @@ use serde_json::{Map, Value};
 use super::HelmProvider;
 use super::names::{Owned, Release};
 use super::prepare::Record;
+use super::telemetry::Injection;
 use super::values::values_of;
 use crate::home::Place;
 use crate::source::Source;
-use crate::{ProviderError, Telemetry, Trouble};
+use crate::{ProviderError, Trouble};
 
 /// A component as the deployment wants it, with all that is known of it without asking anybody.
 #[derive(Clone, Debug)]
@@ -77,13 +78,11 @@ impl HelmProvider {
         let values = values_of(deployment, name)?;
         let timeout = properties.timeout.as_ref().map(Timeout::duration);
         let release = self.release(deployment, source, record)?;
-        let telemetry = self.options.telemetry.as_ref().map(Telemetry::variables);
         let inputs = (
             source.repository.as_str(),
             source.revision.as_str(),
             &values,
-            telemetry,
-            &self.options.image_pull_secrets,
+            Injection::new(&self.options).digest(),
         );
         let inputs = serde_json::to_vec(&inputs).unwrap_or_default();
         Ok(Wanted {

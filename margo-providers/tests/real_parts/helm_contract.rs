@@ -22,7 +22,8 @@ pub(crate) fn add(trials: &mut Vec<Trial>) {
                 &format!("helm_{name}_contract_{}", check.name()),
                 move || keep(check, kept),
             ));
-            if std::env::var_os("KUBECONFIG").is_some() && check.is_possible(RealSamples::ABILITIES) {
+            if std::env::var_os("KUBECONFIG").is_some() && check.is_possible(RealSamples::ABILITIES)
+            {
                 trials.push(helm_trial(
                     &format!("helm_{name}_contract_{}_real_cluster", check.name()),
                     move || keep_really(check, mode),
@@ -35,7 +36,9 @@ pub(crate) fn add(trials: &mut Vec<Trial>) {
 async fn keep(check: &'static Check, mode: Mode) {
     let world = HelmWorld::with(|options| options.mode = mode).await;
     publish(&world).await;
-    world.cluster.break_image(FAILING, Breakage::CrashLoopBackOff);
+    world
+        .cluster
+        .break_image(FAILING, Breakage::CrashLoopBackOff);
     world.cluster.break_image(TOO_SLOW, Breakage::NotReady);
     check.run(&world.provider, &Samples(&world)).await;
     world.assert_nothing_left();
@@ -99,7 +102,9 @@ impl Fixture for Samples<'_> {
 
     fn deployment(&self, id: DeploymentId, sample: Sample) -> ApplicationDeployment {
         if sample == Sample::Slow {
-            self.0.cluster.delay_readiness(std::time::Duration::from_secs(2));
+            self.0
+                .cluster
+                .delay_readiness(std::time::Duration::from_secs(2));
         }
         deployment(self.0, id, sample)
     }
@@ -115,13 +120,20 @@ impl Fixture for Samples<'_> {
 
     async fn read_data(&self, deployment: &ApplicationDeployment) -> Option<String> {
         let name = Self::claim(deployment);
-        let claim = self.0.cluster.object("persistentvolumeclaims", Some(NAMESPACE), &name)?;
-        claim["metadata"]["annotations"]["data"].as_str().map(str::to_owned)
+        let claim = self
+            .0
+            .cluster
+            .object("persistentvolumeclaims", Some(NAMESPACE), &name)?;
+        claim["metadata"]["annotations"]["data"]
+            .as_str()
+            .map(str::to_owned)
     }
 
     async fn sabotage(&self, deployment: &ApplicationDeployment) {
         let name = format!("web{}", suffix("margo", deployment.id));
-        self.0.cluster.delete("statefulsets", Some(NAMESPACE), &name);
+        self.0
+            .cluster
+            .delete("statefulsets", Some(NAMESPACE), &name);
     }
 
     async fn leftovers(&self, id: DeploymentId) -> Vec<String> {
@@ -191,11 +203,22 @@ impl Fixture for RealSamples<'_> {
             let target = json!({"pointer": "readyPort", "components": ["web"]});
             let parameter = json!({"value": 9, "targets": [target]});
             let parameter = serde_json::from_value(parameter).expect("a parameter");
-            deployment.spec.parameters.insert("readyPort".to_owned(), parameter);
+            deployment
+                .spec
+                .parameters
+                .insert("readyPort".to_owned(), parameter);
         }
         for component in &mut deployment.spec.deployment_profile.components {
-            let timeout = if sample == Sample::TooSlow { "0m20s" } else { "3m0s" };
-            let timeout = if sample == Sample::Failing { "0m40s" } else { timeout };
+            let timeout = if sample == Sample::TooSlow {
+                "0m20s"
+            } else {
+                "3m0s"
+            };
+            let timeout = if sample == Sample::Failing {
+                "0m40s"
+            } else {
+                timeout
+            };
             component.properties.timeout = Some(timeout.parse().expect("a time-out"));
         }
         deployment

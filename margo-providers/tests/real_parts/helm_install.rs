@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use libtest_mimic::Trial;
 use margo_conformance::kubernetes::Breakage;
-use margo_providers::helm::{HelmProvider, Options};
+use margo_providers::helm::Options;
 use margo_providers::{Provider, ProviderError, Silent, Telemetry, Trouble};
 use margo_types::deployment::ApplicationDeployment;
 use serde_json::{Value, json};
@@ -20,8 +20,14 @@ pub(crate) fn add(trials: &mut Vec<Trial>) {
         helm_trial("helm_install_again_touches_nothing", again),
         helm_trial("helm_update_replaces_and_forgets", update),
         helm_trial("helm_failed_update_is_taken_back", failed_update),
-        helm_trial("helm_failed_installation_leaves_nothing", failed_installation),
-        helm_trial("helm_cut_off_installation_is_carried_on", cut_off_installation),
+        helm_trial(
+            "helm_failed_installation_leaves_nothing",
+            failed_installation,
+        ),
+        helm_trial(
+            "helm_cut_off_installation_is_carried_on",
+            cut_off_installation,
+        ),
         helm_trial("helm_cut_off_update_is_carried_on", cut_off_update),
         helm_trial("helm_cut_off_removal_is_carried_on", cut_off_removal),
         helm_trial("helm_dropped_components_are_uninstalled", dropped),
@@ -40,7 +46,10 @@ pub(crate) fn add(trials: &mut Vec<Trial>) {
 pub(crate) fn recording(options: &mut Options) -> PathBuf {
     let folder = options.state.parent().expect("a parent").to_owned();
     let (program, log) = (folder.join("recording-helm"), folder.join("helm.log"));
-    let script = format!("#!/bin/sh\necho \"$*\" >> {}\nexec helm \"$@\"\n", log.display());
+    let script = format!(
+        "#!/bin/sh\necho \"$*\" >> {}\nexec helm \"$@\"\n",
+        log.display()
+    );
     std::fs::write(&program, script).expect("a program");
     let mode = std::fs::Permissions::from_mode(0o755);
     std::fs::set_permissions(&program, mode).expect("its mode");
@@ -63,7 +72,10 @@ async fn one_helm() {
     let lines: Vec<&str> = told.lines().collect();
     assert_eq!(lines.len(), 2, "the version, and the installation: {told}");
     assert!(!told.contains("top secret"), "{told}");
-    assert!(lines[1].contains("--wait") && lines[1].contains("--timeout"), "{told}");
+    assert!(
+        lines[1].contains("--wait") && lines[1].contains("--timeout"),
+        "{told}"
+    );
     assert_eq!(world.states(&deployment).await, ["installed"]);
     assert_eq!(env(&world, "PASSWORD"), "top secret");
     world.remove(&deployment).await;
@@ -77,10 +89,17 @@ async fn again() {
     world.apply(&deployment).await.expect("it is installed");
     let (version, asked) = (world.cluster.version(), world.registry.requests().len());
     let told = std::fs::read_to_string(&log).expect("a log");
-    world.apply(&deployment).await.expect("it is as it should be");
+    world
+        .apply(&deployment)
+        .await
+        .expect("it is as it should be");
     assert_eq!(world.cluster.version(), version, "nothing was changed");
     assert_eq!(world.registry.requests().len(), asked);
-    assert_eq!(std::fs::read_to_string(&log).expect("a log"), told, "helm was not needed");
+    assert_eq!(
+        std::fs::read_to_string(&log).expect("a log"),
+        told,
+        "helm was not needed"
+    );
 }
 
 async fn update() {
@@ -94,7 +113,11 @@ async fn update() {
     // Without any parameter of the earlier revision: none of its values is kept.
     let second = world.deployment(&[("web", "2.0.0")]);
     world.apply(&second).await.expect("it is updated");
-    assert_eq!(world.names("deployments"), release, "the release keeps its name");
+    assert_eq!(
+        world.names("deployments"),
+        release,
+        "the release keeps its name"
+    );
     assert_eq!(env(&world, "PASSWORD"), "none");
     assert_eq!(env(&world, "CHART"), "web-2.0.0");
     assert_eq!(world.states(&second).await, ["installed"]);
@@ -106,13 +129,19 @@ async fn failed_update() {
     let world = world().await;
     world.publish("web", "1.0.0", WEB).await;
     world.publish("web", "2.0.0", WEB).await;
-    world.cluster.break_image(BROKEN, Breakage::ImagePullBackOff);
+    world
+        .cluster
+        .break_image(BROKEN, Breakage::ImagePullBackOff);
     let first = with_image(&world, "1.0.0", V1);
     world.apply(&first).await.expect("it is installed");
     let second = timed(with_image(&world, "2.0.0", BROKEN), "0m3s");
     let error = world.refused(&second).await;
     assert_eq!(error.trouble, Trouble::Workload, "{error}");
-    for expected in ["ImagePullBackOff", "time-out of 3 s", "the earlier revision is kept running"] {
+    for expected in [
+        "ImagePullBackOff",
+        "time-out of 3 s",
+        "the earlier revision is kept running",
+    ] {
         assert!(error.message.contains(expected), "{error}");
     }
     assert_eq!(image(&world), V1);
@@ -132,10 +161,16 @@ async fn failed_installation() {
     let mut deployment = world.deployment(&[("db", "1.0.0"), ("web", "1.0.0")]);
     let target = json!({"value": BROKEN, "targets": [{"pointer": "image", "components": ["web"]}]});
     let parameter = serde_json::from_value(target).expect("a parameter");
-    deployment.spec.parameters.insert("image".to_owned(), parameter);
+    deployment
+        .spec
+        .parameters
+        .insert("image".to_owned(), parameter);
     let deployment = timed(deployment, "0m3s");
     let error = world.refused(&deployment).await;
-    assert_eq!(error.component.as_ref().map(|name| name.as_str()), Some("web"));
+    assert_eq!(
+        error.component.as_ref().map(|name| name.as_str()),
+        Some("web")
+    );
     assert_eq!(error.trouble, Trouble::Timeout, "{error}");
     world.assert_nothing_left();
     assert_eq!(world.provider.list().await.expect("a list"), []);
@@ -157,7 +192,9 @@ async fn cut_off(
 /// Whether there is a revision of a release with this status.
 fn has_status(cluster: &margo_conformance::kubernetes::Cluster, status: &str) -> bool {
     let secrets = cluster.objects("secrets");
-    secrets.iter().any(|secret| secret["metadata"]["labels"]["status"] == status)
+    secrets
+        .iter()
+        .any(|secret| secret["metadata"]["labels"]["status"] == status)
 }
 
 async fn cut_off_installation() {
@@ -194,17 +231,26 @@ async fn cut_off_removal() {
     world.publish("web", "1.0.0", WEB).await;
     let deployment = with_image(&world, "1.0.0", V1);
     world.apply(&deployment).await.expect("it is installed");
-    let gone = |cluster: &margo_conformance::kubernetes::Cluster| cluster.objects("deployments").is_empty();
+    let gone = |cluster: &margo_conformance::kubernetes::Cluster| {
+        cluster.objects("deployments").is_empty()
+    };
     // The deployment stays until its finalizer is taken away.
     let name = &world.names("deployments")[0];
-    world.cluster.change("deployments", Some(NAMESPACE), name, |object| {
-        object["metadata"]["finalizers"] = json!(["margo.test/hold"]);
-    });
+    world
+        .cluster
+        .change("deployments", Some(NAMESPACE), name, |object| {
+            object["metadata"]["finalizers"] = json!(["margo.test/hold"]);
+        });
     let removing = world.provider.remove(&deployment, &Silent);
-    cut_off(&world, removing, |cluster| has_status(cluster, "uninstalling")).await;
-    world.cluster.change("deployments", Some(NAMESPACE), name, |object| {
-        object["metadata"]["finalizers"] = json!([]);
-    });
+    cut_off(&world, removing, |cluster| {
+        has_status(cluster, "uninstalling")
+    })
+    .await;
+    world
+        .cluster
+        .change("deployments", Some(NAMESPACE), name, |object| {
+            object["metadata"]["finalizers"] = json!([]);
+        });
     world.remove(&deployment).await;
     assert!(gone(&world.cluster));
 }
@@ -230,7 +276,9 @@ async fn moved_tag() {
     world.publish("web", "1.0.0", WEB).await;
     let first = with_image(&world, "1.0.0", V1);
     world.apply(&first).await.expect("it is installed");
-    world.publish("web", "1.0.0", &[("templates/web.yaml", CONFIG_MAP)]).await;
+    world
+        .publish("web", "1.0.0", &[("templates/web.yaml", CONFIG_MAP)])
+        .await;
     let second = with_image(&world, "1.0.0", V2);
     world.apply(&second).await.expect("the chart is at hand");
     assert_eq!(image(&world), V2);
@@ -260,7 +308,10 @@ async fn offline() {
         world.states(&deployment).await,
         [format!("failed: the Deployment {name} is missing")]
     );
-    world.apply(&deployment).await.expect("it is installed again");
+    world
+        .apply(&deployment)
+        .await
+        .expect("it is installed again");
     assert_eq!(world.states(&deployment).await, ["installed"]);
 }
 
@@ -270,8 +321,12 @@ async fn state_lost() {
     let deployment = with_image(&world, "1.0.0", V1);
     world.apply(&deployment).await.expect("it is installed");
     std::fs::remove_dir_all(world.state().join(ID)).expect("it is there");
-    assert_eq!(world.provider.list().await.expect("a list"), [deployment.id]);
-    let uid = world.object("deployments", &world.names("deployments")[0])["metadata"]["uid"].clone();
+    assert_eq!(
+        world.provider.list().await.expect("a list"),
+        [deployment.id]
+    );
+    let uid =
+        world.object("deployments", &world.names("deployments")[0])["metadata"]["uid"].clone();
     world.apply(&deployment).await.expect("it is recognised");
     let now = world.object("deployments", &world.names("deployments")[0]);
     assert_eq!(now["metadata"]["uid"], uid, "it was not installed anew");
@@ -286,16 +341,25 @@ async fn drift() {
     let deployment = with_image(&world, "1.0.0", V1);
     world.apply(&deployment).await.expect("it is installed");
     let name = &world.names("deployments")[0];
-    world.cluster.change("deployments", Some(NAMESPACE), name, |object| {
-        object["spec"]["replicas"] = 3.into();
-    });
+    world
+        .cluster
+        .change("deployments", Some(NAMESPACE), name, |object| {
+            object["spec"]["replicas"] = 3.into();
+        });
     let states = world.states(&deployment).await;
-    assert!(states[0].contains("spec.replicas is 3, not 1"), "{states:?}");
+    assert!(
+        states[0].contains("spec.replicas is 3, not 1"),
+        "{states:?}"
+    );
     world.apply(&deployment).await.expect("it is mended");
     assert_eq!(world.states(&deployment).await, ["installed"]);
     // A release that somebody upgrades by hand is not what was delivered.
     world.helm(&["rollback", name, "1", "--namespace", NAMESPACE]);
-    assert_eq!(world.states(&deployment).await, ["installed"], "the same inputs");
+    assert_eq!(
+        world.states(&deployment).await,
+        ["installed"],
+        "the same inputs"
+    );
 }
 
 async fn telemetry() {
@@ -307,7 +371,10 @@ async fn telemetry() {
     world.publish("web", "1.0.0", WEB).await;
     let deployment = with_image(&world, "1.0.0", V1);
     world.apply(&deployment).await.expect("it is installed");
-    assert_eq!(env(&world, "HTTP_OTEL_EXPORTER_OTLP_ENDPOINT"), "http://collector:4318");
+    assert_eq!(
+        env(&world, "HTTP_OTEL_EXPORTER_OTLP_ENDPOINT"),
+        "http://collector:4318"
+    );
     assert_eq!(env(&world, "CHART"), "web-1.0.0");
     let web = world.object("deployments", &world.names("deployments")[0]);
     let pod = &web["spec"]["template"]["spec"];
@@ -319,7 +386,16 @@ async fn telemetry() {
 
 async fn removal() {
     let world = world().await;
-    world.publish("web", "1.0.0", &[("templates/set.yaml", STATEFUL_SET), ("templates/hook.yaml", HOOK)]).await;
+    world
+        .publish(
+            "web",
+            "1.0.0",
+            &[
+                ("templates/set.yaml", STATEFUL_SET),
+                ("templates/hook.yaml", HOOK),
+            ],
+        )
+        .await;
     let deployment = world.deployment(&[("web", "1.0.0")]);
     world.apply(&deployment).await.expect("it is installed");
     assert_eq!(world.names("persistentvolumeclaims").len(), 1);
@@ -329,7 +405,9 @@ async fn removal() {
 
 async fn large() {
     let world = world().await;
-    world.publish("web", "1.0.0", &[("templates/all.yaml", THOUSAND)]).await;
+    world
+        .publish("web", "1.0.0", &[("templates/all.yaml", THOUSAND)])
+        .await;
     let deployment = world.deployment(&[("web", "1.0.0")]);
     world.apply(&deployment).await.expect("it is installed");
     assert_eq!(world.names("configmaps").len(), 1000);
@@ -345,9 +423,11 @@ async fn foreign() {
     let name = world.names("deployments").remove(0);
     // The labels are another owner's now.
     for secret in world.names("secrets") {
-        world.cluster.change("secrets", Some(NAMESPACE), &secret, |secret| {
-            secret["metadata"]["labels"]["margo.owner"] = "other".into();
-        });
+        world
+            .cluster
+            .change("secrets", Some(NAMESPACE), &secret, |secret| {
+                secret["metadata"]["labels"]["margo.owner"] = "other".into();
+            });
     }
     std::fs::remove_dir_all(world.state().join(ID)).expect("it is there");
     assert_eq!(world.provider.list().await.expect("a list"), []);
@@ -379,7 +459,10 @@ fn container(world: &HelmWorld) -> Value {
 }
 
 fn image(world: &HelmWorld) -> String {
-    container(world)["image"].as_str().unwrap_or_default().to_owned()
+    container(world)["image"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned()
 }
 
 /// An environment variable of the one container.
@@ -388,7 +471,9 @@ fn env(world: &HelmWorld, name: &str) -> String {
     let variables = container["env"].as_array().cloned().unwrap_or_default();
     let found = variables.iter().find(|variable| variable["name"] == name);
     let value = found.and_then(|variable| variable["value"].as_str());
-    value.unwrap_or_else(|| panic!("no {name} in {variables:?}")).to_owned()
+    value
+        .unwrap_or_else(|| panic!("no {name} in {variables:?}"))
+        .to_owned()
 }
 
 fn has_pods(cluster: &margo_conformance::kubernetes::Cluster) -> bool {
@@ -399,7 +484,10 @@ const V1: &str = "registry.example/web:1";
 const V2: &str = "registry.example/web:2";
 const BROKEN: &str = "registry.example/web:broken";
 pub(crate) const WEB: &[(&str, &str)] = &[
-    ("values.yaml", "image: registry.example/web:1\npassword: none\n"),
+    (
+        "values.yaml",
+        "image: registry.example/web:1\npassword: none\n",
+    ),
     ("templates/web.yaml", DEPLOYMENT),
 ];
 const DEPLOYMENT: &str = r#"

@@ -32,8 +32,16 @@ async fn refused_update(files: &[(&str, &str)]) -> ProviderError {
     world.apply(&first).await.expect("it is installed");
     let version = world.cluster.version();
     let error = world.refused(&world.deployment(&[("web", "2.0.0")])).await;
-    assert_eq!(error.component.as_ref().map(|name| name.as_str()), Some("web"));
-    assert_eq!(world.cluster.version(), version, "nothing was changed: {error}");
+    assert_eq!(
+        error.component.as_ref().map(|name| name.as_str()),
+        Some("web"),
+        "{error}"
+    );
+    assert_eq!(
+        world.cluster.version(),
+        version,
+        "nothing was changed: {error}"
+    );
     world.apply(&first).await.expect("it runs on");
     assert_eq!(world.cluster.version(), version, "it was touched");
     world.remove(&first).await;
@@ -42,10 +50,26 @@ async fn refused_update(files: &[(&str, &str)]) -> ProviderError {
 
 async fn bad_charts() {
     for (files, trouble, expected) in [
-        (&[("templates/a.yaml", "{{ fail \"no licence\" }}")], Trouble::Deployment, "no licence"),
-        (&[("templates/a.yaml", "{{ .Values.a.b.c }}")], Trouble::Deployment, "templates/a.yaml:1"),
-        (&[("templates/a.yaml", "a: [")], Trouble::Deployment, "templates/a.yaml"),
-        (&[("templates/a.yaml", UNKNOWN_KIND)], Trouble::Device, "example.org/v1"),
+        (
+            &[("templates/a.yaml", "{{ fail \"no licence\" }}")],
+            Trouble::Deployment,
+            "no licence",
+        ),
+        (
+            &[("templates/a.yaml", "{{ .Values.a.b.c }}")],
+            Trouble::Deployment,
+            "templates/a.yaml:1",
+        ),
+        (
+            &[("templates/a.yaml", "a: [")],
+            Trouble::Deployment,
+            "templates/a.yaml",
+        ),
+        (
+            &[("templates/a.yaml", UNKNOWN_KIND)],
+            Trouble::Device,
+            "example.org/v1",
+        ),
     ] {
         let error = refused_update(files).await;
         assert_eq!(error.trouble, trouble, "{error}");
@@ -64,10 +88,17 @@ async fn schema() {
 async fn all_checked() {
     let world = HelmWorld::with(|options| drop(recording(options))).await;
     world.publish("db", "1.0.0", WEB).await;
-    world.publish("web", "1.0.0", &[("values.schema.json", SCHEMA), WEB[1]]).await;
+    world
+        .publish("web", "1.0.0", &[("values.schema.json", SCHEMA), WEB[1]])
+        .await;
     let version = world.cluster.version();
-    let error = world.refused(&world.deployment(&[("db", "1.0.0"), ("web", "1.0.0")])).await;
-    assert_eq!(error.component.as_ref().map(|name| name.as_str()), Some("web"));
+    let error = world
+        .refused(&world.deployment(&[("db", "1.0.0"), ("web", "1.0.0")]))
+        .await;
+    assert_eq!(
+        error.component.as_ref().map(|name| name.as_str()),
+        Some("web")
+    );
     assert_eq!(world.cluster.version(), version, "{error}");
     world.assert_nothing_left();
 }
@@ -91,7 +122,10 @@ async fn no_cluster() {
     assert_eq!(error.trouble, Trouble::Engine, "{error}");
     assert!(error.message.contains("cannot be reached"), "{error}");
     world.cluster.restart();
-    world.apply(&deployment).await.expect("it is as it should be");
+    world
+        .apply(&deployment)
+        .await
+        .expect("it is as it should be");
     world.remove(&deployment).await;
 }
 
@@ -116,7 +150,10 @@ async fn no_namespace() {
     deployment.metadata.namespace = Some("shop".to_owned());
     let error = world.refused(&deployment).await;
     assert_eq!(error.trouble, Trouble::Device, "{error}");
-    assert!(error.message.contains("no namespace shop; create it"), "{error}");
+    assert!(
+        error.message.contains("no namespace shop; create it"),
+        "{error}"
+    );
 
     let world = HelmWorld::with(|options| options.create_namespace = true).await;
     world.publish("web", "1.0.0", WEB).await;
@@ -142,7 +179,9 @@ async fn other_namespace() {
 async fn long_name() {
     let world = HelmWorld::with(|_| {}).await;
     let name = "a-very-long-name-of-a-component-that-no-release-can-have";
-    let error = world.refused(&world.deployment_with(ID, &[(name, "1.0.0")], &json!({}))).await;
+    let error = world
+        .refused(&world.deployment_with(ID, &[(name, "1.0.0")], &json!({})))
+        .await;
     assert_eq!(error.trouble, Trouble::Deployment);
     assert!(error.message.contains("shorten the name to 42"), "{error}");
     assert_eq!(world.registry.requests().len(), 0, "nobody was asked");

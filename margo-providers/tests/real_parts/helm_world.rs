@@ -156,10 +156,7 @@ impl HelmWorld {
         let components = observed.components.iter();
         components
             .map(|component| {
-                let error = component
-                    .error
-                    .as_ref()
-                    .and_then(|error| error.message.as_deref());
+                let error = component.error.as_ref().map(|error| error.message.as_str());
                 match error {
                     Some(error) => format!("{}: {error}", component.state),
                     None => component.state.to_string(),
@@ -199,6 +196,33 @@ impl HelmWorld {
             request.method != "GET" && !is_try
         });
         writes.count()
+    }
+
+    /// Changes an object as `kubectl edit` does.
+    pub(crate) async fn kubectl_patch(&self, plural: &str, name: &str, patch: &str) {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+        let root = if plural == "deployments" {
+            "apis/apps/v1"
+        } else {
+            "api/v1"
+        };
+        let host = self.cluster.url().replace("http://", "");
+        let request = format!(
+            "PATCH /{root}/namespaces/{NAMESPACE}/{plural}/{name}?fieldManager=kubectl-edit HTTP/1.1\r\nHost: {host}\r\n\
+             Connection: close\r\nContent-Type: application/merge-patch+json\r\nContent-Length: {}\r\n\r\n{patch}",
+            patch.len()
+        );
+        let mut stream = tokio::net::TcpStream::connect(&host)
+            .await
+            .expect("a connection");
+        stream
+            .write_all(request.as_bytes())
+            .await
+            .expect("it is sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("an answer");
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     }
 
     pub(crate) fn state(&self) -> PathBuf {

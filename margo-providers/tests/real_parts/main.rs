@@ -11,8 +11,16 @@ mod contract;
 mod engine;
 #[cfg(feature = "compose")]
 mod failures;
+#[cfg(all(feature = "helm", feature = "contract"))]
+mod helm_contract;
+#[cfg(feature = "helm")]
+mod helm_install;
+#[cfg(feature = "helm")]
+mod helm_refusals;
 #[cfg(feature = "helm")]
 mod helm_template;
+#[cfg(feature = "helm")]
+mod helm_values;
 #[cfg(feature = "helm")]
 mod helm_world;
 #[cfg(feature = "compose")]
@@ -53,7 +61,14 @@ fn main() -> ExitCode {
         contract::add(&engine, &mut trials);
     }
     #[cfg(feature = "helm")]
-    helm_template::add(&mut trials);
+    {
+        helm_install::add(&mut trials);
+        helm_refusals::add(&mut trials);
+        helm_values::add(&mut trials);
+        helm_template::add(&mut trials);
+        #[cfg(feature = "contract")]
+        helm_contract::add(&mut trials);
+    }
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 

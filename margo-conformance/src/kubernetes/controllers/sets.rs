@@ -137,10 +137,13 @@ fn make_stateful_pod(state: &mut State, key: &Key, object: &Value, revision: &st
         let claim_key = Key::of("", "persistentvolumeclaims", &key.namespace, &claim_name);
         // They outlive the set, unless it says otherwise.
         if state.objects.get(&claim_key).is_none() {
+            let selected = object["spec"]["selector"]["matchLabels"].as_object();
+            let mut labels = claim["metadata"]["labels"].as_object().cloned().unwrap_or_default();
+            labels.extend(selected.cloned().unwrap_or_default());
             let mut made = json!({
                 "apiVersion": "v1",
                 "kind": "PersistentVolumeClaim",
-                "metadata": { "labels": object["spec"]["selector"]["matchLabels"] },
+                "metadata": { "labels": labels },
                 "spec": claim["spec"],
             });
             if object["spec"]["persistentVolumeClaimRetentionPolicy"]["whenDeleted"] == "Delete" {

@@ -1,6 +1,6 @@
 //! Pods, and what makes them.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::super::document::{is_selected, items, members, text, unset};
 use super::super::resource::Resource;
@@ -12,7 +12,7 @@ pub(super) fn check(resource: &Resource, object: &Value, causes: &mut Vec<String
         "Pod" => check_pod(spec, "spec", causes),
         "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet" => {
             check_selector(spec, causes);
-            check_template(&spec["template"], "spec.template", causes);
+            check_template(&with_claims(spec), "spec.template", causes);
             let policy = &spec["template"]["spec"]["restartPolicy"];
             if *policy != "Always" {
                 causes.push(format!(
@@ -112,6 +112,20 @@ fn check_template(template: &Value, field: &str, causes: &mut Vec<String>) {
     let labels = &template["metadata"]["labels"];
     names::check_labels(labels, &format!("{field}.labels"), causes);
     check_pod(&template["spec"], &format!("{field}.spec"), causes);
+}
+
+/// The template of the pods, with the volumes that a stateful set claims for them.
+fn with_claims(spec: &Value) -> Value {
+    let mut template = spec["template"].clone();
+    let claims = items(&spec["volumeClaimTemplates"]);
+    let volumes: Vec<Value> = items(&template["spec"]["volumes"])
+        .cloned()
+        .chain(claims.map(|claim| json!({"name": claim["metadata"]["name"]})))
+        .collect();
+    if !volumes.is_empty() && template["spec"].is_object() {
+        template["spec"]["volumes"] = volumes.into();
+    }
+    template
 }
 
 fn check_job(spec: &Value, field: &str, causes: &mut Vec<String>) {

@@ -75,9 +75,10 @@ impl Cluster {
             return Ok(kind);
         }
         let what = format!("the kinds of {api_version}");
-        let served = match api_version.contains('/') {
-            true => requests::in_time(self.client.list_api_group_resources(api_version)).await,
-            false => requests::in_time(self.client.list_core_api_resources(api_version)).await,
+        let served = if api_version.contains('/') {
+            requests::in_time(self.client.list_api_group_resources(api_version)).await
+        } else {
+            requests::in_time(self.client.list_core_api_resources(api_version)).await
         };
         match served {
             Ok(served) => self.learn(api_version, &served),

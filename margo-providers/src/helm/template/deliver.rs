@@ -1,6 +1,7 @@
 //! Applying a component, and putting back what was before.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
@@ -14,18 +15,20 @@ use super::order::{COUNT, wave};
 use super::plan::{Planned, Step, Todo, WIDTH};
 use crate::helm::cluster::{Kind, Write, trouble_with};
 use crate::helm::names::Owned;
+use crate::helm::readiness::Readiness;
+use crate::helm::stuck::replace_stuck_pods;
+use crate::helm::wanted::Wanted;
 use crate::{ProviderError, Trouble};
 
 impl Applier {
     /// Brings the cluster to what was planned and, if so wanted, waits until all workloads are ready.
     pub(super) async fn apply(
         &self,
-        owned: &Owned,
-        mark: String,
-        wait: bool,
+        wanted: &Wanted<'_>,
         planned: Planned,
         time: Duration,
     ) -> Result<(), ProviderError> {
+        let owned = &wanted.owned();
         let Planned {
             steps,
             inventory,
@@ -52,14 +55,14 @@ impl Applier {
 
         let brought = async {
             let applied = self.apply_steps(owned, &steps).await?;
-            if wait {
+            if wanted.wait {
                 self.until_ready(owned, &applied).await?;
             }
             Ok(applied)
         };
         let applied = match tokio::time::timeout(time, brought).await {
             Ok(applied) => applied?,
-            Err(_) => return Err(self.too_slow(owned, &steps, time).await),
+            Err(_) => return Err(self.too_slow(owned, &steps, wanted.timeout).await),
         };
         let left = time.saturating_sub(begun.elapsed());
         self.delete(owned, &dropped, left.max(LEAST)).await?;
@@ -71,7 +74,7 @@ impl Applier {
             entries: entries.collect(),
             is_settled: true,
             complete: Some(Complete {
-                mark,
+                mark: wanted.mark(),
                 objects: steps.iter().map(|step| step.object.clone()).collect(),
             }),
         };
@@ -94,6 +97,7 @@ impl Applier {
             step.todo = Todo::Apply(Write::Own);
         }
         let applied = self.apply_steps(owned, &steps).await?;
+        replace_stuck_pods(&self.cluster, &owned.release.namespace, &complete.objects).await?;
         let is_surplus = |entry: &&Entry| !applied.contains_key(&entry.id);
         let surplus: Vec<Entry> = inventory
             .entries
@@ -184,17 +188,23 @@ impl Applier {
         }
     }
 
-    async fn too_slow(&self, owned: &Owned, steps: &[Step], time: Duration) -> ProviderError {
+    /// The error of a component that was not complete in time: the workload's, if one says what is wrong with it.
+    async fn too_slow(&self, owned: &Owned, steps: &[Step], limit: Duration) -> ProviderError {
         let mut message = format!(
             "it was not complete within its time-out of {} s",
-            time.as_secs()
+            limit.as_secs()
         );
         let explained = tokio::time::timeout(EXPLAINING, self.laggards(owned, steps)).await;
-        for laggard in explained.unwrap_or_default() {
-            message.push('\n');
-            message.push_str(&laggard);
+        let mut trouble = Trouble::Timeout;
+        for (id, readiness) in explained.unwrap_or_default() {
+            if matches!(readiness, Readiness::Failed(_)) {
+                trouble = Trouble::Workload;
+            }
+            if let Readiness::Coming(how) | Readiness::Failed(how) = readiness {
+                let _ = write!(message, "\n{id} {how}");
+            }
         }
-        ProviderError::new(Trouble::Timeout, message)
+        ProviderError::new(trouble, message)
     }
 }
 

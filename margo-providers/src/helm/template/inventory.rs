@@ -86,11 +86,11 @@ impl Inventory {
         let Some(secret) = secret_of(cluster, release).await? else {
             return Ok(None);
         };
-        let Some(owned) = owned_of(owner, &secret) else {
+        let Some(whose) = owned_of(owner, &secret) else {
             return Ok(None);
         };
         let inventory = blocking(move || unpack(&secret)).await?;
-        Ok(Some((owned, inventory)))
+        Ok(Some((whose, inventory)))
     }
 
     /// Remembers it in place of what was remembered.
@@ -98,12 +98,12 @@ impl Inventory {
         &self,
         cluster: &Cluster,
         owner: &str,
-        owned: &Owned,
+        of: &Owned,
     ) -> Result<(), ProviderError> {
         let inventory = self.clone();
         let data = blocking(move || pack(&inventory)).await?;
-        let release = &owned.release;
-        let mut labels = labels(owner, &owned.deployment, &owned.component);
+        let release = &of.release;
+        let mut labels = labels(owner, &of.deployment, &of.component);
         labels.insert(INVENTORY_LABEL.to_owned(), release.name.clone());
         let secret = json!({
             "apiVersion": "v1",
@@ -142,11 +142,10 @@ impl Inventory {
         let selector = format!("{},{INVENTORY_LABEL}", selector(owner, deployment));
         let listed = cluster.list(&Kind::secret(), None, &selector).await;
         let listed = listed.map_err(|error| trouble_with(error, "the inventories"))?;
-        let owned = listed
-            .objects
-            .iter()
-            .filter_map(|secret| owned_of(owner, secret));
-        Ok(owned.collect())
+        let secrets = listed.objects.iter();
+        Ok(secrets
+            .filter_map(|secret| owned_of(owner, secret))
+            .collect())
     }
 
     /// The entry of an object.

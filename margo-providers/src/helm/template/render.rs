@@ -57,12 +57,10 @@ impl Applier {
         let rendered =
             read.map_err(|error| ProviderError::new(Trouble::Deployment, with_causes(&error)))?;
         refuse("the rendered chart", rendered.findings.iter())?;
-        let objects = rendered.objects.into_iter().map(|rendered| {
-            let mut object = rendered.object;
-            self.injection.put_into(&mut object);
-            object
-        });
-        Ok(objects.collect())
+        let objects = rendered.objects.into_iter().map(|one| one.object);
+        let mut objects: Vec<Value> = objects.collect();
+        self.injection.put_into(&mut objects, release);
+        Ok(objects)
     }
 }
 

@@ -9,7 +9,8 @@ use futures_util::future::try_join_all;
 use serde_json::Value;
 
 use super::Applier;
-use super::object::ObjectId;
+use super::inventory::Entry;
+use super::object::{ObjectId, text};
 use super::plan::{Step, selector_of};
 use crate::helm::cluster::{Cluster, Event, Kind, trouble_with};
 use crate::helm::diagnosis::diagnose;
@@ -30,7 +31,7 @@ impl Applier {
         let selector = selector_of(&labels(&self.owner, &owned.deployment, &owned.component));
         let mut groups: BTreeMap<(Kind, Option<String>), Group> = BTreeMap::new();
         for (id, object) in applied.iter().filter(|(_, object)| is_awaited(object)) {
-            let api_version = super::object::text(object, "/apiVersion");
+            let api_version = text(object, "/apiVersion");
             let kind = self.cluster.kind(api_version, &id.kind).await?;
             let group = groups.entry((kind.clone(), id.namespace.clone()));
             let group = group.or_insert_with(|| Group {
@@ -46,27 +47,27 @@ impl Applier {
         try_join_all(waiting).await.map(|_| ())
     }
 
-    /// What is not ready, and why.
-    pub(super) async fn laggards(&self, owned: &Owned, steps: &[Step]) -> Vec<String> {
-        let entries: Vec<_> = steps
-            .iter()
-            .filter(|step| is_awaited(&step.object))
-            .map(|step| super::inventory::Entry::new(&step.object, step.digest))
+    /// The first few workloads that are not ready, and why.
+    pub(super) async fn laggards(
+        &self,
+        owned: &Owned,
+        steps: &[Step],
+    ) -> Vec<(ObjectId, Readiness)> {
+        let awaited = steps.iter().filter(|step| is_awaited(&step.object));
+        let entries: Vec<Entry> = awaited
+            .map(|step| Entry::new(&step.object, step.digest))
             .collect();
         let Ok(live) = self.live(owned, &entries).await else {
             return Vec::new();
         };
         let mut laggards = Vec::new();
-        for entry in &entries {
-            let Some(object) = live.get(&entry.id) else {
-                laggards.push(format!("{} is not there", entry.id));
-                continue;
+        for entry in entries {
+            let readiness = match live.get(&entry.id) {
+                Some(object) => diagnose(&self.cluster, object).await,
+                None => Readiness::Coming("is not there".to_owned()),
             };
-            match diagnose(&self.cluster, object).await {
-                Readiness::Ready => {}
-                Readiness::Coming(how) | Readiness::Failed(how) => {
-                    laggards.push(format!("{} {how}", entry.id));
-                }
+            if readiness != Readiness::Ready {
+                laggards.push((entry.id, readiness));
             }
             if laggards.len() == SHOWN {
                 break;

@@ -148,3 +148,17 @@ fn large_whole_numbers_are_told_apart() {
     let expected = [r"a\.b.c=1000000", "list[1][0]=-20000000"];
     assert_eq!(large_numbers(&values), expected);
 }
+
+#[test]
+fn the_file_has_no_character_that_yaml_refuses() {
+    let values = values(&[("a", json!("é\u{7f}\u{85}\u{2028}\u{feff}😀\n"))]).unwrap();
+    let Value::Object(values) = values else {
+        panic!("values are an object");
+    };
+    let file = values_file(&values);
+    assert_eq!(file, r#"{"a":"é\u007f\u0085\u2028\ufeff😀\n"}"#);
+    assert_eq!(
+        serde_json::from_str::<Value>(&file).unwrap(),
+        Value::Object(values)
+    );
+}
