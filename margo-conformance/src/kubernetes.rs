@@ -337,7 +337,7 @@ fn look_at_pods(state: &mut State) {
 }
 
 /// How long something may take that takes no time.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How often the patience is looked at.
 const GLANCE: Duration = Duration::from_millis(100);

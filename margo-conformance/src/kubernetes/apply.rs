@@ -24,9 +24,9 @@ pub(super) struct Applier<'a> {
 pub(super) fn apply(
     live: Option<&Value>,
     applied: &Value,
-    applier: Applier<'_>,
+    by: Applier<'_>,
 ) -> Result<Value, Failure> {
-    let is_built_in = applier.is_built_in;
+    let is_built_in = by.is_built_in;
     let mut applied = applied.clone();
     drop_nulls(&mut applied);
     if is_built_in {
@@ -40,11 +40,7 @@ pub(super) fn apply(
     let mut object = live.cloned().unwrap_or_else(|| json!({}));
 
     let mut conflicts = Vec::new();
-    for owner in owners
-        .0
-        .iter_mut()
-        .filter(|it| !it.is(applier.manager, APPLY))
-    {
+    for owner in owners.0.iter_mut().filter(|it| !it.is(by.manager, APPLY)) {
         let disputed: Vec<Path> = owner.fields.intersection(&wanted).cloned().collect();
         for path in disputed {
             let is_item = !matches!(path.last(), Some(fields::Step::Member(_)));
@@ -54,12 +50,12 @@ pub(super) fn apply(
             }
         }
     }
-    if !conflicts.is_empty() && !applier.is_forced {
+    if !conflicts.is_empty() && !by.is_forced {
         return Err(Failure::owned_by_others(&conflicts));
     }
 
     overlay(&mut object, &applied, is_built_in);
-    let dropped = owners.replace(applier.manager, wanted);
+    let dropped = owners.replace(by.manager, wanted);
     // An item comes before what is in it.
     for path in dropped.iter().filter(|path| !owners.has(path)) {
         fields::remove(&mut object, path);
@@ -124,7 +120,7 @@ fn overlay(object: &mut Value, applied: &Value, is_built_in: bool) {
                 }
             }
             (Some(old @ Value::Object(_)), Value::Object(new))
-                if !new.is_empty() && !(is_built_in && is_atomic_object(name)) =>
+                if !(new.is_empty() || is_built_in && is_atomic_object(name)) =>
             {
                 overlay(old, value, is_built_in);
             }

@@ -86,9 +86,9 @@ pub(super) async fn run(shared: Weak<Shared>) {
         else {
             return;
         };
-        let far = Instant::now() + Duration::from_secs(3600);
+        let far = Instant::now() + Duration::from_hours(1);
         tokio::select! {
-            changed = changes.changed() => if changed.is_err() { return },
+            end = changes.changed() => if end.is_err() { return },
             () = tokio::time::sleep_until(next.unwrap_or(far)) => {
                 let Some(shared) = shared.upgrade() else { return };
                 shared.change(|state| {

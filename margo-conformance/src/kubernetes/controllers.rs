@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::document::set;
+use super::document::{items, set, text};
 use super::garbage;
 use super::objects::{Key, owner_reference};
 use super::state::State;
@@ -33,7 +33,7 @@ fn reconcile(state: &mut State, key: &Key, object: &Arc<Value>) {
     match (key.group.as_str(), key.plural.as_str()) {
         ("apps", "deployments") => deployment::reconcile(state, key, object),
         ("apps", "replicasets") | ("", "replicationcontrollers") => {
-            sets::replica_set(state, key, object)
+            sets::replica_set(state, key, object);
         }
         ("apps", "statefulsets") => sets::stateful_set(state, key, object),
         ("apps", "daemonsets") => sets::daemon_set(state, key, object),
@@ -92,7 +92,7 @@ fn load_balancer(state: &mut State, key: &Key) {
 }
 
 fn definition(state: &mut State, key: &Key, object: &Value) {
-    let versions = super::document::items(&object["spec"]["versions"]);
+    let versions = items(&object["spec"]["versions"]);
     let stored = versions
         .filter(|version| version["storage"] == true)
         .map(|version| &version["name"]);
@@ -128,7 +128,7 @@ fn make_pod(state: &mut State, owner: &Value, template: &Value, key: Key) {
 
 /// The pods of a workload that are not about to go.
 fn pods_of(state: &State, owner: &Value) -> Vec<(Key, Arc<Value>)> {
-    let uid = super::document::text(&owner["metadata"]["uid"]);
+    let uid = text(&owner["metadata"]["uid"]);
     let keys = state
         .objects
         .dependents(uid)

@@ -1,12 +1,14 @@
 //! What the API server itself fills in.
 
+mod pods;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::document::{items, list_at, members, object_at, set, set_default, text, unset};
+use self::pods::{pod, pod_template, quantities};
+use super::document::{items, list_at, members, set, set_default, text, unset};
 use super::objects::Objects;
-use super::quantity::canonicalize;
 use super::resource::Resource;
 
 /// Fills in what an object leaves open. `before` is the object that it replaces.
@@ -21,53 +23,13 @@ pub(super) fn set_defaults(
     }
     match resource.kind.as_str() {
         "Pod" => pod(object, &["spec"]),
-        "Deployment" => {
-            pod_template(object);
-            for (name, value) in [
-                ("replicas", 1),
-                ("progressDeadlineSeconds", 600),
-                ("revisionHistoryLimit", 10),
-            ] {
-                set_default(object, &["spec"], name, value);
-            }
-            rolling_update(
-                object,
-                "strategy",
-                &json!({ "maxSurge": "25%", "maxUnavailable": "25%" }),
-            );
-        }
-        "StatefulSet" => {
-            pod_template(object);
-            set_default(object, &["spec"], "replicas", 1);
-            set_default(object, &["spec"], "revisionHistoryLimit", 10);
-            set_default(object, &["spec"], "podManagementPolicy", "OrderedReady");
-            rolling_update(object, "updateStrategy", &json!({ "partition": 0 }));
-            let retention = json!({ "whenDeleted": "Retain", "whenScaled": "Retain" });
-            set_default(
-                object,
-                &["spec"],
-                "persistentVolumeClaimRetentionPolicy",
-                retention,
-            );
-            for claim in list_at(object, &["spec", "volumeClaimTemplates"])
-                .into_iter()
-                .flatten()
-            {
-                set_default(claim, &[], "apiVersion", "v1");
-                set_default(claim, &[], "kind", "PersistentVolumeClaim");
-                set_default(claim, &["spec"], "volumeMode", "Filesystem");
-                quantities(&mut claim["spec"]);
-                set_default(claim, &["status"], "phase", "Pending");
-            }
-        }
+        "Deployment" => deployment(object),
+        "StatefulSet" => stateful_set(object),
         "DaemonSet" => {
             pod_template(object);
             set_default(object, &["spec"], "revisionHistoryLimit", 10);
-            rolling_update(
-                object,
-                "updateStrategy",
-                &json!({ "maxSurge": 0, "maxUnavailable": 1 }),
-            );
+            let parameters = json!({ "maxSurge": 0, "maxUnavailable": 1 });
+            rolling_update(object, "updateStrategy", &parameters);
         }
         "ReplicaSet" | "ReplicationController" => {
             pod_template(object);
@@ -81,11 +43,7 @@ pub(super) fn set_defaults(
             encode_secret(object);
         }
         "Namespace" => namespace(object),
-        "PersistentVolumeClaim" => {
-            quantities(&mut object["spec"]);
-            set_default(object, &["spec"], "volumeMode", "Filesystem");
-            set_default(object, &["spec"], "storageClassName", DEFAULT_STORAGE_CLASS);
-        }
+        "PersistentVolumeClaim" => claim(object, before),
         "CustomResourceDefinition" => {
             let kind = text(&object["spec"]["names"]["kind"]).to_owned();
             set_default(
@@ -111,17 +69,50 @@ pub(super) fn set_defaults(
         "NetworkPolicy" => set_default(object, &["spec"], "policyTypes", json!(["Ingress"])),
         _ => {}
     }
-    // Those who made it before may not have known what is known now.
-    if let Some(before) = before
-        && resource.kind == "PersistentVolumeClaim"
-        && before["spec"]["volumeName"].is_string()
-    {
-        set_default(
-            object,
-            &["spec"],
-            "volumeName",
-            before["spec"]["volumeName"].clone(),
-        );
+}
+
+fn deployment(object: &mut Value) {
+    pod_template(object);
+    for (name, value) in [
+        ("replicas", 1),
+        ("progressDeadlineSeconds", 600),
+        ("revisionHistoryLimit", 10),
+    ] {
+        set_default(object, &["spec"], name, value);
+    }
+    let parameters = json!({ "maxSurge": "25%", "maxUnavailable": "25%" });
+    rolling_update(object, "strategy", &parameters);
+}
+
+fn stateful_set(object: &mut Value) {
+    pod_template(object);
+    let retention = json!({ "whenDeleted": "Retain", "whenScaled": "Retain" });
+    for (name, value) in [
+        ("replicas", json!(1)),
+        ("revisionHistoryLimit", json!(10)),
+        ("podManagementPolicy", json!("OrderedReady")),
+        ("persistentVolumeClaimRetentionPolicy", retention),
+    ] {
+        set_default(object, &["spec"], name, value);
+    }
+    rolling_update(object, "updateStrategy", &json!({ "partition": 0 }));
+    let claims = list_at(object, &["spec", "volumeClaimTemplates"]);
+    for claim in claims.into_iter().flatten() {
+        set_default(claim, &[], "apiVersion", "v1");
+        set_default(claim, &[], "kind", "PersistentVolumeClaim");
+        set_default(claim, &["spec"], "volumeMode", "Filesystem");
+        set_default(claim, &["status"], "phase", "Pending");
+        quantities(claim);
+    }
+}
+
+/// Whoever made a claim does not know the volume that it got.
+fn claim(object: &mut Value, before: Option<&Value>) {
+    quantities(object);
+    set_default(object, &["spec"], "volumeMode", "Filesystem");
+    set_default(object, &["spec"], "storageClassName", DEFAULT_STORAGE_CLASS);
+    if let Some(volume) = before.and_then(|before| before["spec"].get("volumeName")) {
+        set_default(object, &["spec"], "volumeName", volume.clone());
     }
 }
 
@@ -139,98 +130,6 @@ fn rolling_update(object: &mut Value, strategy: &str, parameters: &Value) {
     }
 }
 
-fn pod_template(object: &mut Value) {
-    // Templates always show it.
-    if let Some(metadata) = object_at(object, &["spec", "template", "metadata"]) {
-        metadata.entry("creationTimestamp").or_insert(Value::Null);
-    }
-    pod(object, &["spec", "template", "spec"]);
-}
-
-fn pod(object: &mut Value, spec: &[&str]) {
-    for (name, value) in [
-        ("restartPolicy", json!("Always")),
-        ("dnsPolicy", json!("ClusterFirst")),
-        ("schedulerName", json!("default-scheduler")),
-        ("securityContext", json!({})),
-        ("terminationGracePeriodSeconds", json!(30)),
-    ] {
-        set_default(object, spec, name, value);
-    }
-    let account = object_at(object, spec).and_then(|spec| spec.get("serviceAccountName").cloned());
-    if let Some(account @ Value::String(_)) = account {
-        set(object, spec, "serviceAccount", account);
-    }
-    for list in ["containers", "initContainers"] {
-        let path: Vec<&str> = spec.iter().copied().chain([list]).collect();
-        list_at(object, &path)
-            .into_iter()
-            .flatten()
-            .for_each(container);
-    }
-    let path: Vec<&str> = spec.iter().copied().chain(["volumes"]).collect();
-    for volume in list_at(object, &path).into_iter().flatten() {
-        for source in ["configMap", "secret", "projected"] {
-            if volume[source].is_object() {
-                set_default(volume, &[source], "defaultMode", 0o644);
-            }
-        }
-        if volume["hostPath"].is_object() {
-            set_default(volume, &["hostPath"], "type", "");
-        }
-    }
-}
-
-fn container(container: &mut Value) {
-    let image = text(&container["image"]);
-    let name = image.rsplit('/').next().unwrap_or_default();
-    let is_latest = !image.contains('@') && (!name.contains(':') || name.ends_with(":latest"));
-    let policy = if is_latest { "Always" } else { "IfNotPresent" };
-    for (name, value) in [
-        ("imagePullPolicy", json!(policy)),
-        ("resources", json!({})),
-        ("terminationMessagePath", json!("/dev/termination-log")),
-        ("terminationMessagePolicy", json!("File")),
-    ] {
-        set_default(container, &[], name, value);
-    }
-    quantities(container);
-    for port in list_at(container, &["ports"]).into_iter().flatten() {
-        set_default(port, &[], "protocol", "TCP");
-    }
-    for variable in list_at(container, &["env"]).into_iter().flatten() {
-        if variable["valueFrom"]["fieldRef"].is_object() {
-            set_default(variable, &["valueFrom", "fieldRef"], "apiVersion", "v1");
-        }
-    }
-    for probe in ["livenessProbe", "readinessProbe", "startupProbe"] {
-        if container[probe].is_object() {
-            for (name, value) in [
-                ("failureThreshold", 3),
-                ("periodSeconds", 10),
-                ("successThreshold", 1),
-                ("timeoutSeconds", 1),
-            ] {
-                set_default(container, &[probe], name, value);
-            }
-            if container[probe]["httpGet"].is_object() {
-                set_default(container, &[probe, "httpGet"], "scheme", "HTTP");
-            }
-        }
-    }
-}
-
-/// Writes the limits and requests of resources as the server does.
-fn quantities(holder: &mut Value) {
-    for list in ["limits", "requests"] {
-        let quantities = holder.pointer_mut(&format!("/resources/{list}"));
-        let quantities = quantities.and_then(Value::as_object_mut);
-        for quantity in quantities.into_iter().flat_map(Map::values_mut) {
-            canonicalize(quantity);
-        }
-    }
-}
-
 /// A new job gets a selector that nobody else has.
 fn job(objects: &mut Objects, object: &mut Value, before: Option<&Value>) {
     pod_template(object);
@@ -241,12 +140,9 @@ fn job(objects: &mut Objects, object: &mut Value, before: Option<&Value>) {
     set_default(object, &["spec"], "suspend", false);
     let uid = match before {
         Some(before) => text(&before["metadata"]["uid"]).to_owned(),
-        None => {
-            let uid = objects.next_uid();
-            set(object, &["metadata"], "uid", uid.clone());
-            uid
-        }
+        None => objects.next_uid(),
     };
+    set(object, &["metadata"], "uid", uid.clone());
     let name = object["metadata"]["name"].clone();
     let by_uid = json!({ "batch.kubernetes.io/controller-uid": uid });
     set_default(object, &["spec", "selector"], "matchLabels", by_uid);

@@ -56,7 +56,7 @@ impl Fault {
             Self::InternalError => Failure::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "InternalError",
-                "Internal error occurred: etcdserver: leader changed",
+                "Internal error occurred: etcdserver: request timed out",
             ),
             Self::Unavailable => Failure::new(
                 StatusCode::SERVICE_UNAVAILABLE,

@@ -144,7 +144,7 @@ fn collect(value: &Value, is_built_in: bool, at: &mut Path, found: &mut BTreeSet
         _ => "",
     };
     match value {
-        Value::Object(object) if !object.is_empty() && !(is_built_in && is_atomic_object(name)) => {
+        Value::Object(object) if !(object.is_empty() || is_built_in && is_atomic_object(name)) => {
             for (name, inner) in object {
                 at.push(Step::Member(name.clone()));
                 collect(inner, is_built_in, at, found);
@@ -187,7 +187,9 @@ fn is_at(item: &Value, step: &Step) -> bool {
             let keys: Value = serde_json::from_str(keys).unwrap_or_default();
             keys.is_object() && members(&keys).all(|(key, value)| key_value(item, key) == *value)
         }
-        Step::Element(value) => item.to_string() == *value,
+        Step::Element(value) => {
+            serde_json::from_str(value).is_ok_and(|value: Value| value == *item)
+        }
     }
 }
 
@@ -215,11 +217,24 @@ fn is_unowned(path: &[Step]) -> bool {
         Some(Step::Member(name)) => name.as_str(),
         _ => "",
     };
-    match (member(0), member(1)) {
-        ("apiVersion" | "kind" | "status", _) => true,
-        ("metadata", "" | "name" | "namespace" | "uid" | "resourceVersion" | "generation") => true,
-        ("metadata", "creationTimestamp" | "deletionTimestamp" | "managedFields") => true,
-        ("metadata", "generateName" | "deletionGracePeriodSeconds" | "selfLink") => true,
+    match member(0) {
+        "apiVersion" | "kind" | "status" => true,
+        "metadata" => UNOWNED_METADATA.contains(&member(1)),
         _ => false,
     }
 }
+
+const UNOWNED_METADATA: [&str; 12] = [
+    "",
+    "creationTimestamp",
+    "deletionGracePeriodSeconds",
+    "deletionTimestamp",
+    "generateName",
+    "generation",
+    "managedFields",
+    "name",
+    "namespace",
+    "resourceVersion",
+    "selfLink",
+    "uid",
+];

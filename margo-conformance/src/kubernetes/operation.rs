@@ -88,15 +88,15 @@ impl Operation<'_> {
         };
         let all = self.state.objects.list_after(&after, namespace);
         let mut all = all.filter(|(_, object)| selector.matches(object));
-        let (mut items, mut last) = (Vec::new(), None);
+        let (mut items, mut end) = (Vec::new(), None);
         for (key, object) in all.by_ref().take(limit) {
             items.push(Value::clone(&in_version(object, resource)));
-            last = Some(key);
+            end = Some(key);
         }
         let remaining = all.count();
         let version = self.state.objects.version();
         let mut metadata = json!({ "resourceVersion": version.to_string() });
-        if let (Some(last), 1..) = (last, remaining) {
+        if let (Some(last), 1..) = (end, remaining) {
             let token = json!([last.namespace, last.name]).to_string();
             metadata["continue"] = URL_SAFE_NO_PAD.encode(token).into();
             metadata["remainingItemCount"] = remaining.into();
@@ -222,7 +222,7 @@ impl Operation<'_> {
                 "fieldManager: Too long: may not be more than 128 bytes",
             ));
         }
-        let applier = Applier {
+        let by = Applier {
             manager,
             is_forced: self.query.is("force"),
             is_built_in: resource.is_built_in,
@@ -250,7 +250,7 @@ impl Operation<'_> {
         if is_status && live.is_none() {
             return Err(Failure::not_found(resource, name));
         }
-        let mut object = apply(live.as_deref(), &applied, applier)?;
+        let mut object = apply(live.as_deref(), &applied, by)?;
         if is_status {
             object = Value::clone(live.as_deref().unwrap_or(&Value::Null));
             set(&mut object, &[], "status", applied["status"].clone());

@@ -6,7 +6,7 @@ use std::time::Duration;
 use margo_types::Digest;
 use serde_json::{Value, json};
 
-use super::super::document::{set, text};
+use super::super::document::{self, set, text};
 use super::super::objects::{Key, owner_reference};
 use super::super::state::State;
 use super::status::{condition, set_status};
@@ -218,7 +218,7 @@ fn forget_old(state: &mut State, older: &[(Key, Arc<Value>)], limit: u64) {
 
 fn scale(state: &mut State, key: &Key, replicas: u64) {
     state.objects.change(key, |set| {
-        super::super::document::set(set, &["spec"], "replicas", replicas)
+        document::set(set, &["spec"], "replicas", replicas);
     });
 }
 

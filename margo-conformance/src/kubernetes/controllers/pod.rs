@@ -23,23 +23,19 @@ pub(super) fn reconcile(state: &mut State, key: &Key, pod: &Value) {
         let delay = state.faults.readiness;
         state.clock.hold_back(uid, delay, key);
     }
-    let is_due = state.clock.may_be_ready(uid);
     let is_started = old["phase"] == "Running";
-    let breakage = |image: &Value| {
-        let breakage = state.faults.images.get(text(image)).copied();
-        // What was pulled runs on.
-        breakage.filter(|it| !(is_started && *it == Breakage::ImagePullBackOff))
-    };
-    let containers: Vec<(&Value, Option<Breakage>)> = items(&pod["spec"]["containers"])
-        .map(|container| (container, breakage(&container["image"])))
-        .collect();
-    let inits: Vec<(&Value, Option<Breakage>)> = items(&pod["spec"]["initContainers"])
-        .map(|container| (container, breakage(&container["image"])))
-        .collect();
+    let containers = judged(state, &pod["spec"]["containers"], is_started);
+    let mut inits = judged(state, &pod["spec"]["initContainers"], is_started);
+    if is_started {
+        // These are done.
+        for (_, breakage) in &mut inits {
+            *breakage = None;
+        }
+    }
     let broken_init = inits.iter().find_map(|(_, breakage)| *breakage);
     let broken = broken_init.or_else(|| containers.iter().find_map(|(_, breakage)| *breakage));
     let is_finite = pod["spec"]["restartPolicy"] != "Always";
-
+    let is_due = state.clock.may_be_ready(uid);
     let course = match broken {
         None if is_finite && is_due => Course::Succeeded,
         None => Course::Running { is_ready: is_due },
@@ -48,79 +44,86 @@ pub(super) fn reconcile(state: &mut State, key: &Key, pod: &Value) {
         Some(_) if broken_init.is_some() => Course::Pending,
         Some(_) => Course::Running { is_ready: false },
     };
-    let begun = if old["startTime"].is_null() {
-        now().into()
-    } else {
-        old["startTime"].clone()
+
+    let begun = match &old["startTime"] {
+        Value::Null => now().into(),
+        begun => begun.clone(),
     };
-    let is_initialized = broken_init.is_none();
     let statuses = containers.iter().map(|(container, breakage)| {
-        let is_blocked = !is_initialized && breakage.is_none();
+        let is_blocked = broken_init.is_some() && breakage.is_none();
         container_status(container, *breakage, course, &begun, is_blocked)
     });
     let statuses: Vec<Value> = statuses.collect();
-    let inits = inits.iter().map(|(container, breakage)| {
-        let course = if breakage.is_some() {
-            course
-        } else {
-            Course::Succeeded
-        };
-        container_status(container, *breakage, course, &begun, false)
-    });
-    let inits: Vec<Value> = inits.collect();
-
-    let phase = course.phase();
-    let is_ready = course == Course::Running { is_ready: true };
-    let (reason, message) = match (course, is_ready) {
-        (_, true) => ("", String::new()),
-        (Course::Succeeded, _) => ("PodCompleted", String::new()),
-        _ => {
-            let unready = containers
-                .iter()
-                .map(|(container, _)| text(&container["name"]));
-            let unready: Vec<_> = unready.collect();
-            (
-                "ContainersNotReady",
-                format!("containers with unready status: [{}]", unready.join(" ")),
-            )
-        }
-    };
     let mut status = json!({
-        "phase": phase,
+        "phase": course.phase(),
         "startTime": begun,
         "qosClass": "BestEffort",
         "hostIP": "127.0.0.1",
         "podIP": old["podIP"].as_str().map_or_else(|| address(state), ToOwned::to_owned),
-        "conditions": [
-            condition(old, "PodReadyToStartContainers", true, "", ""),
-            condition(old, "Initialized", is_initialized, if is_initialized { "" } else { "ContainersNotInitialized" }, ""),
-            condition(old, "Ready", is_ready, reason, &message),
-            condition(old, "ContainersReady", is_ready, reason, &message),
-            condition(old, "PodScheduled", true, "", ""),
-        ],
+        "conditions": conditions(pod, course, broken_init.is_none()),
         "containerStatuses": statuses,
     });
     if !inits.is_empty() {
-        status["initContainerStatuses"] = inits.into();
+        let inits = inits.iter().map(|(container, breakage)| {
+            let course = breakage.map_or(Course::Succeeded, |_| course);
+            container_status(container, *breakage, course, &begun, false)
+        });
+        status["initContainerStatuses"] = inits.collect::<Vec<_>>().into();
     }
     state.objects.change(key, |pod| {
         set(pod, &["spec"], "nodeName", NODE);
         pod["status"] = status;
     });
-    match broken {
-        Some(Breakage::ImagePullBackOff) => {
-            warn(state, key, pod, "Failed", "Error: ImagePullBackOff")
-        }
-        Some(Breakage::CrashLoopBackOff) => warn(
-            state,
-            key,
-            pod,
-            "BackOff",
-            "Back-off restarting failed container",
-        ),
-        Some(Breakage::NotReady) => warn(state, key, pod, "Unhealthy", "Readiness probe failed"),
-        None => {}
+    if let Some(breakage) = broken {
+        let (reason, message) = match breakage {
+            Breakage::ImagePullBackOff => ("Failed", "Error: ImagePullBackOff"),
+            Breakage::CrashLoopBackOff => ("BackOff", "Back-off restarting failed container"),
+            Breakage::NotReady => ("Unhealthy", "Readiness probe failed"),
+        };
+        warn(state, key, pod, reason, message);
     }
+}
+
+/// Containers, with what is wrong with their images. What was pulled runs on.
+fn judged<'a>(
+    state: &State,
+    containers: &'a Value,
+    is_started: bool,
+) -> Vec<(&'a Value, Option<Breakage>)> {
+    let judged = items(containers).map(|container| {
+        let breakage = state.faults.images.get(text(&container["image"]));
+        let breakage = breakage.copied();
+        let counts = |it: &Breakage| !(is_started && *it == Breakage::ImagePullBackOff);
+        (container, breakage.filter(counts))
+    });
+    judged.collect()
+}
+
+fn conditions(pod: &Value, course: Course, is_initialized: bool) -> Value {
+    let old = &pod["status"];
+    let is_ready = course == Course::Running { is_ready: true };
+    let (reason, message) = match course {
+        _ if is_ready => ("", String::new()),
+        Course::Succeeded => ("PodCompleted", String::new()),
+        _ => {
+            let unready = items(&pod["spec"]["containers"]).map(|it| text(&it["name"]));
+            let unready = unready.collect::<Vec<_>>().join(" ");
+            let message = format!("containers with unready status: [{unready}]");
+            ("ContainersNotReady", message)
+        }
+    };
+    let uninitialized = if is_initialized {
+        ""
+    } else {
+        "ContainersNotInitialized"
+    };
+    json!([
+        condition(old, "PodReadyToStartContainers", true, "", ""),
+        condition(old, "Initialized", is_initialized, uninitialized, ""),
+        condition(old, "Ready", is_ready, reason, &message),
+        condition(old, "ContainersReady", is_ready, reason, &message),
+        condition(old, "PodScheduled", true, "", ""),
+    ])
 }
 
 /// Where a pod is in its life.
@@ -159,7 +162,7 @@ fn container_status(
     let mut restarts = 0;
     let state = match (breakage, course) {
         _ if is_blocked => json!({ "waiting": { "reason": "PodInitializing" } }),
-        (_, Course::Succeeded) => ended(0, "Completed"),
+        (_, Course::Succeeded) | (None, Course::Failed) => ended(0, "Completed"),
         (Some(Breakage::ImagePullBackOff), _) => waiting(
             "ImagePullBackOff",
             &format!("Back-off pulling image {image}: ErrImagePull: not found"),
@@ -172,7 +175,6 @@ fn container_status(
             waiting("CrashLoopBackOff", &why)
         }
         (Some(Breakage::NotReady), _) | (None, Course::Running { .. }) => running,
-        (None, Course::Failed) => ended(0, "Completed"),
         (None, Course::Pending) => json!({ "waiting": { "reason": "ContainerCreating" } }),
     };
     let is_running = state["running"].is_object();

@@ -177,8 +177,8 @@ async fn who_knows_an_older_version_cannot_overwrite_a_newer_one() {
     late["data"]["a"] = "3".into();
     let refused = world.put(&path, &late).await;
     assert_refused(&refused, 409, "Conflict", "the object has been modified");
-    let patch = json!({ "metadata": { "resourceVersion": first["metadata"]["resourceVersion"] }, "data": { "a": "3" } });
-    let refused = world.patch("merge", &path, &patch).await;
+    let late = json!({ "metadata": { "resourceVersion": first["metadata"]["resourceVersion"] }, "data": { "a": "3" } });
+    let refused = world.patch("merge", &path, &late).await;
     assert_refused(&refused, 409, "Conflict", "the object has been modified");
 
     // What changes nothing is no change.

@@ -90,8 +90,8 @@ async fn no_patch_changes_what_an_object_is() {
         .patch("merge", &path, &json!({ "metadata": { "uid": "x" } }))
         .await;
     assert_refused(&refused, 409, "Conflict", "Precondition failed: UID");
-    let patch = json!({ "metadata": { "creationTimestamp": "1999-01-01T00:00:00Z" } });
-    let (_, patched) = world.patch("merge", &path, &patch).await;
+    let earlier = json!({ "metadata": { "creationTimestamp": "1999-01-01T00:00:00Z" } });
+    let (_, patched) = world.patch("merge", &path, &earlier).await;
     assert_eq!(
         patched["metadata"]["creationTimestamp"],
         made["metadata"]["creationTimestamp"]

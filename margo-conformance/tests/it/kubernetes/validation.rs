@@ -70,7 +70,7 @@ async fn required_fields_are_required() {
         (
             wrong(&|spec| {
                 spec["template"]["spec"]["containers"][0]["volumeMounts"] =
-                    json!([{ "name": "v", "mountPath": "/v" }])
+                    json!([{ "name": "v", "mountPath": "/v" }]);
             }),
             "volumeMounts[0].name: Not found: \"v\"",
         ),
@@ -208,6 +208,13 @@ async fn what_is_left_open_is_filled_in() {
     assert_eq!(spec["containers"][0]["imagePullPolicy"], "Always");
     assert_eq!(spec["containers"][1]["imagePullPolicy"], "IfNotPresent");
     assert_eq!(made["spec"]["strategy"]["rollingUpdate"]["maxSurge"], "25%");
+
+    let mut object = deployment("measured", 1, &[("web", "web:1")]);
+    let limits = json!({ "cpu": "1000m", "memory": "1024Mi" });
+    object["spec"]["template"]["spec"]["containers"][0]["resources"] = json!({ "limits": limits });
+    let made = world.create(DEPLOYMENTS, &object).await;
+    let resources = &made["spec"]["template"]["spec"]["containers"][0]["resources"];
+    assert_eq!(resources["limits"], json!({ "cpu": "1", "memory": "1Gi" }));
 
     let secret = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "s" }, "stringData": { "a": "hello" } });
     let made = world

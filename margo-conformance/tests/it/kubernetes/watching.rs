@@ -23,9 +23,9 @@ impl Lines {
     /// The kind of the next line, and the object. Both are empty when there is no next.
     async fn next(&mut self) -> (String, Value) {
         loop {
-            if let Some((line, rest)) = self.read.split_once('\n') {
-                let line: Value = serde_json::from_str(line).unwrap();
-                self.read = rest.to_owned();
+            if let Some(end) = self.read.find('\n') {
+                let line: String = self.read.drain(..=end).collect();
+                let line: Value = serde_json::from_str(&line).unwrap();
                 let kind = line["type"].as_str().unwrap();
                 return (kind.to_owned(), line["object"].clone());
             }

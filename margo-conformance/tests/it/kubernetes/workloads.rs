@@ -178,7 +178,7 @@ async fn what_is_deleted_or_changed_behind_a_controller_is_made_again() {
     world
         .cluster
         .change("deployments", Some("default"), "web", |it| {
-            it["spec"]["replicas"] = 5.into()
+            it["spec"]["replicas"] = 5.into();
         });
     assert_eq!(ready_images(&world.cluster).len(), 5);
     world.cluster.delete("deployments", Some("default"), "web");
@@ -317,4 +317,29 @@ async fn claims_of_unknown_classes_are_not_bound() {
         world.get(&format!("{claims}/bad")).await.1["status"]["phase"],
         "Pending"
     );
+}
+
+#[tokio::test]
+async fn what_has_to_be_done_before_a_pod_is_done_once() {
+    let world = World::start().await;
+    let mut object = deployment("web", 1, &[("web", "web:1")]);
+    object["spec"]["template"]["spec"]["initContainers"] =
+        json!([{ "name": "init", "image": "init:1" }]);
+    world
+        .cluster
+        .break_image("init:1", Breakage::CrashLoopBackOff);
+    world.create(DEPLOYMENTS, &object).await;
+    let pod = world.cluster.objects("pods").remove(0);
+    assert_eq!(pod["status"]["phase"], "Pending");
+    let waiting =
+        |pod: &Value, list: &str| pod["status"][list][0]["state"]["waiting"]["reason"].clone();
+    assert_eq!(waiting(&pod, "initContainerStatuses"), "CrashLoopBackOff");
+    assert_eq!(waiting(&pod, "containerStatuses"), "PodInitializing");
+
+    world.cluster.mend_image("init:1");
+    assert_eq!(ready_images(&world.cluster), ["web:1"]);
+    world
+        .cluster
+        .break_image("init:1", Breakage::CrashLoopBackOff);
+    assert_eq!(ready_images(&world.cluster), ["web:1"]);
 }

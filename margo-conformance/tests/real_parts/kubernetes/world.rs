@@ -67,7 +67,7 @@ impl World {
     }
 }
 
-const TEMPLATES: &str = r#"
+const TEMPLATES: &str = "
 apiVersion: apps/v1
 kind: Deployment
 metadata:
@@ -101,4 +101,4 @@ metadata:
   name: {{ .Release.Name }}
 data:
   greeting: hello
-"#;
+";
