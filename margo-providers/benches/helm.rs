@@ -1,7 +1,7 @@
 //! What the Helm provider takes beside the `helm` commands that do the same by hand, over loopback to the doubles of a registry and
 //! of a cluster.
 //!
-//! `cargo bench -p margo-providers --features helm --bench helm` prints medians of interleaved rounds; `-- overhead` and
+//! `cargo bench -p margo-providers --features helm --bench helm` prints medians of interleaved rounds; `-- overhead`, `-- collector` and
 //! `-- template` run one part. `MARGO_BENCH_RUNS` (15) sets the number of rounds.
 
 #[path = "../tests/real_parts/charts.rs"]
@@ -51,22 +51,34 @@ struct Part {
     about: &'static str,
     chart: &'static str,
     mode: fn() -> Mode,
+    /// Whether the provider tells containers of a collector.
+    has_collector: bool,
     /// Of the medians, ours by theirs.
     goal: f64,
 }
 
-const PARTS: [Part; 2] = [
+const PARTS: [Part; 3] = [
     Part {
         name: "overhead",
         about: "install mode, a chart of 2 objects",
         chart: "lamp",
         mode: || Mode::Install,
+        has_collector: false,
+        goal: 1.1,
+    },
+    Part {
+        name: "collector",
+        about: "the same, and containers are told of a collector, which `helm` by hand does not do",
+        chart: "lamp",
+        mode: || Mode::Install,
+        has_collector: true,
         goal: 1.1,
     },
     Part {
         name: "template",
         about: "template mode, a chart of 100 objects",
         chart: "hundred",
+        has_collector: true,
         mode: || Mode::Template(TemplateOptions::new("1.32")),
         goal: 0.8,
     },
@@ -75,7 +87,7 @@ const PARTS: [Part; 2] = [
 impl Part {
     async fn run(&self, runs: usize) {
         let place = Place::new().await;
-        let provider = HelmProvider::detect(place.options((self.mode)())).await;
+        let provider = HelmProvider::detect(self.options(&place)).await;
         let provider = provider.expect("a provider");
         let mut times = [const { Vec::new() }; 4];
         for round in 0..runs {
@@ -98,6 +110,16 @@ impl Part {
         let [ours, theirs, our_update, their_update] = times.map(median);
         self.print("install", ours, theirs);
         self.print("update", our_update, their_update);
+    }
+
+    fn options(&self, place: &Place) -> Options {
+        let mut options = Options::new(place.folder.path().join("state"), place.client());
+        options.mode = (self.mode)();
+        options.kubeconfig = Some(place.kubeconfig());
+        options.telemetry = self
+            .has_collector
+            .then(|| Telemetry::new("http://collector:4318"));
+        options
     }
 
     fn print(&self, what: &str, ours: Duration, theirs: Duration) {
@@ -143,14 +165,6 @@ impl Place {
             .plain_http(&self.registry.host())
             .no_proxy();
         client.build().expect("a client")
-    }
-
-    fn options(&self, mode: Mode) -> Options {
-        let mut options = Options::new(self.folder.path().join("state"), self.client());
-        options.mode = mode;
-        options.kubeconfig = Some(self.kubeconfig());
-        options.telemetry = Some(Telemetry::new("http://collector:4318"));
-        options
     }
 
     /// How long our installation and our update take.

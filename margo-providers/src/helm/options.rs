@@ -125,7 +125,8 @@ impl Options {
 
     /// Whether they can be used at all.
     pub(super) fn check(&self) -> Result<(), ProviderError> {
-        let is_token = |credentials: &Credentials| !matches!(credentials, Credentials::Password { .. });
+        let is_token =
+            |credentials: &Credentials| !matches!(credentials, Credentials::Password { .. });
         let mut credentials = self.image_credentials.iter();
         if let Some((registry, _)) = credentials.find(|(_, credentials)| is_token(credentials)) {
             let message = format!(
