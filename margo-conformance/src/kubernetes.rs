@@ -34,6 +34,7 @@ mod objects;
 mod operation;
 mod protobuf;
 mod quantity;
+mod queue;
 mod resource;
 mod route;
 mod schema;

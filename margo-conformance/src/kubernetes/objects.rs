@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::document::{items, now, object_at, set, text, unset};
+use super::document::{items, members, now, object_at, set, text};
+use super::queue::Queue;
 use super::resource::Resource;
 
 /// Names an object. The version of an API is only a view of it.
@@ -80,7 +81,7 @@ pub(super) struct Objects {
     uids: u64,
     events: VecDeque<Event>,
     /// What the controllers have to look at.
-    unsettled: VecDeque<Key>,
+    unsettled: Queue,
 }
 
 impl Default for Objects {
@@ -93,7 +94,7 @@ impl Default for Objects {
             version: 0,
             uids: 0,
             events: VecDeque::new(),
-            unsettled: VecDeque::new(),
+            unsettled: Queue::default(),
         }
     }
 }
@@ -302,9 +303,8 @@ impl Objects {
                 dependents.remove(key);
             }
         }
-        self.unsettled
-            .extend(self.dependents.get(uid).into_iter().flatten().cloned());
-        self.unsettled.push_back(Key::namespace(&key.namespace));
+        self.unsettle_dependents(uid);
+        self.unsettled.push(Key::namespace(&key.namespace));
         self.unsettle_owners(&object);
         self.version += 1;
         let mut gone = Value::clone(&object);
@@ -325,12 +325,12 @@ impl Objects {
 
     /// Has the controllers look at an object.
     pub(super) fn unsettle(&mut self, key: Key) {
-        self.unsettled.push_back(key);
+        self.unsettled.push(key);
     }
 
     /// What the controllers have to look at next.
     pub(super) fn next_unsettled(&mut self) -> Option<Key> {
-        self.unsettled.pop_front()
+        self.unsettled.pop()
     }
 
     fn note(&mut self, key: Key, change: Change, mut object: Value) -> Arc<Value> {
@@ -352,15 +352,14 @@ impl Objects {
             dependents.or_default().insert(key.clone());
         }
         if !object["metadata"]["deletionTimestamp"].is_null() {
-            self.unsettled
-                .extend(self.dependents.get(&uid).into_iter().flatten().cloned());
+            self.unsettle_dependents(&uid);
         }
         self.by_uid.insert(uid, key.clone());
         if key.is("apiextensions.k8s.io", "customresourcedefinitions") {
             self.define(&object);
         }
         self.unsettle_owners(&object);
-        self.unsettled.push_back(key.clone());
+        self.unsettled.push(key.clone());
         self.push(Event {
             version: self.version,
             key,
@@ -379,10 +378,16 @@ impl Objects {
         }
     }
 
+    fn unsettle_dependents(&mut self, uid: &str) {
+        for key in self.dependents.get(uid).into_iter().flatten() {
+            self.unsettled.push(key.clone());
+        }
+    }
+
     fn unsettle_owners(&mut self, object: &Value) {
         for owner in items(&object["metadata"]["ownerReferences"]) {
             if let Some(key) = self.by_uid.get(text(&owner["uid"])) {
-                self.unsettled.push_back(key.clone());
+                self.unsettled.push(key.clone());
             }
         }
     }
@@ -442,14 +447,9 @@ fn is_released(object: &Value) -> bool {
 
 /// Whether something other is wanted: what counts is neither metadata nor status.
 fn is_other_wish(object: &Value, old: &Value) -> bool {
-    let wish = |object: &Value| {
-        let mut object = object.clone();
-        for name in ["metadata", "status"] {
-            unset(&mut object, &[], name);
-        }
-        object
-    };
-    wish(object) != wish(old)
+    let wish =
+        |object| members(object).filter(|(name, _)| *name != "metadata" && *name != "status");
+    wish(object).ne(wish(old))
 }
 
 /// What only the server itself changes.

@@ -90,7 +90,13 @@ impl Operation<'_> {
         let mut all = all.filter(|(_, object)| selector.matches(object));
         let (mut items, mut end) = (Vec::new(), None);
         for (key, object) in all.by_ref().take(limit) {
-            items.push(Value::clone(&in_version(object, resource)));
+            let mut item = Value::clone(&in_version(object, resource));
+            if resource.is_built_in {
+                // The kind of a list says of what kind its items are.
+                unset(&mut item, &[], "apiVersion");
+                unset(&mut item, &[], "kind");
+            }
+            items.push(item);
             end = Some(key);
         }
         let remaining = all.count();
@@ -101,12 +107,12 @@ impl Operation<'_> {
             metadata["continue"] = URL_SAFE_NO_PAD.encode(token).into();
             metadata["remainingItemCount"] = remaining.into();
         }
-        let list = json!({
+        let mut list = json!({
             "kind": format!("{}List", resource.kind),
             "apiVersion": resource.api_version(),
             "metadata": metadata,
-            "items": items,
         });
+        set(&mut list, &[], "items", items);
         Ok((StatusCode::OK, Arc::new(list)))
     }
 

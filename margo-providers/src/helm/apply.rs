@@ -47,7 +47,6 @@ impl HelmProvider {
         if !is_known {
             let new = home.clone();
             blocking(move || new.create().map_err(device_trouble)).await?;
-            home.remember(&record).await?;
         }
         let outcome = match self.changes(deployment, &wanted, &record, progress).await {
             Ok(changes) => self
@@ -135,7 +134,8 @@ impl HelmProvider {
                     progress.component(name, DeploymentState::Installing);
                 }
                 is_announced = false;
-                let done = self.deliver(change, home, record).await;
+                let is_last = due.peek().is_none();
+                let done = self.deliver(change, home, record, is_last).await;
                 done.map_err(|error| error.of(name))?;
             }
             progress.component(name, DeploymentState::Installed);
@@ -199,6 +199,7 @@ impl HelmProvider {
         change: Change<'_, '_>,
         home: &Home,
         record: &mut Record,
+        is_last: bool,
     ) -> Result<(), ProviderError> {
         let wanted = change.wanted;
         let name = &wanted.source.component.name;
@@ -219,6 +220,8 @@ impl HelmProvider {
         if let Some(kept) = record.components.get_mut(name) {
             kept.complete = Some(wanted.inputs);
         }
+        // With the last component the deployment is complete.
+        record.keep |= is_last;
         home.remember(record).await
     }
 

@@ -330,7 +330,7 @@ impl Delivery for Installer {
             listed.map_err(|error| trouble_with(error, "the releases of all namespaces"))?;
         let mut found: Vec<Owned> = listed
             .objects
-            .into_iter()
+            .iter()
             .filter_map(Revision::read)
             .filter(|revision| !revision.is_gone())
             .filter_map(|revision| {

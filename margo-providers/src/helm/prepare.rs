@@ -13,7 +13,7 @@ use super::HelmProvider;
 use super::names::Release;
 use super::values::values_file;
 use super::wanted::Wanted;
-use crate::files::{blocking, device_trouble, write_durably};
+use crate::files::{blocking, device_trouble};
 use crate::source::{Pin, with_causes};
 use crate::{ProviderError, Trouble};
 
@@ -66,7 +66,7 @@ impl HelmProvider {
         let (link, file) = (path.clone(), values.clone());
         let chart = blocking(move || {
             std::fs::hard_link(&archive, &link).map_err(device_trouble)?;
-            write_durably(&file, &bytes).map_err(device_trouble)?;
+            std::fs::write(&file, &bytes).map_err(device_trouble)?;
             read_chart(&archive)
         })
         .await?;

@@ -46,9 +46,10 @@ impl HelmProvider {
             }
             progress.component(name, DeploymentState::Removed);
         }
-        let left = match there.is_empty() {
-            true => Vec::new(),
-            false => self.delivery.list(Some(&deployment.id)).await?,
+        let left = if there.is_empty() {
+            Vec::new()
+        } else {
+            self.delivery.list(Some(&deployment.id)).await?
         };
         if left.is_empty() {
             return blocking(move || home.remove().map_err(device_trouble)).await;

@@ -2,7 +2,10 @@
 
 use libtest_mimic::Trial;
 use margo_conformance::kubernetes::Verb;
+use margo_package::oci::{ArtifactStore, Client, Manifest, Reference};
 use margo_providers::{ProviderError, Trouble};
+use margo_types::media_type::{HELM_CHART, HELM_CONFIG};
+use margo_types::oci::Descriptor;
 use serde_json::json;
 
 use crate::helm_install::{WEB, recording};
@@ -12,6 +15,7 @@ use crate::helm_world::{HelmWorld, ID, NAMESPACE};
 pub(crate) fn add(trials: &mut Vec<Trial>) {
     trials.extend([
         helm_trial("helm_bad_charts_are_refused", bad_charts),
+        helm_trial("helm_charts_of_another_kind_are_refused", other_kinds),
         helm_trial("helm_values_that_break_the_schema_are_refused", schema),
         helm_trial("helm_nothing_changes_before_all_are_checked", all_checked),
         helm_trial("helm_missing_revisions_are_named", missing_revision),
@@ -74,6 +78,90 @@ async fn bad_charts() {
         let error = refused_update(files).await;
         assert_eq!(error.trouble, trouble, "{error}");
         assert!(error.message.contains(expected), "{error}");
+    }
+}
+
+/// An artefact of a media type, whatever is in it.
+async fn push(world: &HelmWorld, revision: &str, config: &str, layer: &str, archive: Vec<u8>) {
+    let host = world.registry.host();
+    let client = Client::builder().plain_http(&host).no_proxy().build();
+    let client = client.expect("a client");
+    let target: Reference = format!("{host}/charts/web:{revision}")
+        .parse()
+        .expect("a reference");
+    let (layer, config) = (
+        Descriptor::of(layer, &archive),
+        Descriptor::of(config, b"{}"),
+    );
+    for (descriptor, bytes) in [(&layer, archive), (&config, b"{}".to_vec())] {
+        let pushed = client
+            .push_blob(&target, descriptor, &bytes::Bytes::from(bytes))
+            .await;
+        pushed.expect("a blob");
+    }
+    let manifest = json!({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json", "config": config, "layers": [layer]});
+    let manifest = Manifest::read(manifest.to_string().as_bytes(), None).expect("a manifest");
+    client
+        .push_manifest(&target, &manifest)
+        .await
+        .expect("a manifest");
+}
+
+/// A packed chart of this metadata, by `tar`.
+fn packed(metadata: &str) -> Vec<u8> {
+    let folder = tempfile::TempDir::new().expect("a folder");
+    std::fs::create_dir(folder.path().join("web")).expect("a folder");
+    std::fs::write(folder.path().join("web/Chart.yaml"), metadata).expect("a file");
+    let mut tar = std::process::Command::new("tar");
+    let output = tar.arg("-czC").arg(folder.path()).arg("web").output();
+    output.expect("tar runs").stdout
+}
+
+async fn other_kinds() {
+    let world = HelmWorld::with(|_| {}).await;
+    let chart = |metadata: &str| packed(&format!("{metadata}\nname: web\nversion: 1.0.0\n"));
+    push(
+        &world,
+        "1.0.0",
+        HELM_CONFIG,
+        HELM_CHART,
+        chart("apiVersion: v1"),
+    )
+    .await;
+    push(
+        &world,
+        "1.0.1",
+        HELM_CONFIG,
+        HELM_CHART,
+        chart("apiVersion: v2\ntype: library"),
+    )
+    .await;
+    push(
+        &world,
+        "1.0.2",
+        HELM_CONFIG,
+        HELM_CHART,
+        b"no archive".to_vec(),
+    )
+    .await;
+    push(
+        &world,
+        "1.0.3",
+        "application/x",
+        "application/y",
+        b"anything".to_vec(),
+    )
+    .await;
+    for (revision, expected) in [
+        ("1.0.0", "apiVersion is \"v1\"; migrate the chart to v2"),
+        ("1.0.1", "only offers templates"),
+        ("1.0.2", "the chart is refused"),
+        ("1.0.3", "Helm chart"),
+    ] {
+        let error = world.refused(&world.deployment(&[("web", revision)])).await;
+        assert_eq!(error.trouble, Trouble::Deployment, "{error}");
+        assert!(error.message.contains(expected), "{error}");
+        world.assert_nothing_left();
     }
 }
 

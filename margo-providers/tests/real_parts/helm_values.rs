@@ -47,7 +47,7 @@ async fn paths() {
     };
     let map = world.object("configmaps", name);
     let data = &map["data"];
-    assert_eq!(data["own"], r#"{"list":["a","replaced"],"stays":1}"#);
+    assert_eq!(data["own"], r#"{"list":[null,"replaced"],"stays":1}"#);
     let rendered = by_helm(&parameters);
     let lines = rendered.lines();
     let expected: Vec<&str> = lines

@@ -132,13 +132,19 @@ fn make_stateful_pod(state: &mut State, key: &Key, object: &Value, revision: &st
     ] {
         set(&mut template, &["metadata", "labels"], label, value);
     }
+    let mut volumes: Vec<Value> = items(&template["spec"]["volumes"]).cloned().collect();
     for claim in items(&object["spec"]["volumeClaimTemplates"]) {
         let claim_name = format!("{}-{name}", text(&claim["metadata"]["name"]));
+        volumes.push(json!({
+            "name": claim["metadata"]["name"],
+            "persistentVolumeClaim": { "claimName": claim_name },
+        }));
         let claim_key = Key::of("", "persistentvolumeclaims", &key.namespace, &claim_name);
         // They outlive the set, unless it says otherwise.
         if state.objects.get(&claim_key).is_none() {
             let selected = object["spec"]["selector"]["matchLabels"].as_object();
-            let mut labels = claim["metadata"]["labels"].as_object().cloned().unwrap_or_default();
+            let labels = claim["metadata"]["labels"].as_object();
+            let mut labels = labels.cloned().unwrap_or_default();
             labels.extend(selected.cloned().unwrap_or_default());
             let mut made = json!({
                 "apiVersion": "v1",
@@ -156,6 +162,9 @@ fn make_stateful_pod(state: &mut State, key: &Key, object: &Value, revision: &st
             }
             state.objects.insert(claim_key, made);
         }
+    }
+    if !volumes.is_empty() {
+        set(&mut template, &["spec"], "volumes", volumes);
     }
     make_pod(state, object, &template, pod_key(key, &name));
 }

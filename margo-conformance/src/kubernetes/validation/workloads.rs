@@ -120,7 +120,7 @@ fn with_claims(spec: &Value) -> Value {
     let claims = items(&spec["volumeClaimTemplates"]);
     let volumes: Vec<Value> = items(&template["spec"]["volumes"])
         .cloned()
-        .chain(claims.map(|claim| json!({"name": claim["metadata"]["name"]})))
+        .chain(claims.map(|claim| json!({ "name": claim["metadata"]["name"] })))
         .collect();
     if !volumes.is_empty() && template["spec"].is_object() {
         template["spec"]["volumes"] = volumes.into();

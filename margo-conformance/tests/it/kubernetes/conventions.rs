@@ -111,6 +111,7 @@ async fn lists_come_by_labels_fields_and_pages() {
         let (_, list) = world.get(&format!("{CONFIG_MAPS}?{selector}")).await;
         assert_eq!(names(&list), expected, "{selector}");
         assert_eq!(list["kind"], "ConfigMapList");
+        assert_eq!(list["items"][0]["kind"], Value::Null);
     }
 
     let mut path = format!("{CONFIG_MAPS}?labelSelector=app%3Dshop&limit=3");

@@ -192,8 +192,10 @@ async fn a_stateful_set_goes_one_by_one_and_keeps_its_claims() {
     let mut object = deployment("db", 2, &[("web", "db:1")]);
     object["kind"] = "StatefulSet".into();
     object["spec"]["serviceName"] = "db".into();
+    object["spec"]["template"]["spec"]["containers"][0]["volumeMounts"] =
+        json!([{ "name": "data", "mountPath": "/data" }]);
     object["spec"]["volumeClaimTemplates"] = json!([{
-        "metadata": { "name": "data" },
+        "metadata": { "name": "data", "labels": { "tier": "back" } },
         "spec": { "accessModes": ["ReadWriteOnce"], "resources": { "requests": { "storage": "1Gi" } } },
     }]);
     world.create(sets, &object).await;
@@ -207,6 +209,12 @@ async fn a_stateful_set_goes_one_by_one_and_keeps_its_claims() {
     let claims = world.cluster.objects("persistentvolumeclaims");
     assert_eq!(claims.len(), 2);
     assert_eq!(claims[0]["status"]["phase"], "Bound");
+    assert_eq!(
+        claims[0]["metadata"]["labels"],
+        json!({ "app": "db", "tier": "back" })
+    );
+    let volume = world.cluster.objects("pods")[1]["spec"]["volumes"][0].clone();
+    assert_eq!(volume["persistentVolumeClaim"]["claimName"], "data-db-1");
 
     world
         .cluster

@@ -57,11 +57,8 @@ impl Installer {
             .await;
         let listed =
             listed.map_err(|error| trouble_with(error, &format!("the release {release}")))?;
-        let mut revisions: Vec<Revision> = listed
-            .objects
-            .into_iter()
-            .filter_map(Revision::read)
-            .collect();
+        let mut revisions: Vec<Revision> =
+            listed.objects.iter().filter_map(Revision::read).collect();
         revisions.sort_by_key(|revision| revision.number);
         Ok(History(revisions))
     }
@@ -88,7 +85,7 @@ impl History {
 
 impl Revision {
     /// Reads a secret; `None` when it is none of Helm's.
-    pub(super) fn read(secret: Value) -> Option<Self> {
+    pub(super) fn read(secret: &Value) -> Option<Self> {
         let labels = secret.pointer("/metadata/labels")?;
         let labels: BTreeMap<String, String> = Deserialize::deserialize(labels).ok()?;
         let text = |path: &str| secret.pointer(path).and_then(Value::as_str);
@@ -167,7 +164,7 @@ mod tests {
             let version = (number + 1).to_string();
             let labels =
                 json!({"name": "web-1", "owner": "helm", "status": status, "version": version});
-            Revision::read(json!({"metadata": {"namespace": "shop", "labels": labels}})).unwrap()
+            Revision::read(&json!({"metadata": {"namespace": "shop", "labels": labels}})).unwrap()
         };
         History(statuses.iter().enumerate().map(secret).collect())
     }

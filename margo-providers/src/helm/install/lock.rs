@@ -58,3 +58,47 @@ impl Lock {
 /// Longer than most components may take.
 const PATIENCE: Duration = Duration::from_mins(20);
 const PAUSE: Duration = Duration::from_millis(100);
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use crate::program::Invocation;
+
+    #[tokio::test]
+    async fn a_program_that_was_given_the_file_holds_the_lock() {
+        let folder = tempfile::tempdir().unwrap();
+        let id = DeploymentId::parse("ad9b614e-8912-45f4-a523-372358765def").unwrap();
+        let lock = Lock::take(folder.path(), &id).await.unwrap();
+        let done = folder.path().join("done");
+        let script = format!("read word < {0}.go; : > {0}", done.display());
+        let path =
+            std::collections::BTreeMap::from([("PATH".to_owned(), "/usr/bin:/bin".to_owned())]);
+        let mkfifo = format!("mkfifo {}.go", done.display());
+        let made = Invocation::new(["/bin/sh", "-c", &mkfifo])
+            .environment(&path)
+            .run()
+            .await;
+        assert!(made.unwrap().is_success());
+        let program = Invocation::new(["/bin/sh", "-c", &script]).input(lock.file());
+        let running = tokio::spawn(async move { program.run().await });
+        // It has begun when somebody reads from the pipe.
+        let pipe = format!("{}.go", done.display());
+        let pipe = tokio::fs::OpenOptions::new()
+            .write(true)
+            .open(pipe)
+            .await
+            .unwrap();
+        drop(lock);
+        let (state, waited_for) = (folder.path().to_owned(), done.clone());
+        let next = tokio::spawn(async move {
+            let lock = Lock::take(&state, &id).await.unwrap();
+            assert!(waited_for.exists(), "the program was not waited for");
+            drop(lock);
+        });
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert!(!next.is_finished());
+        drop(pipe);
+        next.await.unwrap();
+        assert!(running.await.unwrap().unwrap().is_success());
+    }
+}

@@ -25,7 +25,7 @@ impl Installer {
         time: Duration,
     ) -> Result<(), ProviderError> {
         let deadline = Instant::now() + time;
-        let mut leftovers = self.leftovers(release, history).await?;
+        let mut leftovers = leftovers(release, history)?;
         // They go when no pod uses them any more; asked for now, they also do if this process is killed after the next step.
         let claims = self.claims(release, &leftovers).await?;
         for claim in &claims {
@@ -66,29 +66,6 @@ impl Installer {
             return Err(ProviderError::new(Trouble::Workload, message));
         }
         Ok(())
-    }
-
-    /// What must be gone after the release is: what its last revisions made.
-    async fn leftovers(
-        &self,
-        release: &Release,
-        history: &History,
-    ) -> Result<Vec<Value>, ProviderError> {
-        let Some(latest) = history.latest() else {
-            return Ok(Vec::new());
-        };
-        let content = latest.content()?;
-        let mut all = objects::objects(&content)?;
-        for hook in &content.hooks {
-            all.extend(objects::read(hook.manifest.as_bytes())?);
-        }
-        for object in &all {
-            if is_kept(object) {
-                tracing::warn!(%release, object = shown(object), "the chart wants it kept; it stays on the cluster");
-            }
-        }
-        all.retain(|object| !is_kept(object));
-        Ok(all)
     }
 
     /// Those that are there, after they were told to go.
@@ -163,6 +140,25 @@ impl Installer {
         }
         Ok(found)
     }
+}
+
+/// What must be gone after the release is: what its last revisions made.
+fn leftovers(release: &Release, history: &History) -> Result<Vec<Value>, ProviderError> {
+    let Some(latest) = history.latest() else {
+        return Ok(Vec::new());
+    };
+    let content = latest.content()?;
+    let mut all = objects::objects(&content)?;
+    for hook in &content.hooks {
+        all.extend(objects::read(hook.manifest.as_bytes())?);
+    }
+    for object in &all {
+        if is_kept(object) {
+            tracing::warn!(%release, object = shown(object), "the chart wants it kept; it stays on the cluster");
+        }
+    }
+    all.retain(|object| !is_kept(object));
+    Ok(all)
 }
 
 fn is_kept(object: &Value) -> bool {
