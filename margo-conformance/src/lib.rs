@@ -10,6 +10,7 @@ pub mod authority;
 pub mod corpus;
 pub mod gate;
 pub mod interop;
+pub mod kubernetes;
 pub mod load;
 pub mod registry;
 mod request;

@@ -14,6 +14,7 @@ mod lint;
 mod metadata;
 mod pack;
 mod read;
+mod rendered;
 mod template;
 
 pub use self::error::ChartError;
@@ -21,3 +22,4 @@ pub use self::finding::{CapabilityCheck, ChartFinding, ChartRule};
 pub use self::metadata::{ChartDependency, ChartMetadata, ChartType};
 pub use self::pack::{METADATA_FILE, pack};
 pub use self::read::Chart;
+pub use self::rendered::{Rendered, RenderedError, RenderedObject, read_rendered};

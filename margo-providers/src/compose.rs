@@ -43,7 +43,6 @@ mod remove;
 mod variables;
 
 use std::collections::BTreeSet;
-use std::io;
 
 use async_trait::async_trait;
 use margo_types::application::DeploymentType;
@@ -51,8 +50,9 @@ use margo_types::deployment::ApplicationDeployment;
 use margo_types::id::DeploymentId;
 
 use self::engine::Installed;
-use self::home::Home;
 pub use self::options::Options;
+use crate::files::{blocking, device_trouble};
+use crate::home::Home;
 use crate::{Engine, Observation, Progress, Provider, ProviderError, Trouble};
 
 /// Runs Compose deployments with Docker or Podman; see the [module](self).
@@ -139,37 +139,4 @@ impl Provider for ComposeProvider {
         );
         Ok(found.into_iter().collect())
     }
-}
-
-/// Runs what reads and writes files where it holds nobody up.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, ProviderError> + Send + 'static,
-) -> Result<T, ProviderError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(outcome) => outcome,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            Err(_) => Err(ProviderError::new(
-                Trouble::Device,
-                "the program is shutting down",
-            )),
-        },
-    }
-}
-
-fn device_trouble(error: io::Error) -> ProviderError {
-    let message = "the files of the deployment cannot be used; check the rights and the free space of the state directory";
-    ProviderError::new(Trouble::Device, format!("{message}: {error}")).because(error)
-}
-
-/// The text of an error with those of its causes: a status report has room for nothing else.
-fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

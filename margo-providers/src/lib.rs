@@ -9,10 +9,19 @@ pub mod compose;
 pub mod contract;
 mod error;
 #[cfg(any(feature = "compose", feature = "helm"))]
+mod files;
+#[cfg(feature = "helm")]
+#[cfg_attr(docsrs, doc(cfg(feature = "helm")))]
+pub mod helm;
+#[cfg(any(feature = "compose", feature = "helm"))]
+mod home;
+#[cfg(any(feature = "compose", feature = "helm"))]
 mod program;
 mod progress;
 mod provider;
 pub mod simulated;
+#[cfg(any(feature = "compose", feature = "helm"))]
+mod source;
 mod telemetry;
 
 pub use error::{ProviderError, Trouble};

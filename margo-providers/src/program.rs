@@ -5,9 +5,13 @@
 //! is dropped: a `docker compose` takes the plugin that does the work with it.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
+#[cfg(any(feature = "compose", test))]
+use std::path::Path;
+use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -19,6 +23,7 @@ pub(crate) struct Invocation {
     words: Vec<String>,
     environment: BTreeMap<String, String>,
     directory: Option<PathBuf>,
+    input: Option<Arc<File>>,
     time: Duration,
 }
 
@@ -29,6 +34,7 @@ impl Invocation {
             words: words.into_iter().map(Into::into).collect(),
             environment: BTreeMap::new(),
             directory: None,
+            input: None,
             time: Duration::from_mins(1),
         }
     }
@@ -51,8 +57,16 @@ impl Invocation {
     }
 
     /// The same, run in this directory.
+    #[cfg(any(feature = "compose", test))]
     pub(crate) fn directory(mut self, directory: &Path) -> Self {
         self.directory = Some(directory.to_owned());
+        self
+    }
+
+    /// The same, with this file as its standard input; it is held open as long as the program runs, whatever becomes of us.
+    #[cfg(feature = "helm")]
+    pub(crate) fn input(mut self, file: Arc<File>) -> Self {
+        self.input = Some(file);
         self
     }
 
@@ -72,12 +86,17 @@ impl Invocation {
             let nothing = io::Error::new(io::ErrorKind::InvalidInput, "there is no program");
             return Err(failed(Problem::Start(nothing)));
         };
+        let input = match &self.input {
+            Some(file) => file.try_clone().map(Stdio::from),
+            None => Ok(Stdio::null()),
+        };
+        let input = input.map_err(|error| failed(Problem::Start(error)))?;
         let mut command = Command::new(program);
         command
             .args(arguments)
             .env_clear()
             .envs(&self.environment)
-            .stdin(Stdio::null())
+            .stdin(input)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true);
@@ -137,6 +156,7 @@ impl Output {
     }
 
     /// The lines of its standard output that are not empty.
+    #[cfg(feature = "compose")]
     pub(crate) fn lines(&self) -> Vec<String> {
         let text = self.text();
         let lines = text.lines().map(str::trim);
@@ -185,6 +205,22 @@ pub(crate) fn last_lines(text: &str, count: usize) -> Vec<String> {
     let lines: Vec<String> = lines.filter(|line| !line.trim().is_empty()).collect();
     let first = lines.len().saturating_sub(count);
     lines.into_iter().skip(first).collect()
+}
+
+/// The first word that looks like a version, without a leading `v`.
+pub(crate) fn find_version(text: &str) -> Option<String> {
+    let words = text.split(|c: char| c.is_whitespace() || c == ',');
+    let mut versions = words.map(|word| word.strip_prefix('v').unwrap_or(word));
+    let is_version = |word: &&str| {
+        let mut parts = word.split('.');
+        let is_number = |part: Option<&str>| {
+            part.is_some_and(|part| {
+                !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit())
+            })
+        };
+        is_number(parts.next()) && is_number(parts.next())
+    };
+    versions.find(is_version).map(str::to_owned)
 }
 
 async fn finish(child: &mut Child) -> io::Result<(ExitStatus, Vec<u8>, Vec<u8>)> {
@@ -325,5 +361,29 @@ mod tests {
         let text = format!("one\n\n\x1b[31mtwo\x07\n   \n{}\n", "x".repeat(900));
         let lines = last_lines(&text, 2);
         assert_eq!(lines, ["[31mtwo".to_owned(), "x".repeat(300)]);
+    }
+
+    #[test]
+    fn versions_are_found_in_what_the_commands_print() {
+        for (text, version) in [
+            ("1.29.2\n", Some("1.29.2")),
+            ("v2.29.7\n", Some("2.29.7")),
+            ("2.27.0+ds1-0ubuntu1\n", Some("2.27.0+ds1-0ubuntu1")),
+            (
+                "podman-composer version  1.0.3\npodman --version \npodman version 4.3.1\n",
+                Some("1.0.3"),
+            ),
+            (
+                "Docker Compose version v2.29.7-desktop.1",
+                Some("2.29.7-desktop.1"),
+            ),
+            (
+                "docker-compose version 1.29.2, build unknown",
+                Some("1.29.2"),
+            ),
+            ("no version here", None),
+        ] {
+            assert_eq!(find_version(text).as_deref(), version, "{text}");
+        }
     }
 }

@@ -5,6 +5,7 @@ mod edges;
 mod end_to_end;
 mod gate;
 mod interop;
+mod kubernetes;
 mod load;
 mod registry;
 #[cfg(feature = "torture")]

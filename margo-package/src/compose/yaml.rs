@@ -30,13 +30,27 @@ pub struct YamlError {
 /// Repeated keys are refused; anchors, aliases and merge keys are applied. Tags such as `!reset` of Compose are dropped:
 /// nothing is ever written back, and the value behind the tag is still looked at. `yes` and `on` are text.
 pub(crate) fn parse(bytes: &[u8]) -> Result<Value, YamlError> {
+    parse_with(bytes, options())
+}
+
+/// Reads one document within the same limits, but as Helm and `kubectl` do, whose parser follows YAML 1.1: `yes` is true and
+/// `0644` is octal. Of repeated keys the last counts.
+pub(crate) fn parse_as_helm(bytes: &[u8]) -> Result<Value, YamlError> {
+    let mut options = options();
+    options.strict_booleans = false;
+    options.legacy_octal_numbers = true;
+    options.duplicate_keys = DuplicateKeyPolicy::LastWins;
+    parse_with(bytes, options)
+}
+
+fn parse_with(bytes: &[u8], options: Options) -> Result<Value, YamlError> {
     let error = |why: String, location| YamlError { why, location };
     if bytes.len() > MAX_BYTES {
         return Err(too_long());
     }
     let text = std::str::from_utf8(bytes)
         .map_err(|_| error("it is not UTF-8; save it as UTF-8".to_owned(), None))?;
-    serde_saphyr::from_str_with_options(text, options()).map_err(|failure| {
+    serde_saphyr::from_str_with_options(text, options).map_err(|failure| {
         let location = failure.location().map(|at| Location {
             line: usize::try_from(at.line()).unwrap_or(usize::MAX),
             column: usize::try_from(at.column()).unwrap_or(usize::MAX),

@@ -11,14 +11,17 @@ use margo_types::scalar::Timeout;
 use margo_types::status::DeploymentState;
 use tokio::time::Instant;
 
+use super::ComposeProvider;
 use super::container::{Condition, Tally};
 use super::engine::Files;
-use super::home::{Complete, Home, Kept, Record, members_of, place_members, write_durably};
+use super::home::{Complete, Kept, Record, members_of, place_members};
 use super::names::Project;
 use super::override_file::Additions;
 use super::prepare::{Prepared, Wanted};
 use super::variables::variables_of;
-use super::{ComposeProvider, blocking, device_trouble};
+use crate::files::{blocking, device_trouble, write_durably};
+use crate::home::Home;
+use crate::source::Source;
 use crate::{Progress, ProviderError, Telemetry, Trouble};
 
 impl ComposeProvider {
@@ -46,38 +49,20 @@ impl ComposeProvider {
         &self,
         deployment: &'a ApplicationDeployment,
     ) -> Result<Vec<Wanted<'a>>, ProviderError> {
-        let profile = &deployment.spec.deployment_profile;
-        let invalid = |message: String| ProviderError::new(Trouble::Deployment, message);
-        if profile.deployment_type != DeploymentType::Compose {
-            let message = format!("its type is {}, not compose", profile.deployment_type);
-            return Err(invalid(message));
-        }
-        let mut names = BTreeSet::new();
         let mut wanted = Vec::new();
-        for component in &profile.components {
-            let name = &component.name;
-            if !names.insert(name) {
-                return Err(invalid("there are two of this name".to_owned()).of(name));
-            }
-            let properties = &component.properties;
-            let (Some(repository), Some(revision)) = (&properties.repository, &properties.revision)
-            else {
-                let message = "it has no repository and revision; name both";
-                return Err(invalid(message.to_owned()).of(name));
-            };
+        for source in Source::all_of(deployment, &DeploymentType::Compose)? {
+            let name = &source.component.name;
             let variables = variables_of(deployment, name)?;
             let telemetry = self.options.telemetry.as_ref().map(Telemetry::variables);
             let inputs = (
-                repository.as_str(),
-                revision.as_str(),
+                source.repository.as_str(),
+                source.revision.as_str(),
                 &variables,
                 telemetry,
             );
             let inputs = serde_json::to_vec(&inputs).unwrap_or_default();
             wanted.push(Wanted {
-                component,
-                repository,
-                revision,
+                source,
                 variables,
                 project: Project::new(&self.options.prefix, &deployment.id, name),
                 place: self.home(deployment).place(name),
@@ -93,17 +78,13 @@ impl ComposeProvider {
         deployment: &ApplicationDeployment,
         home: &Home,
     ) -> Result<Record, ProviderError> {
-        let known = home.clone();
-        if let Some(record) = blocking(move || known.load().map_err(device_trouble)).await? {
+        if let Some(record) = home.recall().await? {
             return Ok(record);
         }
-        let record = Record {
-            keep: !self.projects_of(deployment).await?.is_empty(),
-            ..Record::default()
-        };
+        let record = Record::new(!self.projects_of(deployment).await?.is_empty());
         let new = home.clone();
         blocking(move || new.create().map_err(device_trouble)).await?;
-        remember(home, &record).await?;
+        home.remember(&record).await?;
         Ok(record)
     }
 
@@ -118,7 +99,7 @@ impl ComposeProvider {
         let mut prepared = BTreeMap::new();
         let mut announced = None;
         for wanted in wanted {
-            let name = &wanted.component.name;
+            let name = &wanted.source.component.name;
             let kept = record.components.get(name);
             if self.is_as_wanted(wanted, kept).await? {
                 continue;
@@ -136,7 +117,7 @@ impl ComposeProvider {
         }
         self.drop_others(deployment, wanted, home, record).await?;
         for wanted in wanted {
-            let name = &wanted.component.name;
+            let name = &wanted.source.component.name;
             if let Some((ready, time)) = prepared.remove(name) {
                 if announced != Some(name) {
                     progress.component(name, DeploymentState::Installing);
@@ -149,7 +130,7 @@ impl ComposeProvider {
         }
         if !record.keep {
             record.keep = true;
-            remember(home, record).await?;
+            home.remember(record).await?;
         }
         Ok(())
     }
@@ -169,7 +150,7 @@ impl ComposeProvider {
         let now = self.installed.snapshot(&wanted.project).await?;
         let fares_well = match now.lagging() {
             None => true,
-            Some((_, Condition::Coming(_))) => !wanted.component.properties.waits(),
+            Some((_, Condition::Coming(_))) => !wanted.source.component.properties.waits(),
             Some(_) => false,
         };
         Ok(fares_well && now.tallies() == complete.services)
@@ -184,11 +165,11 @@ impl ComposeProvider {
         home: &Home,
         record: &mut Record,
     ) -> Result<(), ProviderError> {
-        let name = &wanted.component.name;
+        let name = &wanted.source.component.name;
         let files = self
             .place(deployment, wanted, prepared, home, record)
             .await?;
-        let wait = wanted.component.properties.waits();
+        let wait = wanted.source.component.properties.waits();
         let brought_up = self.bring_up(&wanted.project, &files, wait);
         let Ok(outcome) = tokio::time::timeout(time, brought_up).await else {
             let limit = self.time_of(wanted);
@@ -201,7 +182,7 @@ impl ComposeProvider {
             kept.keep = true;
             kept.complete = Some(complete(wanted, services));
         }
-        remember(home, record).await
+        home.remember(record).await
     }
 
     /// Moves what was prepared to its place.
@@ -213,7 +194,7 @@ impl ComposeProvider {
         home: &Home,
         record: &mut Record,
     ) -> Result<Files, ProviderError> {
-        let name = &wanted.component.name;
+        let name = &wanted.source.component.name;
         let source = prepared.source.clone();
         let new = blocking(move || members_of(&source).map_err(device_trouble)).await?;
         let earlier = record.components.get(name);
@@ -227,21 +208,19 @@ impl ComposeProvider {
                 .contains(&wanted.project),
         };
         let kept = Kept {
-            repository: wanted.repository.to_string(),
-            revision: wanted.revision.to_string(),
-            archive: prepared.archive,
+            pin: prepared.pin.clone(),
             // Should the process be killed while they are moved, both are there in part.
             members: old.union(&new).cloned().collect(),
             keep,
             complete: None,
         };
         record.components.insert(name.clone(), kept);
-        remember(home, record).await?;
+        home.remember(record).await?;
 
         let additions = Additions {
             deployment: &deployment.id,
             component: name,
-            revision: wanted.revision.as_str(),
+            revision: wanted.source.revision.as_str(),
             telemetry: self.options.telemetry.as_ref(),
         };
         let services = prepared.services.iter().map(String::as_str);
@@ -278,8 +257,10 @@ impl ComposeProvider {
                 self.installed.sweep(project, true).await?;
             }
         }
-        let names: BTreeSet<&ComponentName> =
-            wanted.iter().map(|one| &one.component.name).collect();
+        let names: BTreeSet<&ComponentName> = wanted
+            .iter()
+            .map(|one| &one.source.component.name)
+            .collect();
         let known = record.components.keys();
         let dropped: Vec<_> = known
             .filter(|name| !names.contains(name))
@@ -289,7 +270,7 @@ impl ComposeProvider {
             let place = home.place(&name);
             blocking(move || place.remove().map_err(device_trouble)).await?;
             record.components.remove(&name);
-            remember(home, record).await?;
+            home.remember(record).await?;
         }
         Ok(())
     }
@@ -312,7 +293,7 @@ impl ComposeProvider {
                 return blocking(move || home.remove().map_err(device_trouble)).await;
             }
             for wanted in wanted {
-                let name = &wanted.component.name;
+                let name = &wanted.source.component.name;
                 let place = wanted.place.clone();
                 if record.components.get(name).is_some_and(|kept| kept.keep) {
                     blocking(move || place.drop_work().map_err(device_trouble)).await?;
@@ -323,7 +304,7 @@ impl ComposeProvider {
                 }
                 blocking(move || place.remove().map_err(device_trouble)).await?;
             }
-            remember(home, &record).await
+            home.remember(&record).await
         };
         if let Err(left) = cleaned.await {
             let more = format!("\nand what was begun could not be removed: {left}");
@@ -333,14 +314,9 @@ impl ComposeProvider {
     }
 
     fn time_of(&self, wanted: &Wanted<'_>) -> Duration {
-        let given = wanted.component.properties.timeout.as_ref();
+        let given = wanted.source.component.properties.timeout.as_ref();
         given.map_or(self.options.default_timeout, Timeout::duration)
     }
-}
-
-async fn remember(home: &Home, record: &Record) -> Result<(), ProviderError> {
-    let (home, record) = (home.clone(), record.clone());
-    blocking(move || home.store(&record).map_err(device_trouble)).await
 }
 
 fn complete(wanted: &Wanted<'_>, services: BTreeMap<String, Tally>) -> Complete {

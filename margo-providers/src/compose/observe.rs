@@ -4,10 +4,10 @@ use margo_types::application::Component;
 use margo_types::deployment::ApplicationDeployment;
 use margo_types::status::{ComponentStatus, DeploymentState};
 
+use super::ComposeProvider;
 use super::container::{Condition, Snapshot};
-use super::home::Kept;
+use super::home::{Kept, Record};
 use super::names::Project;
-use super::{ComposeProvider, blocking, device_trouble};
 use crate::{Observation, ProviderError, Trouble};
 
 impl ComposeProvider {
@@ -15,9 +15,8 @@ impl ComposeProvider {
         &self,
         deployment: &ApplicationDeployment,
     ) -> Result<Observation, ProviderError> {
-        let home = self.home(deployment);
-        let record = blocking(move || home.load().map_err(device_trouble)).await?;
-        let record = record.unwrap_or_default();
+        let record = self.home(deployment).recall().await?;
+        let record = record.unwrap_or(Record::new(false));
         let mut components = Vec::new();
         for component in &deployment.spec.deployment_profile.components {
             let name = &component.name;

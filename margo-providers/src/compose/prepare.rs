@@ -7,25 +7,23 @@ use std::path::{Path, PathBuf};
 use margo_package::Blame;
 use margo_package::archive::{Durability, Limits};
 use margo_package::compose::{COMPOSE_FILE, ComposeArchive, ComposeError};
-use margo_package::oci::{Failure, OciError};
-use margo_package::publish::{ComponentKind, PublishError, pull_component};
+use margo_package::publish::ComponentKind;
 use margo_types::Digest;
-use margo_types::application::Component;
-use margo_types::scalar::{Repository, Revision};
 use serde_json::Value;
 
+use super::ComposeProvider;
 use super::engine::Files;
-use super::home::{Kept, Place};
+use super::home::Kept;
 use super::names::Project;
-use super::{ComposeProvider, blocking, device_trouble, with_causes};
+use crate::files::{blocking, device_trouble};
+use crate::home::Place;
+use crate::source::{Pin, Source, with_causes};
 use crate::{ProviderError, Trouble};
 
 /// A component as the deployment wants it.
 #[derive(Clone, Debug)]
 pub(super) struct Wanted<'a> {
-    pub(super) component: &'a Component,
-    pub(super) repository: &'a Repository,
-    pub(super) revision: &'a Revision,
+    pub(super) source: Source<'a>,
     pub(super) variables: BTreeMap<String, String>,
     pub(super) project: Project,
     pub(super) place: Place,
@@ -36,7 +34,7 @@ pub(super) struct Wanted<'a> {
 /// A component that can be brought up.
 #[derive(Debug)]
 pub(super) struct Prepared {
-    pub(super) archive: Digest,
+    pub(super) pin: Pin,
     /// The unpacked archive, still in the work directory.
     pub(super) source: PathBuf,
     /// The compose file in it that this engine reads.
@@ -54,8 +52,15 @@ impl ComposeProvider {
     ) -> Result<Prepared, ProviderError> {
         let place = wanted.place.clone();
         let work = blocking(move || place.fresh_work().map_err(device_trouble)).await?;
-        let archive = self.fetch(wanted, kept, &work).await?;
-        let mut prepared = self.unpack(wanted, archive, &work).await?;
+        let earlier = kept.map(|kept| &kept.pin);
+        let fetched = wanted.source.fetch(
+            &self.options.registry,
+            ComponentKind::Compose,
+            earlier,
+            &wanted.place,
+            &work,
+        );
+        let mut prepared = self.unpack(wanted, fetched.await?, &work).await?;
         let files = Files {
             directory: prepared.source.clone(),
             paths: vec![prepared.source.join(prepared.compose_file)],
@@ -69,43 +74,13 @@ impl ComposeProvider {
         Ok(prepared)
     }
 
-    /// The digest of the archive, which is in its place then: from an earlier time or, if there is none, from the registry.
-    async fn fetch(
-        &self,
-        wanted: &Wanted<'_>,
-        kept: Option<&Kept>,
-        work: &Path,
-    ) -> Result<Digest, ProviderError> {
-        let is_same = |kept: &&Kept| {
-            kept.repository == wanted.repository.as_str()
-                && kept.revision == wanted.revision.as_str()
-        };
-        if let Some(kept) = kept.filter(is_same) {
-            let (place, digest) = (wanted.place.clone(), kept.archive);
-            if blocking(move || Ok(place.has_archive(digest))).await? {
-                return Ok(digest);
-            }
-        }
-        let to = work.join("pulled");
-        let registry = &self.options.registry;
-        let pulled = pull_component(registry, wanted.repository, wanted.revision, &to).await;
-        let pulled = pulled.map_err(|error| publish_trouble(&error))?;
-        if pulled.kind != ComponentKind::Compose {
-            let message = format!("{} is no Compose component", pulled.reference);
-            return Err(ProviderError::new(Trouble::Deployment, message));
-        }
-        let (place, digest) = (wanted.place.clone(), pulled.layer.digest);
-        blocking(move || place.keep_archive(&to, digest).map_err(device_trouble)).await?;
-        Ok(digest)
-    }
-
     async fn unpack(
         &self,
         wanted: &Wanted<'_>,
-        digest: Digest,
+        pin: Pin,
         work: &Path,
     ) -> Result<Prepared, ProviderError> {
-        let (archive, next) = (wanted.place.archive(digest), work.join("next"));
+        let (archive, next) = (wanted.place.archive(pin.archive), work.join("next"));
         let is_first_compose = self.installed.is_first_compose();
         blocking(move || {
             let file = File::open(&archive).map_err(device_trouble)?;
@@ -122,7 +97,7 @@ impl ComposeProvider {
                 std::fs::write(source.join(WITHOUT_NAME), bytes).map_err(device_trouble)?;
             }
             Ok(Prepared {
-                archive: digest,
+                pin,
                 source,
                 compose_file,
                 version: compose.get("version").cloned(),
@@ -140,22 +115,6 @@ fn without_name(compose: &Value) -> Vec<u8> {
         members.remove("name");
     }
     serde_json::to_vec(&compose).unwrap_or_default()
-}
-
-fn publish_trouble(error: &PublishError) -> ProviderError {
-    let trouble = match error {
-        PublishError::Transfer { source, .. } => match source {
-            OciError::Environment {
-                failure: Failure::File { .. } | Failure::LocalEnd,
-                ..
-            } => Trouble::Device,
-            OciError::Misused { .. } => Trouble::Deployment,
-            _ => Trouble::Registry,
-        },
-        PublishError::File { .. } => Trouble::Device,
-        _ => Trouble::Deployment,
-    };
-    ProviderError::new(trouble, with_causes(error))
 }
 
 fn compose_trouble(error: &ComposeError) -> ProviderError {

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use margo_types::deployment::ApplicationDeployment;
 use margo_types::status::DeploymentState;
 
+use super::ComposeProvider;
 use super::names::Project;
-use super::{ComposeProvider, blocking, device_trouble};
+use crate::files::{blocking, device_trouble};
 use crate::{Progress, ProviderError, Trouble};
 
 impl ComposeProvider {

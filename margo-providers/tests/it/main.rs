@@ -4,5 +4,7 @@
 mod contract;
 #[cfg(all(feature = "compose", unix))]
 mod detection;
+#[cfg(all(feature = "helm", unix))]
+mod helm;
 mod simulated;
 mod support;

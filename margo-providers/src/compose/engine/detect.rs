@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{Installed, Platform, engine_trouble};
 use crate::compose::options::Options;
-use crate::program::{Invocation, Problem};
+use crate::program::{Invocation, Problem, find_version};
 use crate::{Engine, ProviderError, Trouble};
 
 impl Installed {
@@ -105,22 +105,6 @@ async fn version_of(
     Err(format!("it is not usable ({first})"))
 }
 
-/// The first word that looks like a version, without a leading `v`.
-fn find_version(text: &str) -> Option<String> {
-    let words = text.split(|c: char| c.is_whitespace() || c == ',');
-    let mut versions = words.map(|word| word.strip_prefix('v').unwrap_or(word));
-    let is_version = |word: &&str| {
-        let mut parts = word.split('.');
-        let is_number = |part: Option<&str>| {
-            part.is_some_and(|part| {
-                !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit())
-            })
-        };
-        is_number(parts.next()) && is_number(parts.next())
-    };
-    versions.find(is_version).map(str::to_owned)
-}
-
 /// What the engine behind the container command line runs.
 async fn platform_of(
     cli: &str,
@@ -185,32 +169,3 @@ const USUAL: &[&[&str]] = &[
     &["podman", "compose"],
     &["podman-compose"],
 ];
-
-#[cfg(test)]
-mod tests {
-    use super::find_version;
-
-    #[test]
-    fn versions_are_found_in_what_the_commands_print() {
-        for (text, version) in [
-            ("1.29.2\n", Some("1.29.2")),
-            ("v2.29.7\n", Some("2.29.7")),
-            ("2.27.0+ds1-0ubuntu1\n", Some("2.27.0+ds1-0ubuntu1")),
-            (
-                "podman-composer version  1.0.3\npodman --version \npodman version 4.3.1\n",
-                Some("1.0.3"),
-            ),
-            (
-                "Docker Compose version v2.29.7-desktop.1",
-                Some("2.29.7-desktop.1"),
-            ),
-            (
-                "docker-compose version 1.29.2, build unknown",
-                Some("1.29.2"),
-            ),
-            ("no version here", None),
-        ] {
-            assert_eq!(find_version(text).as_deref(), version, "{text}");
-        }
-    }
-}

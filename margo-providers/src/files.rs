@@ -1,0 +1,59 @@
+//! Files that are written in one step, directories for one user, and work that would hold others up.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::Path;
+
+use crate::{ProviderError, Trouble};
+
+/// Runs what reads and writes files where it holds nobody up.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ProviderError> + Send + 'static,
+) -> Result<T, ProviderError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(outcome) => outcome,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Err(ProviderError::new(
+                Trouble::Device,
+                "the program is shutting down",
+            )),
+        },
+    }
+}
+
+/// The error of an operation whose files cannot be used.
+pub(crate) fn device_trouble(error: io::Error) -> ProviderError {
+    let message = "the files of the deployment cannot be used; check the rights and the free space of the state directory";
+    ProviderError::new(Trouble::Device, format!("{message}: {error}")).because(error)
+}
+
+/// Writes a file in one step, unless it has this content already; it is durable on return.
+pub(crate) fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    if fs::read(path).is_ok_and(|there| there == bytes) {
+        return Ok(());
+    }
+    let directory = path.parent().unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(directory)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
+    File::open(directory)?.sync_all()
+}
+
+/// A directory for this user alone: parameters may be secrets.
+pub(crate) fn create_private(path: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}
+
+/// Removes a directory with everything in it, if it is there.
+pub(crate) fn remove_tree(path: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        outcome => outcome,
+    }
+}

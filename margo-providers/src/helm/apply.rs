@@ -1,0 +1,334 @@
+//! Installing and updating, in both modes.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use margo_types::deployment::ApplicationDeployment;
+use margo_types::id::ComponentName;
+use margo_types::status::DeploymentState;
+use tokio::time::Instant;
+
+use super::HelmProvider;
+use super::delivery::{Health, Plan};
+use super::names::Owned;
+use super::prepare::{Kept, Prepared, Record};
+use super::wanted::Wanted;
+use crate::files::{blocking, device_trouble};
+use crate::home::Home;
+use crate::{Progress, ProviderError, Trouble};
+
+/// What makes the cluster what the deployment says.
+struct Changes<'w, 'd> {
+    /// The components that go.
+    dropped: Vec<Owned>,
+    /// The components that come or change, in their order. The first has been announced.
+    due: Vec<Change<'w, 'd>>,
+}
+
+/// A component that is not as it is wanted, with all that is needed to change that.
+struct Change<'w, 'd> {
+    wanted: &'w Wanted<'d>,
+    prepared: Prepared,
+    plan: Plan,
+    time: Duration,
+}
+
+impl HelmProvider {
+    pub(super) async fn apply_deployment(
+        &self,
+        deployment: &ApplicationDeployment,
+        progress: &dyn Progress,
+    ) -> Result<(), ProviderError> {
+        let home = self.home(deployment);
+        let known = self.recall(deployment, &home).await?;
+        let is_known = known.is_some();
+        let mut record = known.unwrap_or(Record::new(false));
+        let wanted = self.wanted(deployment, &record)?;
+        if !is_known {
+            let new = home.clone();
+            blocking(move || new.create().map_err(device_trouble)).await?;
+        }
+        let outcome = match self.changes(deployment, &wanted, &record, progress).await {
+            Ok(changes) => self
+                .converge(&wanted, changes, &home, &mut record, progress)
+                .await
+                .map_err(|error| (error, true)),
+            Err(error) => Err((error, false)),
+        };
+        match outcome {
+            Ok(()) => Ok(()),
+            Err((error, begun)) => Err(self.clean_up(&wanted, &home, record, begun, error).await),
+        }
+    }
+
+    /// What is remembered: by the files or, without them, by the cluster. What only the cluster remembers counts as having
+    /// data.
+    pub(super) async fn recall(
+        &self,
+        deployment: &ApplicationDeployment,
+        home: &Home,
+    ) -> Result<Option<Record>, ProviderError> {
+        if let Some(record) = home.recall().await? {
+            return Ok(Some(record));
+        }
+        let found = self.delivery.list(Some(&deployment.id)).await?;
+        if found.is_empty() {
+            return Ok(None);
+        }
+        let mut record = Record::new(true);
+        for owned in found {
+            let kept = Kept {
+                pin: None,
+                release: owned.release,
+                complete: None,
+            };
+            record.components.insert(owned.component, kept);
+        }
+        Ok(Some(record))
+    }
+
+    /// What is to be changed, after everything was fetched and checked.
+    async fn changes<'w, 'd>(
+        &self,
+        deployment: &ApplicationDeployment,
+        wanted: &'w [Wanted<'d>],
+        record: &Record,
+        progress: &dyn Progress,
+    ) -> Result<Changes<'w, 'd>, ProviderError> {
+        let dropped = dropped(deployment, wanted, record);
+        let mut due: Vec<Change<'_, '_>> = Vec::new();
+        for wanted in wanted {
+            let name = &wanted.source.component.name;
+            let kept = record.components.get(name);
+            let checked = self.is_as_wanted(wanted, kept).await;
+            if checked.map_err(|error| error.of(name))? {
+                continue;
+            }
+            if due.is_empty() {
+                progress.component(name, DeploymentState::Installing);
+            }
+            let first = due.is_empty() && dropped.is_empty();
+            let change = self.change(wanted, kept, first).await;
+            due.push(change.map_err(|error| error.of(name))?);
+        }
+        Ok(Changes { dropped, due })
+    }
+
+    async fn converge(
+        &self,
+        wanted: &[Wanted<'_>],
+        changes: Changes<'_, '_>,
+        home: &Home,
+        record: &mut Record,
+        progress: &dyn Progress,
+    ) -> Result<(), ProviderError> {
+        for owned in changes.dropped {
+            self.drop_component(&owned, home, record).await?;
+        }
+        let mut due = changes.due.into_iter().peekable();
+        let mut is_announced = true;
+        for wanted in wanted {
+            let name = &wanted.source.component.name;
+            if let Some(change) = due.next_if(|change| change.wanted.release == wanted.release) {
+                if !is_announced {
+                    progress.component(name, DeploymentState::Installing);
+                }
+                is_announced = false;
+                let is_last = due.peek().is_none();
+                let done = self.deliver(change, home, record, is_last).await;
+                done.map_err(|error| error.of(name))?;
+            }
+            progress.component(name, DeploymentState::Installed);
+        }
+        if !record.keep {
+            record.keep = true;
+            home.remember(record).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether what was last complete is what is wanted, and still fares as it should.
+    async fn is_as_wanted(
+        &self,
+        wanted: &Wanted<'_>,
+        kept: Option<&Kept>,
+    ) -> Result<bool, ProviderError> {
+        if kept.and_then(|kept| kept.complete) != Some(wanted.inputs) {
+            return Ok(false);
+        }
+        let standing = self.delivery.standing(&wanted.release).await?;
+        let fares_well = match standing.health {
+            Health::Ready => true,
+            Health::Coming(_) => !wanted.wait,
+            Health::Absent | Health::Failed(_) => false,
+        };
+        Ok(fares_well && standing.mark == Some(wanted.mark()))
+    }
+
+    /// Fetches and checks a component, with nothing changed.
+    async fn change<'w, 'd>(
+        &self,
+        wanted: &'w Wanted<'d>,
+        kept: Option<&Kept>,
+        first: bool,
+    ) -> Result<Change<'w, 'd>, ProviderError> {
+        let begun = Instant::now();
+        let prepared = async {
+            let prepared = self.prepare(wanted, kept).await?;
+            let plan = self.delivery.check(wanted, &prepared, first).await?;
+            Ok((prepared, plan))
+        };
+        let Ok(outcome) = tokio::time::timeout(wanted.timeout, prepared).await else {
+            let message = format!(
+                "its chart was not there and checked within its time-out of {} s",
+                wanted.timeout.as_secs()
+            );
+            return Err(ProviderError::new(Trouble::Timeout, message));
+        };
+        let (prepared, plan) = outcome?;
+        Ok(Change {
+            wanted,
+            prepared,
+            plan,
+            time: wanted.timeout.saturating_sub(begun.elapsed()),
+        })
+    }
+
+    async fn deliver(
+        &self,
+        change: Change<'_, '_>,
+        home: &Home,
+        record: &mut Record,
+        is_last: bool,
+    ) -> Result<(), ProviderError> {
+        let wanted = change.wanted;
+        let name = &wanted.source.component.name;
+        let earlier = record.components.get(name);
+        let kept = Kept {
+            pin: Some(change.prepared.pin.clone()),
+            release: wanted.release.clone(),
+            complete: earlier.and_then(|kept| kept.complete),
+        };
+        record.components.insert(name.clone(), kept);
+        home.remember(record).await?;
+        let delivered = self
+            .delivery
+            .deliver(wanted, &change.prepared, change.plan, change.time);
+        delivered.await?;
+        let place = wanted.place.clone();
+        blocking(move || place.drop_work().map_err(device_trouble)).await?;
+        if let Some(kept) = record.components.get_mut(name) {
+            kept.complete = Some(wanted.inputs);
+        }
+        // With the last component the deployment is complete.
+        record.keep |= is_last;
+        home.remember(record).await
+    }
+
+    /// Removes a component that the deployment does not have any more.
+    async fn drop_component(
+        &self,
+        owned: &Owned,
+        home: &Home,
+        record: &mut Record,
+    ) -> Result<(), ProviderError> {
+        let name = &owned.component;
+        let removed = self.delivery.remove(owned).await;
+        removed.map_err(|error| error.of(name))?;
+        let place = home.place(name);
+        blocking(move || place.remove().map_err(device_trouble)).await?;
+        record.components.remove(name);
+        home.remember(record).await
+    }
+
+    /// After a failure: leaves nothing of what was never complete, and brings back what was. Unless it was begun, the cluster
+    /// is as before.
+    async fn clean_up(
+        &self,
+        wanted: &[Wanted<'_>],
+        home: &Home,
+        mut record: Record,
+        begun: bool,
+        mut error: ProviderError,
+    ) -> ProviderError {
+        let mut left = Vec::new();
+        // What came before the failed one is complete, and goes again with a deployment that never was.
+        for wanted in wanted.iter().rev() {
+            let name = &wanted.source.component.name;
+            let is_failed = begun && error.component.as_ref() == Some(name);
+            let undone = self.undo(wanted, &mut record, is_failed).await;
+            match undone {
+                Ok(true) => error
+                    .message
+                    .push_str("\nthe earlier revision is kept running"),
+                Ok(false) => {}
+                Err(trouble) => left.push(trouble.of(name).to_string()),
+            }
+        }
+        let remembered = if left.is_empty() && !record.keep {
+            let home = home.clone();
+            blocking(move || home.remove().map_err(device_trouble)).await
+        } else {
+            home.remember(&record).await
+        };
+        left.extend(remembered.err().map(|trouble| trouble.to_string()));
+        if !left.is_empty() {
+            let more = format!(
+                "\nand what was begun could not be undone: {}",
+                left.join("\n")
+            );
+            error.message.push_str(&more);
+        }
+        error
+    }
+
+    /// Undoes what this attempt made of a component; gives whether an earlier revision of it runs on.
+    async fn undo(
+        &self,
+        wanted: &Wanted<'_>,
+        record: &mut Record,
+        is_failed: bool,
+    ) -> Result<bool, ProviderError> {
+        let name = &wanted.source.component.name;
+        let place = wanted.place.clone();
+        let is_there = record.components.contains_key(name);
+        let stays = if !is_there {
+            false
+        } else if !record.keep {
+            self.delivery.remove(&wanted.owned()).await?;
+            false
+        } else if is_failed {
+            self.delivery.undo(wanted).await?
+        } else {
+            true
+        };
+        if stays {
+            blocking(move || place.drop_work().map_err(device_trouble)).await?;
+        } else {
+            blocking(move || place.remove().map_err(device_trouble)).await?;
+            record.components.remove(name);
+        }
+        Ok(stays && is_failed)
+    }
+}
+
+/// The components of which something may be on the cluster and that the deployment does not have any more, last first.
+fn dropped(
+    deployment: &ApplicationDeployment,
+    wanted: &[Wanted<'_>],
+    record: &Record,
+) -> Vec<Owned> {
+    let names: BTreeSet<&ComponentName> = wanted
+        .iter()
+        .map(|one| &one.source.component.name)
+        .collect();
+    let known = record.components.iter().rev();
+    known
+        .filter(|(name, _)| !names.contains(name))
+        .map(|(name, kept)| Owned {
+            deployment: deployment.id,
+            component: name.clone(),
+            release: kept.release.clone(),
+        })
+        .collect()
+}

@@ -1,0 +1,124 @@
+//! What the answers of the API server mean for who has to act.
+
+use kube::Error;
+use kube::core::Status;
+
+use crate::source::with_causes;
+use crate::{ProviderError, Trouble};
+
+/// An error of a request about `what`, such as `the Deployment web`.
+pub(in crate::helm) fn trouble_with(error: Error, what: &str) -> ProviderError {
+    match &error {
+        Error::Api(status) => refusal(status, what),
+        Error::Auth(_) => {
+            let message = format!(
+                "the credentials of the kubeconfig cannot be had: {}; look at the program or token file it names",
+                with_causes(&error)
+            );
+            ProviderError::new(Trouble::Device, message).because(error)
+        }
+        _ => {
+            let message = format!(
+                "the cluster cannot be reached: {}; look whether its API server runs and the kubeconfig has its address",
+                innermost(&error)
+            );
+            ProviderError::new(Trouble::Engine, message).because(error)
+        }
+    }
+}
+
+/// There is no such namespace.
+pub(in crate::helm) fn namespace_missing(namespace: &str) -> ProviderError {
+    let message = format!(
+        "the cluster has no namespace {namespace}; create it, or let the provider do so with the option create_namespace"
+    );
+    ProviderError::new(Trouble::Device, message)
+}
+
+fn refusal(status: &Status, what: &str) -> ProviderError {
+    let said = crate::program::last_lines(&status.message, 8).join("\n");
+    let (trouble, message) = match status.code {
+        401 => {
+            let message = "the cluster does not know the credentials of the kubeconfig; renew them";
+            (Trouble::Device, format!("{message}: {said}"))
+        }
+        403 => {
+            let message = format!(
+                "the credentials of the kubeconfig do not allow it for {what}; grant it, or use others"
+            );
+            (Trouble::Device, format!("{message}: {said}"))
+        }
+        404 if status
+            .details
+            .as_ref()
+            .is_some_and(|it| it.kind == "namespaces") =>
+        {
+            let details = status.details.as_ref();
+            return namespace_missing(details.map_or("?", |details| details.name.as_str()));
+        }
+        400 | 404 | 413 | 415 | 422 => (
+            Trouble::Deployment,
+            format!("the cluster refuses {what}; change the chart or its values: {said}"),
+        ),
+        409 => (
+            Trouble::Deployment,
+            format!("{what} is in use by somebody else: {said}"),
+        ),
+        _ => (
+            Trouble::Engine,
+            format!("the cluster could not deal with {what}: {said}"),
+        ),
+    };
+    ProviderError::new(trouble, message)
+}
+
+/// The last cause: those around it only say that a request was made.
+fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut cause = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(code: u16, message: &str) -> ProviderError {
+        let status = Status::failure(message, "").with_code(code);
+        trouble_with(Error::Api(status.boxed()), "the Deployment web")
+    }
+
+    #[test]
+    fn who_has_to_act() {
+        let table = [
+            (401, Trouble::Device, "does not know the credentials"),
+            (
+                403,
+                Trouble::Device,
+                "do not allow it for the Deployment web",
+            ),
+            (422, Trouble::Deployment, "refuses the Deployment web"),
+            (409, Trouble::Deployment, "in use by somebody else"),
+            (500, Trouble::Engine, "could not deal with"),
+        ];
+        for (code, trouble, expected) in table {
+            let error = of(code, "what the server says");
+            assert_eq!(error.trouble, trouble, "{code}");
+            assert!(error.message.contains(expected), "{}", error.message);
+            assert!(
+                error.message.contains("what the server says"),
+                "{}",
+                error.message
+            );
+        }
+        let error = trouble_with(Error::Service("connection refused".into()), "x");
+        assert_eq!(error.trouble, Trouble::Engine);
+        assert!(
+            error.message.contains("connection refused"),
+            "{}",
+            error.message
+        );
+    }
+}

@@ -1,0 +1,77 @@
+//! Why a workload does not run: its own status, that of its pods, and their last words.
+
+use serde_json::Value;
+
+use super::cluster::{Cluster, Kind};
+use super::readiness::{PodTrouble, Readiness, pod_trouble, readiness};
+
+/// The readiness of a workload as it is on the cluster, with what its pods say when it is not ready.
+///
+/// A pod that cannot start, or ends again and again, makes it [`Readiness::Failed`]: it may recover, but will not by itself. What
+/// cannot be found out is left out.
+pub(super) async fn diagnose(cluster: &Cluster, live: &Value) -> Readiness {
+    let (how, has_failed) = match readiness(live) {
+        Readiness::Ready => return Readiness::Ready,
+        Readiness::Coming(how) => (how, false),
+        Readiness::Failed(how) => (how, true),
+    };
+    let namespace = text(live, "/metadata/namespace");
+    let Some((pod, trouble)) = worst_pod(cluster, namespace, live).await else {
+        return if has_failed {
+            Readiness::Failed(how)
+        } else {
+            Readiness::Coming(how)
+        };
+    };
+    let name = text(&pod, "/metadata/name");
+    let container = trouble.container.as_deref();
+    let place = container.map_or_else(String::new, |container| format!(", container {container}"));
+    let mut message = format!("{how}; pod {name}{place}: {}", trouble.why);
+    if let Some(container) = container.filter(|_| trouble.has_run) {
+        let mut words = cluster.last_words(namespace, name, container, true).await;
+        if words.is_none() {
+            words = cluster.last_words(namespace, name, container, false).await;
+        }
+        if let Some(words) = words {
+            message.push('\n');
+            message.push_str(&words);
+        }
+    }
+    Readiness::Failed(message)
+}
+
+/// The first of its pods that something is wrong with.
+async fn worst_pod(
+    cluster: &Cluster,
+    namespace: &str,
+    live: &Value,
+) -> Option<(Value, PodTrouble)> {
+    if text(live, "/kind") == "Pod" {
+        let trouble = pod_trouble(live)?;
+        return Some((live.clone(), trouble));
+    }
+    let labels = live.pointer("/spec/selector/matchLabels")?.as_object()?;
+    let labels = labels
+        .iter()
+        .filter_map(|(label, value)| Some(format!("{label}={}", value.as_str()?)));
+    let labels: Vec<String> = labels.collect();
+    if labels.is_empty() {
+        return None;
+    }
+    let pods = cluster
+        .list(&Kind::pod(), Some(namespace), &labels.join(","))
+        .await
+        .ok()?;
+    let mut troubled = pods.objects.into_iter().filter_map(|pod| {
+        let trouble = pod_trouble(&pod)?;
+        Some((pod, trouble))
+    });
+    troubled.next()
+}
+
+fn text<'a>(value: &'a Value, path: &str) -> &'a str {
+    value
+        .pointer(path)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+}

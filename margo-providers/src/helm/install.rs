@@ -1,0 +1,377 @@
+//! Install mode: `helm` installs, upgrades, rolls back and uninstalls releases.
+//!
+//! `helm` takes most of the time, so it is run as rarely as can be: once for a component that is the only one to change. What
+//! is there is read from the secrets that Helm keeps its releases in.
+
+mod history;
+mod lock;
+mod objects;
+mod rendered;
+mod uninstall;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use margo_types::id::DeploymentId;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use self::history::{History, Revision};
+use self::lock::Lock;
+use super::cluster::{Cluster, Kind, trouble_with};
+use super::delivery::{Delivery, Health, Plan, Standing};
+use super::names::{COMPONENT_LABEL, DEPLOYMENT_LABEL, MARK_LABEL, OWNER_LABEL, Owned, Release};
+use super::names::{labels, selector};
+use super::options::Options;
+use super::prepare::Prepared;
+use super::program::Helm;
+use super::stuck::replace_stuck_pods;
+use super::telemetry::Injection;
+use super::values::large_numbers;
+use super::wanted::Wanted;
+use crate::program::Invocation;
+use crate::{ProviderError, Trouble};
+
+/// Delivers by `helm upgrade --install`.
+#[derive(Debug)]
+pub(super) struct Installer {
+    state: PathBuf,
+    owner: String,
+    create_namespace: bool,
+    injection: Injection,
+    helm: Helm,
+    cluster: Cluster,
+}
+
+impl Installer {
+    pub(super) async fn new(options: &Options, helm: Helm) -> Result<Self, ProviderError> {
+        Ok(Self {
+            state: options.state.clone(),
+            owner: options.owner.clone(),
+            create_namespace: options.create_namespace,
+            injection: Injection::new(options),
+            helm,
+            cluster: Cluster::connect(options).await?,
+        })
+    }
+
+    /// `helm upgrade --install` of a component with this chart.
+    ///
+    /// The values are the deployment's alone: without `--reset-values` an upgrade without values keeps the earlier ones.
+    fn upgrade(
+        &self,
+        wanted: &Wanted<'_>,
+        prepared: &Prepared,
+        chart: &Path,
+        time: Duration,
+    ) -> Invocation {
+        let mut labels = labels(
+            &self.owner,
+            &wanted.deployment,
+            &wanted.source.component.name,
+        );
+        labels.insert(MARK_LABEL.to_owned(), wanted.mark());
+        let labels: Vec<String> = labels
+            .iter()
+            .map(|(label, value)| format!("{label}={value}"))
+            .collect();
+        let (chart, values) = (
+            chart.display().to_string(),
+            prepared.values.display().to_string(),
+        );
+        let mut words = vec![
+            "upgrade",
+            &wanted.release.name,
+            &chart,
+            "--install",
+            "--reset-values",
+        ];
+        let (labels, time_out) = (labels.join(","), seconds(time));
+        words.extend([
+            "--namespace",
+            &wanted.release.namespace,
+            "--values",
+            &values,
+        ]);
+        words.extend(["--labels", &labels, "--timeout", &time_out]);
+        words.extend(["--history-max", HISTORY]);
+        if self.create_namespace {
+            words.push("--create-namespace");
+        }
+        let numbers = large_numbers(&wanted.values);
+        words.extend(numbers.iter().flat_map(|number| ["--set", number]));
+        self.helm.command(words).time(time + GRACE)
+    }
+
+    /// Has `helm` try an upgrade, which changes nothing, and gives the objects that it would make, with what every container is
+    /// given besides.
+    async fn render(
+        &self,
+        wanted: &Wanted<'_>,
+        prepared: &Prepared,
+    ) -> Result<Vec<Value>, ProviderError> {
+        let trial = self
+            .upgrade(wanted, prepared, &prepared.path, wanted.timeout)
+            .arguments(["--dry-run=server", "--output", "json"]);
+        let output = self.helm.succeed(&trial, REFUSED).await?;
+        let mut objects = rendered::objects_of(&output.stdout)?;
+        self.injection.put_into(&mut objects, &wanted.release);
+        Ok(objects)
+    }
+
+    /// Makes of what a kill or a failure left what can be upgraded.
+    async fn recover(
+        &self,
+        release: &Release,
+        lock: &Lock,
+        time: Duration,
+    ) -> Result<(), ProviderError> {
+        let history = self.history(release).await?;
+        let Some(latest) = history.latest() else {
+            return Ok(());
+        };
+        if latest.is_cut_off() {
+            tracing::warn!(%release, status = latest.status, "an operation of helm was cut off; it is taken back");
+        }
+        match history.good() {
+            Some(good) if latest.is_pending() => self.roll_back(release, good, lock, time).await,
+            Some(_) if !latest.is_cut_off() => Ok(()),
+            None if latest.is_gone() => Ok(()),
+            _ => self.uninstall(release, &history, lock, time).await,
+        }
+    }
+
+    async fn roll_back(
+        &self,
+        release: &Release,
+        to: &Revision,
+        lock: &Lock,
+        time: Duration,
+    ) -> Result<(), ProviderError> {
+        let (number, time_out) = (to.number.to_string(), seconds(time));
+        let mut words = vec!["rollback", &release.name, &number];
+        words.extend(["--namespace", &release.namespace, "--timeout", &time_out]);
+        words.extend(["--history-max", HISTORY]);
+        let command = self.helm.command(words).time(time + GRACE);
+        let what = format!("helm did not bring back revision {number} of {release}");
+        self.helm
+            .succeed(&command.input(lock.file()), &what)
+            .await?;
+        let objects = objects::objects(&to.content()?)?;
+        replace_stuck_pods(&self.cluster, &release.namespace, &objects).await
+    }
+
+    /// Refuses a release of this name that is somebody else's.
+    fn claim(&self, history: &History, owned: &Owned) -> Result<(), ProviderError> {
+        let Some(latest) = history.latest() else {
+            return Ok(());
+        };
+        let found = Owned::of_labels(&self.owner, &latest.labels, owned.release.clone());
+        if found.as_ref() == Some(owned) {
+            return Ok(());
+        }
+        let label = |name: &str| latest.labels.get(name).map_or("nobody", String::as_str);
+        let message = format!(
+            "there is a release {} that is not of this component but of {}, deployment {}, owner {}; uninstall it, or give this device another owner in the options",
+            owned.release,
+            label(COMPONENT_LABEL),
+            label(DEPLOYMENT_LABEL),
+            label(OWNER_LABEL)
+        );
+        Err(ProviderError::new(Trouble::Deployment, message))
+    }
+
+    async fn lock(&self, deployment: &DeploymentId) -> Result<Lock, ProviderError> {
+        Lock::take(&self.state, deployment).await
+    }
+
+    /// What the workloads lack, beside what Helm said of a release that was not complete in time.
+    async fn explain(&self, wanted: &Wanted<'_>, error: ProviderError) -> ProviderError {
+        if error.trouble != Trouble::Timeout {
+            return error;
+        }
+        let limit = wanted.timeout.as_secs();
+        let slow = |trouble, why: &str| {
+            let message = format!("it was not complete within its time-out of {limit} s: {why}");
+            ProviderError::new(trouble, format!("{message}\n{}", error.message))
+        };
+        match self.health_of_latest(&wanted.release).await {
+            Ok(Health::Failed(why)) => slow(Trouble::Workload, &why),
+            Ok(Health::Coming(why)) => slow(Trouble::Timeout, &why),
+            _ => slow(Trouble::Timeout, "helm did not end"),
+        }
+    }
+
+    async fn health_of_latest(&self, release: &Release) -> Result<Health, ProviderError> {
+        let history = self.history(release).await?;
+        match history.latest() {
+            Some(latest) => self.health(release, latest).await,
+            None => Ok(Health::Absent),
+        }
+    }
+}
+
+#[async_trait]
+impl Delivery for Installer {
+    async fn answers(&self) -> Result<(), ProviderError> {
+        self.cluster.version().await.map(drop)
+    }
+
+    async fn check(
+        &self,
+        wanted: &Wanted<'_>,
+        prepared: &Prepared,
+        first: bool,
+    ) -> Result<Plan, ProviderError> {
+        for chart in prepared.chart.all() {
+            for finding in &chart.findings {
+                tracing::warn!(component = %wanted.source.component.name, "the chart is not fit for every device: {finding}");
+            }
+        }
+        // An upgrade renders and checks everything before it changes anything.
+        if first {
+            return Ok(Plan::Chart);
+        }
+        let history = self.history(&wanted.release).await?;
+        if history.latest().is_some_and(Revision::is_cut_off) {
+            let lock = self.lock(&wanted.deployment).await?;
+            self.recover(&wanted.release, &lock, wanted.timeout).await?;
+        }
+        match self.render(wanted, prepared).await {
+            Ok(_) if self.injection.is_empty() => Ok(Plan::Chart),
+            Ok(objects) => Ok(Plan::Rendered(objects)),
+            // A component before this one may bring it.
+            Err(error) if error.message.contains(NO_KIND) => Ok(Plan::Chart),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn deliver(
+        &self,
+        wanted: &Wanted<'_>,
+        prepared: &Prepared,
+        plan: Plan,
+        time: Duration,
+    ) -> Result<(), ProviderError> {
+        let deadline = Instant::now() + time;
+        let left = || deadline.saturating_duration_since(Instant::now());
+        let lock = self.lock(&wanted.deployment).await?;
+        let history = self.history(&wanted.release).await?;
+        self.claim(&history, &wanted.owned())?;
+        if history.needs_recovery() {
+            self.recover(&wanted.release, &lock, left()).await?;
+        }
+        let objects = match plan {
+            Plan::Rendered(objects) => Some(objects),
+            _ if self.injection.is_empty() => None,
+            _ => Some(self.render(wanted, prepared).await?),
+        };
+        let chart = match objects {
+            Some(objects) => self.chart_of(prepared, objects).await?,
+            None => prepared.path.clone(),
+        };
+        let mut upgrade = self.upgrade(wanted, prepared, &chart, left());
+        if wanted.wait {
+            upgrade = upgrade.arguments(["--wait"]);
+        }
+        let outcome = self
+            .helm
+            .succeed(&upgrade.input(lock.file()), REFUSED)
+            .await;
+        match outcome {
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.explain(wanted, error).await),
+        }
+    }
+
+    async fn undo(&self, wanted: &Wanted<'_>) -> Result<bool, ProviderError> {
+        let release = &wanted.release;
+        let lock = self.lock(&wanted.deployment).await?;
+        let history = self.history(release).await?;
+        // A release that is not ours was refused before anything was changed.
+        let Some(latest) = history
+            .latest()
+            .filter(|_| self.claim(&history, &wanted.owned()).is_ok())
+        else {
+            return Ok(false);
+        };
+        match history.good() {
+            Some(good) if good.number == latest.number => Ok(true),
+            Some(good) => {
+                self.roll_back(release, good, &lock, PATIENCE).await?;
+                Ok(true)
+            }
+            None => {
+                self.uninstall(release, &history, &lock, PATIENCE).await?;
+                Ok(false)
+            }
+        }
+    }
+
+    async fn remove(&self, owned: &Owned) -> Result<(), ProviderError> {
+        let history = self.history(&owned.release).await?;
+        if history.latest().is_none() || self.claim(&history, owned).is_err() {
+            return Ok(());
+        }
+        let lock = self.lock(&owned.deployment).await?;
+        self.uninstall(&owned.release, &history, &lock, PATIENCE)
+            .await
+    }
+
+    async fn standing(&self, release: &Release) -> Result<Standing, ProviderError> {
+        let history = self.history(release).await?;
+        let Some(latest) = history.latest().filter(|latest| !latest.is_gone()) else {
+            return Ok(Standing {
+                mark: None,
+                health: Health::Absent,
+            });
+        };
+        let health = match latest.status.as_str() {
+            "deployed" => self.health(release, latest).await?,
+            "failed" => Health::Failed(format!("the last change of the release {release} failed")),
+            status => Health::Coming(format!("the release {release} is {status}")),
+        };
+        let mark = latest
+            .labels
+            .get(MARK_LABEL)
+            .filter(|_| latest.status == "deployed");
+        Ok(Standing {
+            mark: mark.cloned(),
+            health,
+        })
+    }
+
+    async fn list(&self, deployment: Option<&DeploymentId>) -> Result<Vec<Owned>, ProviderError> {
+        let selector = format!("owner=helm,{}", selector(&self.owner, deployment));
+        let listed = self.cluster.list(&Kind::secret(), None, &selector).await;
+        let listed =
+            listed.map_err(|error| trouble_with(error, "the releases of all namespaces"))?;
+        let mut found: Vec<Owned> = listed
+            .objects
+            .iter()
+            .filter_map(Revision::read)
+            .filter(|revision| !revision.is_gone())
+            .filter_map(|revision| {
+                Owned::of_labels(&self.owner, &revision.labels, revision.release)
+            })
+            .collect();
+        found.sort();
+        found.dedup();
+        Ok(found)
+    }
+}
+
+/// A duration as Helm takes it; at least a second, for 0 would be no limit.
+fn seconds(time: Duration) -> String {
+    format!("{}s", time.as_secs().max(1))
+}
+
+const REFUSED: &str = "helm did not install it";
+/// What Helm says of a kind that the cluster does not have.
+const NO_KIND: &str = "no matches for kind";
+const HISTORY: &str = "5";
+/// How long removing and bringing back may take.
+const PATIENCE: Duration = Duration::from_mins(5);
+/// How long Helm may take to write down that its time was over.
+const GRACE: Duration = Duration::from_secs(20);

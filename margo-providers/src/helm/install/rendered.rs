@@ -1,0 +1,92 @@
+//! Charts of what a chart renders to, with what every container is given besides.
+//!
+//! A post-renderer would have to be a program for Helm 3 and a plugin for Helm 4. A chart of finished objects does for both: it
+//! keeps the name, the version and the values of the original, and is thus listed like it. Hooks stay hooks.
+
+use std::path::{Path, PathBuf};
+
+use margo_package::chart::ChartRule;
+use serde_json::{Value, json};
+
+use super::Installer;
+use super::history::Content;
+use super::objects;
+use crate::files::{blocking, create_private, device_trouble, write_durably};
+use crate::helm::prepare::Prepared;
+use crate::{ProviderError, Trouble};
+
+/// The objects in what `helm upgrade --dry-run --output json` prints, hooks among them.
+pub(super) fn objects_of(output: &[u8]) -> Result<Vec<Value>, ProviderError> {
+    let content: Content = serde_json::from_slice(output).map_err(|error| {
+        let message = "what helm prints of a trial is not readable; use another version of Helm";
+        ProviderError::new(Trouble::Engine, message).because(error)
+    })?;
+    let mut all = objects::objects(&content)?;
+    for hook in &content.hooks {
+        all.extend(objects::read(hook.manifest.as_bytes())?);
+    }
+    Ok(all)
+}
+
+impl Installer {
+    /// A chart that renders to these objects, whatever its values are.
+    pub(super) async fn chart_of(
+        &self,
+        prepared: &Prepared,
+        objects: Vec<Value>,
+    ) -> Result<PathBuf, ProviderError> {
+        let mut metadata = prepared.chart.metadata.document.clone();
+        if let Some(members) = metadata.as_object_mut() {
+            members.remove("dependencies");
+        }
+        let definitions = self.definitions(prepared).await?;
+        let directory = prepared.work.join("rendered");
+        let chart = directory.clone();
+        blocking(move || write(&chart, &metadata, &objects, &definitions).map_err(device_trouble))
+            .await?;
+        Ok(directory)
+    }
+
+    /// The custom resource definitions of the original, which are not rendered.
+    async fn definitions(&self, prepared: &Prepared) -> Result<Vec<u8>, ProviderError> {
+        let charts = prepared.chart.all();
+        let mut findings = charts.iter().flat_map(|chart| &chart.findings);
+        if !findings.any(|finding| finding.rule == ChartRule::CrdDirectory) {
+            return Ok(Vec::new());
+        }
+        let path = prepared.path.display().to_string();
+        let command = self.helm.command(["show", "crds", &path]);
+        let what = "helm did not show the custom resource definitions of the chart";
+        Ok(self.helm.succeed(&command, what).await?.stdout)
+    }
+}
+
+/// The objects are in a file that is no template, so nothing in them is taken for one.
+fn write(
+    chart: &Path,
+    metadata: &Value,
+    objects: &[Value],
+    definitions: &[u8],
+) -> std::io::Result<()> {
+    let mut documents = Vec::new();
+    for object in objects {
+        documents.extend(b"---\n");
+        serde_json::to_writer(&mut documents, object)?;
+        documents.push(b'\n');
+    }
+    for directory in ["templates", "crds"] {
+        create_private(&chart.join(directory))?;
+    }
+    // JSON is YAML.
+    write_durably(
+        &chart.join("Chart.yaml"),
+        json!(metadata).to_string().as_bytes(),
+    )?;
+    write_durably(&chart.join("objects.yaml"), &documents)?;
+    if !definitions.is_empty() {
+        write_durably(&chart.join("crds/all.yaml"), definitions)?;
+    }
+    write_durably(&chart.join("templates/objects.yaml"), TEMPLATE)
+}
+
+const TEMPLATE: &[u8] = b"{{ .Files.Get \"objects.yaml\" }}\n";

@@ -1,0 +1,199 @@
+//! Parameters as values of a chart (rc3.md section 1.6).
+//!
+//! The specification means "the same convention as `helm install --set`" for pointers and does not say how much of it (rc3.md
+//! ambiguity 53). Here it is all of what is left of the `=`; see [`path`]. What is right of it is not needed: values have
+//! their types in the deployment already.
+
+mod path;
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use margo_types::deployment::ApplicationDeployment;
+use margo_types::id::ComponentName;
+use serde_json::{Map, Value};
+
+use self::path::{Path, Step};
+use crate::{ProviderError, Trouble};
+
+/// The values of one component. A `null` is kept: it has Helm drop what the chart has there.
+///
+/// The order of parameters does not count: what is given for a whole is written before what is given for its parts.
+///
+/// # Errors
+/// [`Trouble::Deployment`] for a pointer that Helm would not take or would ignore, and for parameters that contradict each
+/// other.
+pub(super) fn values_of(
+    deployment: &ApplicationDeployment,
+    component: &ComponentName,
+) -> Result<Map<String, Value>, ProviderError> {
+    let mut given: BTreeMap<Path, (&str, &Value)> = BTreeMap::new();
+    let wrong = |parameter: &str, why: String| {
+        let message = format!("the parameter {parameter} cannot be set: {why}");
+        ProviderError::new(Trouble::Deployment, message).of(component)
+    };
+    for (parameter, set) in &deployment.spec.parameters {
+        let targets = set.targets.iter();
+        for target in targets.filter(|target| target.components.contains(component)) {
+            let pointer = &target.pointer;
+            let path = Path::parse(pointer)
+                .map_err(|why| wrong(parameter, format!("its pointer {pointer:?} {why}")))?;
+            let earlier = given.insert(path, (parameter, &set.value));
+            if let Some((other, _)) = earlier.filter(|(_, value)| **value != set.value) {
+                let why = format!("the parameter {other} gives {pointer} another value");
+                return Err(wrong(parameter, why));
+            }
+        }
+    }
+    let mut values = Value::Object(Map::new());
+    // Paths are sorted, so a whole comes before its parts.
+    for (path, (parameter, value)) in given {
+        set(&mut values, path.steps(), value).map_err(|why| wrong(parameter, why))?;
+    }
+    match values {
+        Value::Object(values) => Ok(values),
+        _ => Ok(Map::new()),
+    }
+}
+
+/// The values as a file for Helm: JSON, of which Helm's reader of YAML takes every character as it is meant.
+pub(super) fn values_file(values: &Map<String, Value>) -> String {
+    let json = Value::Object(values.clone()).to_string();
+    let mut text = String::with_capacity(json.len());
+    for character in json.chars() {
+        match character {
+            // They are not allowed in YAML, or end lines there. Outside of strings JSON has none of them.
+            '\u{7f}'..='\u{9f}'
+            | '\u{2028}'
+            | '\u{2029}'
+            | '\u{feff}'
+            | '\u{fffe}'
+            | '\u{ffff}' => {
+                // Writing to a string cannot fail.
+                let _ = write!(text, "\\u{:04x}", u32::from(character));
+            }
+            other => text.push(other),
+        }
+    }
+    text
+}
+
+/// The whole numbers that Helm would write as `1e+06` in manifests when it reads them from a file, as arguments of `--set`:
+/// from there it keeps them as they are.
+pub(super) fn large_numbers(values: &Map<String, Value>) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut steps = Vec::new();
+    for (name, value) in values {
+        steps.push(Step::Name(name.clone()));
+        collect(value, &mut steps, &mut found);
+        steps.pop();
+    }
+    found
+}
+
+fn collect(value: &Value, steps: &mut Vec<Step>, found: &mut Vec<String>) {
+    match value {
+        Value::Number(number) => {
+            let number = number
+                .as_i64()
+                .filter(|number| number.unsigned_abs() >= EXACT);
+            if let Some(number) = number {
+                found.push(format!("{}={number}", Path::shown(steps)));
+            }
+        }
+        Value::Array(elements) => {
+            for (index, element) in elements.iter().enumerate() {
+                steps.push(Step::Index(index));
+                collect(element, steps, found);
+                steps.pop();
+            }
+        }
+        Value::Object(members) => {
+            for (name, member) in members {
+                steps.push(Step::Name(name.clone()));
+                collect(member, steps, found);
+                steps.pop();
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Writes a value where the steps lead, making what is missing on the way. Elements of a list that nobody gives are `null`.
+fn set(root: &mut Value, steps: &[Step], value: &Value) -> Result<(), String> {
+    let mut place = root;
+    for (depth, step) in steps.iter().enumerate() {
+        let above = steps.get(..depth).unwrap_or_default();
+        let other = |found: &Value, wanted: &str| {
+            let above = Path::shown(above);
+            format!(
+                "{above} is {} for another parameter, not {wanted}",
+                kind(found)
+            )
+        };
+        place = match step {
+            Step::Name(name) => {
+                if place.is_null() && depth > 0 && is_index(steps.get(depth - 1)) {
+                    *place = Value::Object(Map::new());
+                }
+                match place {
+                    Value::Object(members) => {
+                        let rest = steps.get(depth + 1);
+                        members.entry(name.clone()).or_insert_with(|| empty(rest))
+                    }
+                    found => return Err(other(found, "an object")),
+                }
+            }
+            Step::Index(index) => {
+                if place.is_null() && depth > 0 && is_index(steps.get(depth - 1)) {
+                    *place = Value::Array(Vec::new());
+                }
+                match place {
+                    Value::Array(elements) => {
+                        if elements.len() <= *index {
+                            elements.resize(*index + 1, Value::Null);
+                        }
+                        // It is that long now.
+                        match elements.get_mut(*index) {
+                            Some(element) => element,
+                            None => return Ok(()),
+                        }
+                    }
+                    found => return Err(other(found, "a list")),
+                }
+            }
+        };
+    }
+    *place = value.clone();
+    Ok(())
+}
+
+const fn is_index(step: Option<&Step>) -> bool {
+    matches!(step, Some(Step::Index(_)))
+}
+
+/// What a step leads into; a value itself is written over it.
+fn empty(next: Option<&Step>) -> Value {
+    match next {
+        Some(Step::Name(_)) => Value::Object(Map::new()),
+        Some(Step::Index(_)) => Value::Array(Vec::new()),
+        None => Value::Null,
+    }
+}
+
+const fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}
+
+/// Helm reads numbers of files as floating point and prints those from here on with an exponent.
+const EXACT: u64 = 1_000_000;
+
+#[cfg(test)]
+mod tests;

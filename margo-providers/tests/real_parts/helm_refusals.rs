@@ -1,0 +1,284 @@
+//! What cannot be installed: refused with the reason, and the earlier revision runs on.
+
+use libtest_mimic::Trial;
+use margo_conformance::kubernetes::Verb;
+use margo_package::oci::{ArtifactStore, Client, Manifest, Reference};
+use margo_providers::{ProviderError, Trouble};
+use margo_types::media_type::{HELM_CHART, HELM_CONFIG};
+use margo_types::oci::Descriptor;
+use serde_json::json;
+
+use crate::helm_install::{WEB, recording};
+use crate::helm_trial;
+use crate::helm_world::{HelmWorld, ID, NAMESPACE};
+
+pub(crate) fn add(trials: &mut Vec<Trial>) {
+    trials.extend([
+        helm_trial("helm_bad_charts_are_refused", bad_charts),
+        helm_trial("helm_charts_of_another_kind_are_refused", other_kinds),
+        helm_trial("helm_values_that_break_the_schema_are_refused", schema),
+        helm_trial("helm_nothing_changes_before_all_are_checked", all_checked),
+        helm_trial("helm_missing_revisions_are_named", missing_revision),
+        helm_trial("helm_clusters_that_are_down_are_named", no_cluster),
+        helm_trial("helm_missing_permissions_are_named", no_permission),
+        helm_trial("helm_missing_namespaces_are_named", no_namespace),
+        helm_trial("helm_namespaces_are_kept", other_namespace),
+        helm_trial("helm_long_names_are_refused", long_name),
+    ]);
+}
+
+/// An update of what runs, which must fail and leave it running.
+async fn refused_update(files: &[(&str, &str)]) -> ProviderError {
+    let world = HelmWorld::with(|_| {}).await;
+    world.publish("web", "1.0.0", WEB).await;
+    world.publish("web", "2.0.0", files).await;
+    let first = world.deployment(&[("web", "1.0.0")]);
+    world.apply(&first).await.expect("it is installed");
+    let version = world.cluster.version();
+    let error = world.refused(&world.deployment(&[("web", "2.0.0")])).await;
+    assert_eq!(
+        error.component.as_ref().map(|name| name.as_str()),
+        Some("web"),
+        "{error}"
+    );
+    assert_eq!(
+        world.cluster.version(),
+        version,
+        "nothing was changed: {error}"
+    );
+    world.apply(&first).await.expect("it runs on");
+    assert_eq!(world.cluster.version(), version, "it was touched");
+    world.remove(&first).await;
+    error
+}
+
+async fn bad_charts() {
+    for (files, trouble, expected) in [
+        (
+            &[("templates/a.yaml", "{{ fail \"no licence\" }}")],
+            Trouble::Deployment,
+            "no licence",
+        ),
+        (
+            &[("templates/a.yaml", "{{ .Values.a.b.c }}")],
+            Trouble::Deployment,
+            "templates/a.yaml:1",
+        ),
+        (
+            &[("templates/a.yaml", "a: [")],
+            Trouble::Deployment,
+            "templates/a.yaml",
+        ),
+        (
+            &[("templates/a.yaml", UNKNOWN_KIND)],
+            Trouble::Device,
+            "example.org/v1",
+        ),
+    ] {
+        let error = refused_update(files).await;
+        assert_eq!(error.trouble, trouble, "{error}");
+        assert!(error.message.contains(expected), "{error}");
+    }
+}
+
+/// An artefact of a media type, whatever is in it.
+async fn push(world: &HelmWorld, revision: &str, config: &str, layer: &str, archive: Vec<u8>) {
+    let host = world.registry.host();
+    let client = Client::builder().plain_http(&host).no_proxy().build();
+    let client = client.expect("a client");
+    let target: Reference = format!("{host}/charts/web:{revision}")
+        .parse()
+        .expect("a reference");
+    let (layer, config) = (
+        Descriptor::of(layer, &archive),
+        Descriptor::of(config, b"{}"),
+    );
+    for (descriptor, bytes) in [(&layer, archive), (&config, b"{}".to_vec())] {
+        let pushed = client
+            .push_blob(&target, descriptor, &bytes::Bytes::from(bytes))
+            .await;
+        pushed.expect("a blob");
+    }
+    let manifest = json!({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json", "config": config, "layers": [layer]});
+    let manifest = Manifest::read(manifest.to_string().as_bytes(), None).expect("a manifest");
+    client
+        .push_manifest(&target, &manifest)
+        .await
+        .expect("a manifest");
+}
+
+/// A packed chart of this metadata, by `tar`.
+fn packed(metadata: &str) -> Vec<u8> {
+    let folder = tempfile::TempDir::new().expect("a folder");
+    std::fs::create_dir(folder.path().join("web")).expect("a folder");
+    std::fs::write(folder.path().join("web/Chart.yaml"), metadata).expect("a file");
+    let mut tar = std::process::Command::new("tar");
+    let output = tar.arg("-czC").arg(folder.path()).arg("web").output();
+    output.expect("tar runs").stdout
+}
+
+async fn other_kinds() {
+    let world = HelmWorld::with(|_| {}).await;
+    let chart = |metadata: &str| packed(&format!("{metadata}\nname: web\nversion: 1.0.0\n"));
+    push(
+        &world,
+        "1.0.0",
+        HELM_CONFIG,
+        HELM_CHART,
+        chart("apiVersion: v1"),
+    )
+    .await;
+    push(
+        &world,
+        "1.0.1",
+        HELM_CONFIG,
+        HELM_CHART,
+        chart("apiVersion: v2\ntype: library"),
+    )
+    .await;
+    push(
+        &world,
+        "1.0.2",
+        HELM_CONFIG,
+        HELM_CHART,
+        b"no archive".to_vec(),
+    )
+    .await;
+    push(
+        &world,
+        "1.0.3",
+        "application/x",
+        "application/y",
+        b"anything".to_vec(),
+    )
+    .await;
+    for (revision, expected) in [
+        ("1.0.0", "apiVersion is \"v1\"; migrate the chart to v2"),
+        ("1.0.1", "only offers templates"),
+        ("1.0.2", "the chart is refused"),
+        ("1.0.3", "Helm chart"),
+    ] {
+        let error = world.refused(&world.deployment(&[("web", revision)])).await;
+        assert_eq!(error.trouble, Trouble::Deployment, "{error}");
+        assert!(error.message.contains(expected), "{error}");
+        world.assert_nothing_left();
+    }
+}
+
+async fn schema() {
+    let error = refused_update(&[("values.schema.json", SCHEMA), WEB[1]]).await;
+    assert_eq!(error.trouble, Trouble::Deployment);
+    for expected in ["do not fit the chart", "password"] {
+        assert!(error.message.contains(expected), "{error}");
+    }
+}
+
+async fn all_checked() {
+    let world = HelmWorld::with(|options| drop(recording(options))).await;
+    world.publish("db", "1.0.0", WEB).await;
+    world
+        .publish("web", "1.0.0", &[("values.schema.json", SCHEMA), WEB[1]])
+        .await;
+    let version = world.cluster.version();
+    let error = world
+        .refused(&world.deployment(&[("db", "1.0.0"), ("web", "1.0.0")]))
+        .await;
+    assert_eq!(
+        error.component.as_ref().map(|name| name.as_str()),
+        Some("web")
+    );
+    assert_eq!(world.cluster.version(), version, "{error}");
+    world.assert_nothing_left();
+}
+
+async fn missing_revision() {
+    let world = HelmWorld::with(|_| {}).await;
+    world.publish("web", "1.0.0", WEB).await;
+    let error = world.refused(&world.deployment(&[("web", "9.9.9")])).await;
+    assert_eq!(error.trouble, Trouble::Registry);
+    assert!(error.message.contains("web:9.9.9"), "{error}");
+    world.assert_nothing_left();
+}
+
+async fn no_cluster() {
+    let world = HelmWorld::with(|_| {}).await;
+    world.publish("web", "1.0.0", WEB).await;
+    let deployment = world.deployment(&[("web", "1.0.0")]);
+    world.apply(&deployment).await.expect("it is installed");
+    world.cluster.stop().await;
+    let error = world.refused(&deployment).await;
+    assert_eq!(error.trouble, Trouble::Engine, "{error}");
+    assert!(error.message.contains("cannot be reached"), "{error}");
+    world.cluster.restart();
+    world
+        .apply(&deployment)
+        .await
+        .expect("it is as it should be");
+    world.remove(&deployment).await;
+}
+
+async fn no_permission() {
+    let world = HelmWorld::with(|_| {}).await;
+    world.publish("web", "1.0.0", WEB).await;
+    world.cluster.forbid(Verb::Create, "deployments");
+    let deployment = world.deployment(&[("web", "1.0.0")]);
+    let error = world.refused(&deployment).await;
+    assert_eq!(error.trouble, Trouble::Device, "{error}");
+    assert!(error.message.contains("do not allow it"), "{error}");
+    world.assert_nothing_left();
+    world.cluster.allow_all();
+    world.apply(&deployment).await.expect("it is installed");
+    world.remove(&deployment).await;
+}
+
+async fn no_namespace() {
+    let world = HelmWorld::with(|_| {}).await;
+    world.publish("web", "1.0.0", WEB).await;
+    let mut deployment = world.deployment(&[("web", "1.0.0")]);
+    deployment.metadata.namespace = Some("shop".to_owned());
+    let error = world.refused(&deployment).await;
+    assert_eq!(error.trouble, Trouble::Device, "{error}");
+    assert!(
+        error.message.contains("no namespace shop; create it"),
+        "{error}"
+    );
+
+    let world = HelmWorld::with(|options| options.create_namespace = true).await;
+    world.publish("web", "1.0.0", WEB).await;
+    let mut deployment = world.deployment(&[("web", "1.0.0")]);
+    deployment.metadata.namespace = Some("shop".to_owned());
+    world.apply(&deployment).await.expect("it is made");
+    assert!(world.cluster.object("namespaces", None, "shop").is_some());
+}
+
+async fn other_namespace() {
+    let world = HelmWorld::with(|_| {}).await;
+    world.cluster.add_namespace("shop");
+    world.publish("web", "1.0.0", WEB).await;
+    let mut deployment = world.deployment(&[("web", "1.0.0")]);
+    world.apply(&deployment).await.expect("it is installed");
+    deployment.metadata.namespace = Some("shop".to_owned());
+    let error = world.refused(&deployment).await;
+    assert!(error.message.contains("cannot be moved to shop"), "{error}");
+    assert!(error.message.contains(NAMESPACE), "{error}");
+    world.remove(&deployment).await;
+}
+
+async fn long_name() {
+    let world = HelmWorld::with(|_| {}).await;
+    let name = "a-very-long-name-of-a-component-that-no-release-can-have";
+    let error = world
+        .refused(&world.deployment_with(ID, &[(name, "1.0.0")], &json!({})))
+        .await;
+    assert_eq!(error.trouble, Trouble::Deployment);
+    assert!(error.message.contains("shorten the name to 42"), "{error}");
+    assert_eq!(world.registry.requests().len(), 0, "nobody was asked");
+}
+
+const SCHEMA: &str = r#"{
+    "$schema": "http://json-schema.org/draft-07/schema#",
+    "type": "object",
+    "required": ["password"],
+    "properties": {"password": {"type": "string", "minLength": 8}}
+}"#;
+const UNKNOWN_KIND: &str = "apiVersion: example.org/v1\nkind: Widget\nmetadata: {name: a}\n";

@@ -1,0 +1,289 @@
+//! What is refused, with a clear error and nothing changed.
+
+use libtest_mimic::Trial;
+use margo_conformance::kubernetes::{Fault, Verb};
+use margo_providers::{Provider, Trouble};
+use serde_json::json;
+
+use super::{CONFIG, WEB};
+use crate::helm_trial;
+use crate::helm_world::{HelmWorld, ID, NAMESPACE, OTHER_ID, release};
+
+pub(super) fn add(trials: &mut Vec<Trial>) {
+    trials.extend([
+        helm_trial(
+            "helm_template_refuses_what_charts_must_not_have",
+            what_charts_must_not_have,
+        ),
+        helm_trial(
+            "helm_template_refuses_bad_charts_and_the_earlier_runs_on",
+            bad_charts,
+        ),
+        helm_trial(
+            "helm_template_refuses_charts_of_version_1",
+            charts_of_version_1,
+        ),
+        helm_trial("helm_template_refuses_bad_places", bad_places),
+        helm_trial(
+            "helm_template_says_what_is_wrong_with_the_cluster",
+            trouble_with_the_cluster,
+        ),
+        helm_trial(
+            "helm_template_does_not_touch_what_is_not_its_own",
+            not_its_own,
+        ),
+    ]);
+}
+
+/// The files of a chart, by their paths.
+type Files<'a> = &'a [(&'a str, &'a str)];
+
+async fn what_charts_must_not_have() {
+    let world = HelmWorld::template().await;
+    let lookup = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\ndata:\n  a: {{ lookup \"v1\" \"Secret\" \"x\" \"y\" | quote }}\n";
+    let hook = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n  annotations:\n    helm.sh/hook: post-install\n";
+    let definition = "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata:\n  name: a\n";
+    // Seen only when it is rendered.
+    let hidden = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n  annotations:\n    {{ printf \"%s/%s\" \"helm.sh\" \"hook\" }}: test\n";
+    let sub = "apiVersion: v2\nname: sub\nversion: 1.0.0\n";
+    let table: &[(&str, Files, &str)] = &[
+        (
+            "1.0.0",
+            &[("templates/a.yaml", lookup)],
+            "web/templates/a.yaml:6: uses the template function lookup",
+        ),
+        (
+            "1.0.1",
+            &[("templates/a.yaml", hook)],
+            "web/templates/a.yaml:6: is a Helm hook",
+        ),
+        (
+            "1.0.2",
+            &[("templates/a.yaml", definition)],
+            "web/templates/a.yaml:2: defines a custom resource",
+        ),
+        (
+            "1.0.3",
+            &[("crds/a.yaml", definition)],
+            "web/crds/a.yaml: is a custom resource definition",
+        ),
+        (
+            "1.0.4",
+            &[
+                ("charts/sub/Chart.yaml", sub),
+                ("charts/sub/templates/a.yaml", hook),
+            ],
+            "web/charts/sub/templates/a.yaml:6: is a Helm hook",
+        ),
+        (
+            "1.0.5",
+            &[("templates/a.yaml", hidden)],
+            "web/templates/a.yaml:6: is a Helm hook",
+        ),
+    ];
+    for (revision, files, expected) in table {
+        world.publish("web", revision, files).await;
+        let error = world.refused(&world.deployment(&[("web", revision)])).await;
+        assert_eq!(error.trouble, Trouble::Deployment, "{error}");
+        assert!(error.message.contains(expected), "{error}");
+    }
+    assert_eq!(world.writes(), 0);
+    world.assert_nothing_left();
+}
+
+async fn bad_charts() {
+    let world = HelmWorld::template().await;
+    world.publish("web", "1.0.0", WEB).await;
+    let good = world.deployment(&[("web", "1.0.0")]);
+    world.apply(&good).await.expect("it is applied");
+    let name = release(&world, "web");
+    let before = world.object("deployments", &name);
+    let writes = world.writes();
+
+    let schema = r#"{"properties": {"replicas": {"type": "integer", "maximum": 3}}}"#;
+    let failing = "{{ fail \"no pump is configured\" }}";
+    let twice = CONFIG.to_owned() + "---\n" + CONFIG;
+    let no_ports = "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {}\n";
+    let unknown_kind = "apiVersion: example.org/v1\nkind: Pump\nmetadata: {name: a}\n";
+    let table: &[(&str, Files, Trouble, &str)] = &[
+        (
+            "2.0.0",
+            &[("values.schema.json", schema), ("templates/c.yaml", CONFIG)],
+            Trouble::Deployment,
+            "replicas",
+        ),
+        (
+            "2.0.1",
+            &[("templates/c.yaml", failing)],
+            Trouble::Deployment,
+            "no pump is configured",
+        ),
+        (
+            "2.0.2",
+            &[("templates/c.yaml", "a: b: c\n")],
+            Trouble::Deployment,
+            "web/templates/c.yaml",
+        ),
+        (
+            "2.0.3",
+            &[("templates/c.yaml", &twice)],
+            Trouble::Deployment,
+            "twice",
+        ),
+        (
+            "2.0.4",
+            &[("templates/c.yaml", no_ports)],
+            Trouble::Deployment,
+            "spec.ports",
+        ),
+        (
+            "2.0.5",
+            &[("templates/c.yaml", unknown_kind)],
+            Trouble::Device,
+            "no kind Pump",
+        ),
+    ];
+    for (revision, files, trouble, expected) in table {
+        world.publish("web", revision, files).await;
+        let bad = world.deployment_with(ID, &[("web", revision)], &json!({"replicas": 9}));
+        let error = world.refused(&bad).await;
+        assert!(error.message.contains(expected), "{revision}: {error}");
+        assert_eq!(error.trouble, *trouble, "{error}");
+    }
+    let error = world.refused(&world.deployment(&[("web", "9.9.9")])).await;
+    assert!(error.message.contains("9.9.9"), "{error}");
+
+    assert_eq!(world.writes(), writes, "nothing was changed");
+    assert_eq!(world.object("deployments", &name), before);
+    world.apply(&good).await.expect("it still runs");
+    assert_eq!(world.states(&good).await, ["installed"]);
+}
+
+async fn charts_of_version_1() {
+    let world = HelmWorld::template().await;
+    let chart = world.folder.path().join("web");
+    std::fs::create_dir_all(chart.join("templates")).expect("a folder");
+    std::fs::write(
+        chart.join("Chart.yaml"),
+        "apiVersion: v1\nname: web\nversion: 1.0.0\n",
+    )
+    .expect("a file");
+    world.helm(&["package", "web"]);
+    let target = format!("oci://{}/charts", world.registry.host());
+    world.helm(&["push", "web-1.0.0.tgz", &target, "--plain-http"]);
+    let error = world.refused(&world.deployment(&[("web", "1.0.0")])).await;
+    assert_eq!(error.trouble, Trouble::Deployment);
+    assert!(error.message.contains("apiVersion is \"v1\""), "{error}");
+    world.assert_nothing_left();
+}
+
+async fn bad_places() {
+    let world = HelmWorld::template().await;
+    world.publish("web", "1.0.0", WEB).await;
+    let mut nowhere = world.deployment(&[("web", "1.0.0")]);
+    nowhere.metadata.namespace = Some("nowhere".to_owned());
+    let error = world.refused(&nowhere).await;
+    assert!(
+        error
+            .message
+            .contains("the cluster has no namespace nowhere"),
+        "{error}"
+    );
+    assert_eq!(error.trouble, Trouble::Device);
+
+    let long = "a".repeat(60);
+    world.publish(&long, "1.0.0", WEB).await;
+    let error = world.refused(&world.deployment(&[(&long, "1.0.0")])).await;
+    assert_eq!(error.trouble, Trouble::Deployment);
+    assert!(error.message.contains("shorten the name"), "{error}");
+    assert_eq!(world.writes(), 0);
+    world.assert_nothing_left();
+}
+
+async fn trouble_with_the_cluster() {
+    let world = HelmWorld::template().await;
+    world.publish("web", "1.0.0", WEB).await;
+    let deployment = world.deployment(&[("web", "1.0.0")]);
+    world.cluster.forbid(Verb::Patch, "deployments");
+    let error = world.refused(&deployment).await;
+    assert_eq!(error.trouble, Trouble::Device, "{error}");
+    assert!(
+        error.message.contains("do not allow it for the Deployment"),
+        "{error}"
+    );
+    world.assert_nothing_left();
+    world.cluster.allow_all();
+
+    world
+        .cluster
+        .fail_next(Verb::List, "secrets", 1, Fault::Unauthorized);
+    let error = world.refused(&deployment).await;
+    assert_eq!(error.trouble, Trouble::Device, "{error}");
+    assert!(
+        error.message.contains("does not know the credentials"),
+        "{error}"
+    );
+
+    world.apply(&deployment).await.expect("it is applied");
+    world.cluster.stop().await;
+    let changed = world.deployment_with(ID, &[("web", "1.0.0")], &json!({"replicas": 1}));
+    let error = world.refused(&changed).await;
+    assert_eq!(error.trouble, Trouble::Engine, "{error}");
+    assert!(
+        error.message.contains("the cluster cannot be reached"),
+        "{error}"
+    );
+    assert_eq!(
+        world
+            .provider
+            .engine()
+            .await
+            .expect_err("it is down")
+            .trouble,
+        Trouble::Engine
+    );
+    world.cluster.restart();
+    assert_eq!(world.states(&deployment).await, ["installed"]);
+}
+
+async fn not_its_own() {
+    let world = HelmWorld::template().await;
+    let config = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: shared\ndata: {a: b}\n";
+    world
+        .publish("web", "1.0.0", &[("templates/c.yaml", config)])
+        .await;
+    world
+        .publish("api", "1.0.0", &[("templates/c.yaml", config)])
+        .await;
+    let theirs = json!({
+        "apiVersion": "v1", "kind": "ConfigMap", "data": {"a": "theirs"},
+        "metadata": {"name": "shared", "namespace": NAMESPACE, "annotations": {"meta.helm.sh/release-name": "old"}},
+    });
+    world.cluster.add(theirs);
+    let error = world.refused(&world.deployment(&[("web", "1.0.0")])).await;
+    assert_eq!(error.trouble, Trouble::Deployment);
+    assert!(
+        error.message.contains(
+            "the ConfigMap shared is on the cluster already and belongs to the Helm release old"
+        ),
+        "{error}"
+    );
+    assert_eq!(world.object("configmaps", "shared")["data"]["a"], "theirs");
+    world
+        .cluster
+        .delete("configmaps", Some(NAMESPACE), "shared");
+
+    let both = world.deployment(&[("web", "1.0.0"), ("api", "1.0.0")]);
+    let error = world.refused(&both).await;
+    assert!(error.message.contains("in use by somebody else"), "{error}");
+    world.assert_nothing_left();
+
+    world
+        .apply(&world.deployment(&[("web", "1.0.0")]))
+        .await
+        .expect("it is applied");
+    let other = world.deployment_with(OTHER_ID, &[("api", "1.0.0")], &json!({}));
+    let error = world.refused(&other).await;
+    let expected = format!("belongs to the component web of the deployment {ID}");
+    assert!(error.message.contains(&expected), "{error}");
+}

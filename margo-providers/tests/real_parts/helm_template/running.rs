@@ -1,0 +1,311 @@
+//! Installing, updating, looking and removing.
+
+use libtest_mimic::Trial;
+use margo_package::oci::Credentials;
+use margo_providers::helm::{Mode, TemplateOptions};
+use margo_providers::{Provider, Silent, Telemetry};
+use serde_json::json;
+
+use super::{CONFIG, DEPLOYMENT, STATEFUL_SET, WEB};
+use crate::helm_trial;
+use crate::helm_world::{HelmWorld, ID, NAMESPACE, release, template_mode};
+
+pub(super) fn add(trials: &mut Vec<Trial>) {
+    trials.extend([
+        helm_trial("helm_template_runs_through_a_life", runs_through_a_life),
+        helm_trial(
+            "helm_template_renders_without_the_cluster",
+            renders_without_the_cluster,
+        ),
+        helm_trial(
+            "helm_template_tells_containers_of_the_collector",
+            tells_containers,
+        ),
+        helm_trial(
+            "helm_template_keeps_and_removes_volumes",
+            keeps_and_removes_volumes,
+        ),
+        helm_trial(
+            "helm_template_notices_and_heals_drift",
+            notices_and_heals_drift,
+        ),
+        helm_trial("helm_template_needs_no_memory", needs_no_memory),
+        helm_trial("helm_template_makes_namespaces_when_told", makes_namespaces),
+        helm_trial(
+            "helm_template_keeps_what_its_author_wants_kept",
+            keeps_what_is_to_be_kept,
+        ),
+        helm_trial(
+            "helm_template_applies_a_thousand_objects",
+            applies_a_thousand_objects,
+        ),
+    ]);
+}
+
+async fn runs_through_a_life() {
+    let world = HelmWorld::template().await;
+    world.publish("web", "1.0.0", WEB).await;
+    let without_service: Vec<_> = WEB
+        .iter()
+        .filter(|(path, _)| !path.contains("service"))
+        .copied()
+        .collect();
+    world.publish("web", "2.0.0", &without_service).await;
+
+    let first = world.deployment(&[("web", "1.0.0")]);
+    world.apply(&first).await.expect("it is applied");
+    let name = release(&world, "web");
+    let deployment = world.object("deployments", &name);
+    let labels = &deployment["metadata"]["labels"];
+    assert_eq!(labels["margo.owner"], "margo");
+    assert_eq!(labels["margo.deployment"], ID);
+    assert_eq!(labels["margo.component"], "web");
+    assert_eq!(labels["app.kubernetes.io/managed-by"], "margo");
+    assert_eq!(deployment["status"]["readyReplicas"], 2);
+    assert_eq!(world.states(&first).await, ["installed"]);
+    assert_eq!(world.provider.list().await.expect("a list"), [first.id]);
+
+    let writes = world.writes();
+    world.apply(&first).await.expect("it is applied");
+    assert_eq!(world.writes(), writes, "the same again changes nothing");
+
+    let config = world.object("configmaps", &name);
+    let mut second = world.deployment_with(ID, &[("web", "2.0.0")], &json!({"replicas": 3}));
+    second
+        .metadata
+        .labels
+        .insert("a".to_owned(), "b".to_owned());
+    world.apply(&second).await.expect("it is applied");
+    assert_eq!(world.object("deployments", &name)["spec"]["replicas"], 3);
+    assert_eq!(
+        world.names("services"),
+        [""; 0],
+        "what the new revision does not have is gone"
+    );
+    assert_eq!(
+        world.object("configmaps", &name),
+        config,
+        "what is the same is not touched"
+    );
+    assert_eq!(world.states(&second).await, ["installed"]);
+
+    world.remove(&second).await;
+    assert_eq!(world.states(&second).await, ["removed"]);
+    assert!(world.provider.list().await.expect("a list").is_empty());
+}
+
+/// What Helm asks has its name on it. The version and the APIs are those of the options, not of the cluster.
+async fn renders_without_the_cluster() {
+    let world = HelmWorld::with(|options| {
+        let mut template = TemplateOptions::new("1.29.7");
+        template.api_versions = vec!["example.org/v1/Pump".to_owned()];
+        options.mode = Mode::Template(template);
+    })
+    .await;
+    let config = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: {{ .Release.Name }}}\ndata:\n  \
+        kubernetes: {{ .Capabilities.KubeVersion.Version }}\n  \
+        pump: {{ .Capabilities.APIVersions.Has \"example.org/v1/Pump\" | quote }}\n  \
+        other: {{ .Capabilities.APIVersions.Has \"example.org/v2\" | quote }}\n  \
+        namespace: {{ .Release.Namespace }}\n";
+    world
+        .publish("web", "1.0.0", &[("templates/c.yaml", config)])
+        .await;
+    let deployment = world.deployment(&[("web", "1.0.0")]);
+    world.apply(&deployment).await.expect("it is applied");
+    let data = &world.object("configmaps", &release(&world, "web"))["data"];
+    let expected =
+        json!({"kubernetes": "v1.29.7", "pump": "true", "other": "false", "namespace": NAMESPACE});
+    assert_eq!(*data, expected);
+    for request in world.cluster.requests() {
+        let agent = request
+            .headers
+            .get("user-agent")
+            .and_then(|agent| agent.to_str().ok());
+        assert!(
+            !agent.unwrap_or_default().contains("Helm"),
+            "{}",
+            request.line()
+        );
+    }
+}
+
+async fn tells_containers() {
+    let world = HelmWorld::with(|options| {
+        options.mode = template_mode();
+        options.telemetry = Some(Telemetry::new("http://collector:4318"));
+        options.image_pull_secrets = vec!["mirror".to_owned()];
+        let login = Credentials::password("device", "s3cret");
+        let registries = &mut options.image_credentials;
+        registries.insert("registry.example".to_owned(), login);
+    })
+    .await;
+    world.publish("web", "1.0.0", WEB).await;
+    let deployment = world.deployment(&[("web", "1.0.0")]);
+    world.apply(&deployment).await.expect("it is applied");
+    let secret = format!("{}-registries", release(&world, "web"));
+    let kind = &world.object("secrets", &secret)["type"];
+    assert_eq!(*kind, "kubernetes.io/dockerconfigjson");
+    for pod in world.cluster.objects("pods") {
+        let env = &pod["spec"]["containers"][0]["env"];
+        let endpoint =
+            json!([{"name": "HTTP_OTEL_EXPORTER_OTLP_ENDPOINT", "value": "http://collector:4318"}]);
+        assert_eq!(*env, endpoint);
+        let secrets = json!([{"name": "mirror"}, {"name": secret}]);
+        assert_eq!(pod["spec"]["imagePullSecrets"], secrets);
+    }
+    world.remove(&deployment).await;
+}
+
+async fn keeps_and_removes_volumes() {
+    let world = HelmWorld::template().await;
+    let files = [
+        ("values.yaml", "tag: '1'"),
+        ("templates/db.yaml", STATEFUL_SET),
+    ];
+    world.publish("db", "1.0.0", &files).await;
+    let files = [
+        ("values.yaml", "tag: '2'"),
+        ("templates/db.yaml", STATEFUL_SET),
+    ];
+    world.publish("db", "2.0.0", &files).await;
+    world
+        .apply(&world.deployment(&[("db", "1.0.0")]))
+        .await
+        .expect("it is applied");
+    let claims = world.names("persistentvolumeclaims");
+    assert_eq!(claims.len(), 1);
+    let uid = world.object("persistentvolumeclaims", &claims[0])["metadata"]["uid"].clone();
+    let second = world.deployment(&[("db", "2.0.0")]);
+    world.apply(&second).await.expect("it is applied");
+    assert_eq!(
+        world.object("persistentvolumeclaims", &claims[0])["metadata"]["uid"],
+        uid
+    );
+    world.remove(&second).await;
+}
+
+async fn notices_and_heals_drift() {
+    let world = HelmWorld::template().await;
+    world.publish("web", "1.0.0", WEB).await;
+    let deployment = world.deployment(&[("web", "1.0.0")]);
+    world.apply(&deployment).await.expect("it is applied");
+    let name = release(&world, "web");
+
+    world.cluster.delete("services", Some(NAMESPACE), &name);
+    let states = world.states(&deployment).await;
+    assert!(
+        states[0].contains(&format!("the Service {name} is missing")),
+        "{states:?}"
+    );
+    world.apply(&deployment).await.expect("it is applied");
+    assert_eq!(world.states(&deployment).await, ["installed"]);
+
+    let patch = json!({"data": {"tag": "theirs"}}).to_string();
+    world.kubectl_patch("configmaps", &name, &patch).await;
+    let states = world.states(&deployment).await;
+    assert!(
+        states[0].contains(&format!("the ConfigMap {name} was changed by kubectl-edit")),
+        "{states:?}"
+    );
+    world.apply(&deployment).await.expect("it is applied");
+    assert_eq!(world.object("configmaps", &name)["data"]["tag"], "1");
+    assert_eq!(world.states(&deployment).await, ["installed"]);
+
+    let patch = json!({"spec": {"replicas": 1}}).to_string();
+    world.kubectl_patch("deployments", &name, &patch).await;
+    assert_eq!(
+        world.states(&deployment).await,
+        ["installed"],
+        "scaling is nobody's drift"
+    );
+}
+
+/// What is on the cluster is known from the cluster, also by a device that lost its disk.
+async fn needs_no_memory() {
+    let world = HelmWorld::template().await;
+    world.publish("web", "1.0.0", WEB).await;
+    let deployment = world.deployment(&[("web", "1.0.0")]);
+    world.apply(&deployment).await.expect("it is applied");
+    let name = release(&world, "web");
+    let uid = world.object("deployments", &name)["metadata"]["uid"].clone();
+    let another = world.another(|_| {}).await;
+    assert_eq!(another.list().await.expect("a list"), [deployment.id]);
+    another
+        .apply(&deployment, &Silent)
+        .await
+        .expect("it is applied");
+    assert_eq!(world.object("deployments", &name)["metadata"]["uid"], uid);
+    another
+        .remove(&deployment, &Silent)
+        .await
+        .expect("it is removed");
+    world.assert_nothing_left();
+}
+
+async fn makes_namespaces() {
+    let world = HelmWorld::with(|options| {
+        options.mode = template_mode();
+        options.create_namespace = true;
+    })
+    .await;
+    world.publish("web", "1.0.0", WEB).await;
+    let mut deployment = world.deployment(&[("web", "1.0.0")]);
+    deployment.metadata.namespace = Some("new".to_owned());
+    world.apply(&deployment).await.expect("it is applied");
+    assert!(world.cluster.object("namespaces", None, "new").is_some());
+    world.remove(&deployment).await;
+    assert!(
+        world.cluster.object("namespaces", None, "new").is_some(),
+        "it may have others in it"
+    );
+}
+
+async fn keeps_what_is_to_be_kept() {
+    let world = HelmWorld::template().await;
+    let kept = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: keepsake\n  annotations:\n    helm.sh/resource-policy: keep\n";
+    world
+        .publish(
+            "web",
+            "1.0.0",
+            &[("templates/kept.yaml", kept), ("templates/c.yaml", "")],
+        )
+        .await;
+    let deployment = world.deployment(&[("web", "1.0.0")]);
+    world.apply(&deployment).await.expect("it is applied");
+    let removed = world.provider.remove(&deployment, &Silent).await;
+    removed.expect("it is removed");
+    assert_eq!(world.names("configmaps"), ["keepsake"]);
+    world
+        .apply(&deployment)
+        .await
+        .expect("it is applied, for it is still ours");
+}
+
+async fn applies_a_thousand_objects() {
+    let world = HelmWorld::template().await;
+    let config = CONFIG.replace(
+        "metadata:\n  name: {{ .Release.Name }}",
+        "metadata:\n  name: c{{ $n }}",
+    );
+    let config = config.replace(".Values", "$.Values");
+    let many = format!("{{{{- range $n := until 999 }}}}\n---\n{config}{{{{- end }}}}\n");
+    let files = [
+        ("values.yaml", "tag: '1'\nreplicas: 1\n"),
+        ("templates/many.yaml", many.as_str()),
+        ("templates/web.yaml", DEPLOYMENT),
+    ];
+    world.publish("web", "1.0.0", &files).await;
+    let deployment = world.deployment(&[("web", "1.0.0")]);
+    world.apply(&deployment).await.expect("it is applied");
+    assert_eq!(world.names("configmaps").len(), 999);
+    assert_eq!(world.states(&deployment).await, ["installed"]);
+    let update = world.deployment_with(ID, &[("web", "1.0.0")], &json!({"replicas": 2}));
+    let writes = world.writes();
+    world.apply(&update).await.expect("it is applied");
+    assert_eq!(
+        world.writes() - writes,
+        3,
+        "one object, and what is remembered before and after"
+    );
+    world.remove(&update).await;
+}

@@ -1,0 +1,150 @@
+//! Pointers mean what they mean to `helm --set`: the same paths with the same values, through the provider and on Helm's own
+//! command line.
+
+use std::process::Command;
+
+use libtest_mimic::Trial;
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
+use serde_json::{Map, Value, json};
+use tempfile::TempDir;
+
+use crate::helm_trial;
+use crate::helm_world::{HelmWorld, ID};
+
+pub(crate) fn add(trials: &mut Vec<Trial>) {
+    trials.extend([
+        helm_trial("helm_pointers_mean_what_they_mean_to_helm", paths),
+        helm_trial("helm_numbers_are_written_as_they_are_given", numbers),
+    ]);
+}
+
+async fn paths() {
+    let world = HelmWorld::with(|_| {}).await;
+    world
+        .publish(
+            "web",
+            "1.0.0",
+            &[("templates/all.yaml", ALL), ("values.yaml", OWN)],
+        )
+        .await;
+    let mut runner = TestRunner::deterministic();
+    let mut parameters = Map::new();
+    for number in 0..150 {
+        let tree = assignment().new_tree(&mut runner).expect("a value");
+        let (path, value) = tree.current();
+        // Each has a root of its own, so that none contradicts another.
+        parameters.insert(format!("p{number}{path}"), value);
+    }
+    parameters.insert("own.gone".to_owned(), Value::Null);
+    parameters.insert("own.list[1]".to_owned(), json!("replaced"));
+    let deployment = world.deployment_with(ID, &[("web", "1.0.0")], &json!(parameters));
+    world.apply(&deployment).await.expect("it is installed");
+    let found = world.names("configmaps");
+    let [name] = &found[..] else {
+        panic!("one config map: {found:?}");
+    };
+    let map = world.object("configmaps", name);
+    let data = &map["data"];
+    assert_eq!(data["own"], r#"{"list":[null,"replaced"],"stays":1}"#);
+    let rendered = by_helm(&parameters);
+    let lines = rendered.lines();
+    let expected: Vec<&str> = lines
+        .filter_map(|line| line.trim().strip_prefix("values: "))
+        .collect();
+    let values = data["values"].as_str().expect("values");
+    // On a difference, decode both with `base64 -d`.
+    assert_eq!([values], expected[..]);
+}
+
+/// The chart, rendered with these on the command line.
+fn by_helm(parameters: &Map<String, Value>) -> String {
+    let folder = TempDir::new().expect("a folder");
+    let chart = folder.path().join("web");
+    std::fs::create_dir_all(chart.join("templates")).expect("a folder");
+    let metadata = "apiVersion: v2\nname: web\nversion: 1.0.0\n";
+    for (path, text) in [
+        ("Chart.yaml", metadata),
+        ("values.yaml", OWN),
+        ("templates/all.yaml", ALL),
+    ] {
+        std::fs::write(chart.join(path), text).expect("a file");
+    }
+    let mut command = Command::new("helm");
+    command.args(["template", "web-1"]).arg(&chart);
+    for (pointer, value) in parameters {
+        command.arg("--set-json").arg(format!("{pointer}={value}"));
+    }
+    let output = command.output().expect("helm runs");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    String::from_utf8(output.stdout).expect("text")
+}
+
+/// The rest of a path, and a value.
+fn assignment() -> impl Strategy<Value = (String, Value)> {
+    let name = proptest::collection::vec(
+        prop_oneof![
+            5 => "[a-zA-Z0-9_/ é-]",
+            1 => Just(r"\.".to_owned()),
+            1 => Just(r"\,".to_owned()),
+            1 => Just(r"\=".to_owned()),
+            1 => Just(r"\[".to_owned()),
+            1 => Just("]".to_owned()),
+            1 => Just(r"\\".to_owned()),
+            1 => Just("\"".to_owned()),
+        ],
+        1..6,
+    );
+    let step = prop_oneof![
+        3 => name.prop_map(|parts| format!(".{}", parts.concat())),
+        1 => (0_usize..4).prop_map(|index| format!("[{index}]")),
+    ];
+    let path = proptest::collection::vec(step, 0..5).prop_map(|steps| steps.concat());
+    let scalar = prop_oneof![
+        any::<i32>().prop_map(Value::from),
+        any::<bool>().prop_map(Value::from),
+        ".{0,8}".prop_map(Value::from),
+        "[0-9]{1,9}".prop_map(Value::from),
+        Just(json!("true")),
+        Just(json!("null")),
+        Just(json!(0.25)),
+    ];
+    let list = proptest::collection::vec(scalar.clone(), 0..4).prop_map(Value::from);
+    (path, prop_oneof![3 => scalar, 1 => list])
+}
+
+async fn numbers() {
+    let world = HelmWorld::with(|_| {}).await;
+    world
+        .publish("web", "1.0.0", &[("templates/all.yaml", NUMBERS)])
+        .await;
+    let parameters = json!({"large": 1_000_000, "list[0].negative": -20_000_000, "text": "1000000", "ratio": 0.5});
+    let deployment = world.deployment_with(ID, &[("web", "1.0.0")], &parameters);
+    world.apply(&deployment).await.expect("it is installed");
+    let name = &world.names("configmaps")[0];
+    let data = &world.object("configmaps", name)["data"];
+    let expected = json!({"large": "1000000 int64", "negative": "-20000000 int64", "text": "1000000 string", "ratio": "0.5 float64"});
+    assert_eq!(*data, expected);
+}
+
+const ALL: &str = r"
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: {{ .Release.Name }}}
+data:
+  own: {{ .Values.own | toJson | squote }}
+  values: {{ .Values | toJson | b64enc }}
+";
+const OWN: &str = "own: {gone: 1, stays: 1, list: [a, b]}\n";
+const NUMBERS: &str = r#"
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: {{ .Release.Name }}}
+data:
+  large: {{ printf "%v %T" .Values.large .Values.large }}
+  negative: {{ with index .Values.list 0 }}{{ printf "%v %T" .negative .negative | quote }}{{ end }}
+  text: {{ printf "%v %T" .Values.text .Values.text }}
+  ratio: {{ printf "%v %T" .Values.ratio .Values.ratio }}
+"#;
