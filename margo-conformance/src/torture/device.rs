@@ -199,6 +199,7 @@ impl Device {
             running,
             ..
         } = self.life.take()?;
+        self.witness.progress.agent_was_killed();
         power.cut();
         running.abort();
         if let Err(ended) = running.await

@@ -1,6 +1,6 @@
 //! The store of the fleet manager, watched.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -91,6 +91,29 @@ impl WatchedStore {
         ledger.reports = found;
         ledger.tried_reports.clear();
         ledger.is_restored = false;
+        Ok(())
+    }
+
+    /// Of these reports only those may be gone that are on what no client has any more.
+    async fn judge_pruning(&self, known: BTreeMap<ReportKey, Bytes>) -> Result<(), StoreError> {
+        let kept = self.inner.statuses(None).await?;
+        let kept: BTreeSet<ReportKey> = kept.into_iter().map(key_of).collect();
+        for (key, bytes) in known {
+            if kept.contains(&key) {
+                continue;
+            }
+            let (client, deployment, _) = &key;
+            let assigned = self.inner.assigned(client).await?;
+            if assigned.iter().any(|(id, _)| id == deployment) {
+                self.witness.violation(format_args!(
+                    "pruning took the report of {client} on {deployment}, which is assigned to it"
+                ));
+            }
+            let mut ledger = lock(&self.ledger);
+            if ledger.reports.get(&key) == Some(&bytes) {
+                ledger.reports.remove(&key);
+            }
+        }
         Ok(())
     }
 
@@ -279,8 +302,16 @@ impl Store for WatchedStore {
     }
 
     async fn prune(&self, superseded_before: Timestamp) -> Result<u64, StoreError> {
-        self.inner.prune(superseded_before).await
+        self.room()?;
+        let known = lock(&self.ledger).reports.clone();
+        let dropped = self.inner.prune(superseded_before).await?;
+        self.judge_pruning(known).await?;
+        Ok(dropped)
     }
+}
+
+fn key_of(record: StatusRecord) -> ReportKey {
+    (record.client, record.deployment, record.device)
 }
 
 impl From<Dead> for StoreError {
