@@ -8,6 +8,7 @@
 pub mod agent;
 pub mod authority;
 pub mod gate;
+mod host;
 pub mod interop;
 pub mod load;
 pub mod registry;

@@ -34,6 +34,7 @@ use super::super::wishes::{deployment, deployment_id};
 use super::super::witness::Witness;
 use super::super::{Progress, device, in_full};
 use super::{Failure, Line, Role};
+use crate::host::capabilities;
 
 /// Plays a role until the process is killed or its standard input ends.
 ///
@@ -208,7 +209,7 @@ async fn device(folder: &Path, url: Url, client: &ClientId) -> Result<(), Failur
     let provider: Arc<dyn margo_providers::Provider> = engine.clone();
     let agent = Agent::builder(Arc::new(api), Arc::clone(&state))
         .device(
-            device::capabilities(&DeviceId::parse(client.as_str())?),
+            capabilities(&DeviceId::parse(client.as_str())?),
             [provider],
         )
         .schedule(device::schedule()?)

@@ -12,6 +12,7 @@ pub(crate) struct View {
     line: Line,
     /// When the last line was, and how many requests there were by then.
     last: Option<(Phase, Duration, u64)>,
+    has_told_error: bool,
 }
 
 impl View {
@@ -19,10 +20,12 @@ impl View {
         Self {
             line: Line::new(),
             last: None,
+            has_told_error: false,
         }
     }
 
     pub(crate) fn show(&mut self, progress: &Progress) {
+        self.tell_first_error(progress);
         let (since, requests) = match self.last {
             Some((phase, since, requests)) if phase == progress.phase => (since, requests),
             _ => (Duration::ZERO, progress.requests),
@@ -45,6 +48,16 @@ impl View {
             _ => return,
         };
         self.line.show(&line);
+    }
+
+    /// At once, so that nobody waits for the end of a run that cannot succeed.
+    fn tell_first_error(&mut self, progress: &Progress) {
+        let Some(error) = progress.first_error.as_ref().filter(|_| !self.has_told_error) else {
+            return;
+        };
+        self.has_told_error = true;
+        self.line.wipe();
+        _ = writeln!(stderr(), "the first error: {}", plain(error));
     }
 
     /// Says what came of it.
@@ -100,9 +113,12 @@ impl View {
 }
 
 fn measured(progress: &Progress, rate: f64) -> String {
-    let p99 = progress.p99.unwrap_or_default().as_secs_f64() * 1000.0;
+    let p99 = progress.p99.map_or_else(
+        || "-".to_owned(),
+        |p99| format!("{:.1} ms", p99.as_secs_f64() * 1000.0),
+    );
     format!(
-        "{:>6.0} s  {} connected  {} requests  {rate:.0} a second  p99 {p99:.1} ms  {} errors",
+        "{:>6.0} s  {} connected  {} requests  {rate:.0} a second  p99 {p99}  {} errors",
         progress.elapsed.as_secs_f64(),
         progress.connected,
         progress.requests,
