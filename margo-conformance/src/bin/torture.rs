@@ -180,7 +180,8 @@ mod tests {
     fn a_line_says_what_it_aims_at() {
         let progress = Progress::default();
         let line = |aim| state(&progress, 7, aim, Duration::from_millis(61_900));
-        let kills = "   61 s  0 steps  0 of 10000 agents killed  0 of 10000 fleet managers killed  seed 7";
+        let kills =
+            "   61 s  0 steps  0 of 10000 agents killed  0 of 10000 fleet managers killed  seed 7";
         assert_eq!(line(Aim::Kills(10_000)), kills);
         let time = "   61 of 300 s  0 steps  0 agents killed  0 fleet managers killed  seed 7";
         assert_eq!(line(Aim::Time(Duration::from_mins(5))), time);

@@ -249,7 +249,6 @@ impl Fault {
     pub(super) fn malformed(text: &str) -> Self {
         Self::new(FaultKind::Malformed, &text)
     }
-
 }
 
 impl fmt::Display for FaultKind {

@@ -319,3 +319,50 @@ impl From<Dead> for StoreError {
         Self::Unavailable(Box::new(dead))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use margo_server_traits::publish::Publisher;
+    use margo_server_traits::store::MemoryStore;
+    use margo_types::status::DeploymentState;
+
+    use super::super::progress::Progress;
+    use super::super::wishes::{deployment, deployment_id};
+    use super::*;
+
+    #[tokio::test]
+    async fn a_report_that_pruning_may_not_take_is_missed() {
+        let (client, id) = (ClientId::parse("device-0").unwrap(), deployment_id(0, 0));
+        let witness = Witness::new(false, Progress::default());
+        let ledger = Arc::default();
+        let watched = |inner| WatchedStore {
+            inner,
+            power: Power::on(),
+            witness: Arc::clone(&witness),
+            ledger: Arc::clone(&ledger),
+            disk_full: Arc::default(),
+            tell: |_, _| {},
+            drops_reports: false,
+        };
+        let publish = async |inner: &Arc<MemoryStore>| {
+            let wanted = deployment(&"device-0".parse().unwrap(), id, 1, 0).unwrap();
+            let publisher = Publisher::new(inner.clone());
+            publisher.publish(&client, &[wanted]).await.unwrap();
+        };
+
+        let sound = Arc::new(MemoryStore::new());
+        publish(&sound).await;
+        let store = watched(sound);
+        let (state, text) = (DeploymentState::Installed, Bytes::from_static(b"{}"));
+        let report = StatusRecord::new(client.clone(), id, state, text, Timestamp::UNIX_EPOCH);
+        store.put_status(&report).await.unwrap();
+        store.prune(Timestamp::now()).await.unwrap();
+        assert!(!witness.is_violated(), "{:?}", witness.testimony());
+
+        let forgetful = Arc::new(MemoryStore::new());
+        publish(&forgetful).await;
+        watched(forgetful).prune(Timestamp::now()).await.unwrap();
+        let (violations, _) = witness.testimony();
+        assert!(violations[0].contains("pruning took"), "{violations:?}");
+    }
+}

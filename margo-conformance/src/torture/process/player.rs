@@ -208,10 +208,7 @@ async fn device(folder: &Path, url: Url, client: &ClientId) -> Result<(), Failur
     let api = Rc3Api::with_options(url, identity, options)?;
     let provider: Arc<dyn margo_providers::Provider> = engine.clone();
     let agent = Agent::builder(Arc::new(api), Arc::clone(&state))
-        .device(
-            capabilities(&DeviceId::parse(client.as_str())?),
-            [provider],
-        )
+        .device(capabilities(&DeviceId::parse(client.as_str())?), [provider])
         .schedule(device::schedule()?)
         .retry(device::retry())
         .options(device::options())

@@ -52,7 +52,11 @@ impl View {
 
     /// At once, so that nobody waits for the end of a run that cannot succeed.
     fn tell_first_error(&mut self, progress: &Progress) {
-        let Some(error) = progress.first_error.as_ref().filter(|_| !self.has_told_error) else {
+        let Some(error) = progress
+            .first_error
+            .as_ref()
+            .filter(|_| !self.has_told_error)
+        else {
             return;
         };
         self.has_told_error = true;
