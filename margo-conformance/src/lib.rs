@@ -9,6 +9,7 @@ pub mod agent;
 pub mod authority;
 pub mod corpus;
 pub mod gate;
+mod host;
 pub mod interop;
 pub mod kubernetes;
 pub mod load;

@@ -161,6 +161,8 @@ pub struct Progress {
     pub errors: u64,
     /// The 99th percentile of the latency of polls so far; `None` before the first.
     pub p99: Option<Duration>,
+    /// What went wrong first, also in the warm-up: its kind, and what was said.
+    pub first_error: Option<String>,
 }
 
 /// What a run is at.
@@ -271,6 +273,7 @@ impl Crew {
             requests: 0,
             errors: 0,
             p99: None,
+            first_error: None,
         };
         for tally in &self.tallies {
             let tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
@@ -278,6 +281,8 @@ impl Crew {
             progress.requests += tally.requests();
             progress.errors += tally.error_count();
             progress.p99 = progress.p99.max(tally.poll_p99());
+            let first = &mut progress.first_error;
+            *first = first.take().or_else(|| tally.first_error.clone());
         }
         progress
     }

@@ -36,6 +36,7 @@ mod log;
 mod manager;
 mod power;
 mod process;
+mod progress;
 mod provider;
 mod quiet;
 mod random;
@@ -58,6 +59,7 @@ use self::world::World;
 use crate::server::lock;
 
 pub use self::process::{Role, play};
+pub use self::progress::Progress;
 
 type Failure = Box<dyn Error + Send + Sync>;
 
@@ -78,13 +80,15 @@ pub struct Options {
     pub patience: Duration,
     /// Whether every action and observation is printed as it happens.
     pub loud: bool,
+    /// Where to see how the run goes; keep a clone.
+    pub progress: Progress,
     /// What is broken on purpose, to see that it is noticed.
     pub sabotage: Option<Sabotage>,
 }
 
 impl Options {
     /// A minute with eight devices.
-    pub const fn new(seed: u64) -> Self {
+    pub fn new(seed: u64) -> Self {
         Self {
             seed,
             devices: 8,
@@ -92,6 +96,7 @@ impl Options {
             memory: 1 << 30,
             patience: Duration::from_mins(5),
             loud: false,
+            progress: Progress::default(),
             sabotage: None,
         }
     }

@@ -1,12 +1,19 @@
 //! The torture runner on a command line; see `margo_conformance::torture`.
 
+#[path = "margo-conformance/line.rs"]
+mod line;
+
 use std::error::Error;
 use std::io::Write as _;
 use std::process::ExitCode;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use margo_conformance::torture::{self, Options, Outcome, Role};
+use margo_conformance::torture::{self, Options, Outcome, Progress, Role};
+
+use self::line::Line;
 
 /// Tortures a fleet of real devices and their fleet manager, and checks that nothing is lost and nothing false believed.
 ///
@@ -19,6 +26,8 @@ use margo_conformance::torture::{self, Options, Outcome, Role};
 /// every write that was begun is finished. They are many and hit every step. Those of --sigkill are SIGKILLs of real
 /// processes wherever they are, also within a write; they are fewer and hit what they hit. Neither is a loss of power: what
 /// was written and not synchronised survives both.
+///
+/// Standard error shows how it goes. The exit status is 0 when everything held, 1 when it did not, 2 when there was no run.
 #[derive(Debug, Parser)]
 #[command(name = "torture", version)]
 struct Arguments {
@@ -40,7 +49,7 @@ struct Arguments {
     /// How much memory the process may have, in MiB.
     #[arg(long, default_value_t = 1024)]
     memory: u64,
-    /// Print every action and observation.
+    /// Print every action and observation, in place of how it goes.
     #[arg(long)]
     verbose: bool,
     /// Play a process that is killed.
@@ -77,13 +86,66 @@ fn run(arguments: Arguments) -> Result<bool, Box<dyn Error + Send + Sync>> {
     options.loud = arguments.verbose;
     println!("seed {seed}, {} devices", options.devices);
     let begun = Instant::now();
-    let outcome = match (arguments.kills, arguments.sigkill) {
+    let program = std::env::current_exe()?;
+    let work = || match (arguments.kills, arguments.sigkill) {
         (Some(kills), _) => torture::kill_points(&options, kills),
-        (_, Some(kills)) => torture::sigkill(&options, &std::env::current_exe()?, kills),
+        (_, Some(kills)) => torture::sigkill(&options, &program, kills),
         _ => torture::torture(&options),
+    };
+    let outcome = if options.loud {
+        work()
+    } else {
+        let aim = match arguments.kills.or(arguments.sigkill) {
+            Some(kills) => Aim::Kills(kills),
+            None => Aim::Time(options.duration),
+        };
+        shown(&options, aim, work)
     };
     tell(&outcome, seed, begun.elapsed())?;
     Ok(outcome.is_good())
+}
+
+/// Works, and says meanwhile how it goes: also while nothing happens any more.
+fn shown(options: &Options, aim: Aim, work: impl FnOnce() -> Outcome) -> Outcome {
+    let (over, is_over) = mpsc::channel::<()>();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            let (line, begun) = (Line::new(), Instant::now());
+            loop {
+                let elapsed = begun.elapsed();
+                line.show(&state(&options.progress, options.seed, aim, elapsed));
+                let heard = is_over.recv_timeout(line.pause(elapsed));
+                if heard != Err(RecvTimeoutError::Timeout) {
+                    return line.wipe();
+                }
+            }
+        });
+        let outcome = work();
+        drop(over);
+        outcome
+    })
+}
+
+/// When a run is over.
+#[derive(Clone, Copy)]
+enum Aim {
+    /// After so long.
+    Time(Duration),
+    /// After so many kills of each side.
+    Kills(u64),
+}
+
+fn state(progress: &Progress, seed: u64, aim: Aim, elapsed: Duration) -> String {
+    let (time, kills) = match aim {
+        Aim::Time(time) => (format!(" of {}", time.as_secs()), String::new()),
+        Aim::Kills(kills) => (String::new(), format!(" of {kills}")),
+    };
+    let (agents, managers) = (progress.agents_killed(), progress.managers_killed());
+    format!(
+        "{:>5}{time} s  {} steps  {agents}{kills} agents killed  {managers}{kills} fleet managers killed  seed {seed}",
+        elapsed.as_secs(),
+        progress.steps(),
+    )
 }
 
 fn tell(outcome: &Outcome, seed: u64, took: Duration) -> std::io::Result<()> {
@@ -108,4 +170,20 @@ fn tell(outcome: &Outcome, seed: u64, took: Duration) -> std::io::Result<()> {
 fn seed_of_the_day() -> u64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     now.map_or(0, |now| now.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_says_what_it_aims_at() {
+        let progress = Progress::default();
+        let line = |aim| state(&progress, 7, aim, Duration::from_millis(61_900));
+        let kills =
+            "   61 s  0 steps  0 of 10000 agents killed  0 of 10000 fleet managers killed  seed 7";
+        assert_eq!(line(Aim::Kills(10_000)), kills);
+        let time = "   61 of 300 s  0 steps  0 agents killed  0 fleet managers killed  seed 7";
+        assert_eq!(line(Aim::Time(Duration::from_mins(5))), time);
+    }
 }

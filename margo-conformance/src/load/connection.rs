@@ -1,7 +1,6 @@
 //! One connection of a simulated device: HTTP/1.1 by hand over mutual TLS, so that the generator costs little.
 
 use std::fmt;
-use std::io;
 use std::sync::Arc;
 
 use httparse::{EMPTY_HEADER, Status};
@@ -38,9 +37,12 @@ impl Connection {
     pub(super) async fn exchange(&mut self, request: &[u8]) -> Result<Answer, Fault> {
         self.buffer.clear();
         // A server that has closed the connection may refuse the request or just not answer it.
-        if self.stream.write_all(request).await.is_err() || self.stream.flush().await.is_err() {
-            return Err(Fault::unused());
-        }
+        let sending = async {
+            self.stream.write_all(request).await?;
+            self.stream.flush().await
+        };
+        let sent = sending.await;
+        sent.map_err(|error| Fault::new(FaultKind::Unused, &error))?;
         let mut received = 0;
         loop {
             let mut head = self.head().await?;
@@ -118,7 +120,15 @@ impl Connection {
 
     async fn more(&mut self) -> Result<(), Fault> {
         match self.read().await {
-            Ok(0) | Err(_) if self.buffer.is_empty() => Err(Fault::unused()),
+            Ok(0) if self.buffer.is_empty() => {
+                let text = "the connection was closed without an answer";
+                Err(Fault::new(FaultKind::Unused, &text))
+            }
+            // A server that refuses the SVID of its client says so only now (TLS 1.3).
+            Err(fault) if self.buffer.is_empty() => Err(Fault {
+                kind: FaultKind::Unused,
+                ..fault
+            }),
             Ok(0) => Err(Fault::new(
                 FaultKind::Broken,
                 &"the connection was closed in the middle of an answer",
@@ -238,11 +248,6 @@ impl Fault {
 
     pub(super) fn malformed(text: &str) -> Self {
         Self::new(FaultKind::Malformed, &text)
-    }
-
-    fn unused() -> Self {
-        let text = io::Error::from(io::ErrorKind::ConnectionReset);
-        Self::new(FaultKind::Unused, &text)
     }
 }
 

@@ -6,7 +6,7 @@ use std::{fs, io};
 
 use margo_types::InvalidText;
 use margo_types::id::{ClientId, SpiffeId};
-use margo_types::svid::{Identity, IdentityError, InvalidSvid, Svid};
+use margo_types::svid::{Identity, IdentityError, InvalidSvid, Refusal, Svid};
 use margo_types::trust::TrustBundle;
 
 use super::signed;
@@ -17,6 +17,8 @@ use crate::authority::{Authority, Lifetime};
 pub struct SimulatedDevice {
     pub(super) client: ClientId,
     pub(super) tls: Arc<rustls::ClientConfig>,
+    /// What is shown and trusted in `tls`, in the generation of mutual TLS.
+    pub(super) identity: Option<Identity>,
     /// What it signs with, in the signed generation.
     pub(super) signs_as: Option<Arc<signed::Identity>>,
 }
@@ -33,6 +35,7 @@ impl SimulatedDevice {
         Ok(Self {
             client: wfm.recognise_client(own).ok_or_else(wrong)?,
             tls: identity.client_config()?,
+            identity: Some(identity.clone()),
             signs_as: None,
         })
     }
@@ -74,6 +77,11 @@ impl SimulatedDevice {
         let mut folders = paths.collect::<io::Result<Vec<_>>>().map_err(unreadable)?;
         folders.retain(|folder| folder.join(SVID).is_file());
         folders.sort();
+        if folders.is_empty() {
+            return Err(DeviceError::Nobody {
+                directory: directory.to_owned(),
+            });
+        }
         folders
             .iter()
             .map(|folder| Self::read_folder(folder))
@@ -103,6 +111,11 @@ impl SimulatedDevice {
         Self::new(&identity).map_err(unusable)
     }
 
+    /// The last server that it refused in a handshake, with the reason, which a TLS library does not tell in full.
+    pub(super) fn last_refusal(&self) -> Option<Arc<Refusal>> {
+        self.identity.as_ref()?.last_refusal()
+    }
+
     /// The client id.
     pub const fn client(&self) -> &ClientId {
         &self.client
@@ -113,6 +126,14 @@ impl SimulatedDevice {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DeviceError {
+    /// No folder in the directory is that of a device.
+    #[error(
+        "no folder in {} has a file {SVID}; name the directory that has a folder for each device", directory.display()
+    )]
+    Nobody {
+        /// Where.
+        directory: PathBuf,
+    },
     /// A file or directory cannot be read.
     #[error("{} cannot be read", path.display())]
     Unreadable {

@@ -4,7 +4,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use margo_types::capabilities::{DeviceCapabilities, DeviceProperties};
 use margo_types::deployment::ApplicationDeployment;
 use margo_types::endpoint::{PathCaller, Route};
 use margo_types::id::DeviceId;
@@ -16,6 +15,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use super::connection::{Answer, Connection, Fault, FaultKind};
 use super::tally::{Operation, Tally};
 use super::{Connections, Pace, Settings, SimulatedDevice, Target, signed};
+use crate::host::capabilities;
 
 /// What the devices of one thread have in common.
 pub(super) struct Course {
@@ -140,11 +140,7 @@ impl Living {
 
     async fn report_capabilities(&mut self) -> Result<(), Fault> {
         let device_id = self.device_id()?;
-        let mut properties = DeviceProperties::new(device_id.clone(), "simulated", "load", "1");
-        properties.peripherals = Some(Vec::new());
-        properties.interfaces = Some(Vec::new());
-        let capabilities = DeviceCapabilities::new(properties);
-        let body = write(&capabilities, GENERATION).map_err(unwritable)?;
+        let body = write(&capabilities(&device_id), GENERATION).map_err(unwritable)?;
         let route = Route::ReportCapabilities {
             device_id: Some(device_id),
         };
@@ -209,13 +205,24 @@ impl Living {
             Ok(_) => tally.answered(operation, begin.elapsed()),
             Err(fault) => tally.failed(fault),
         });
+        if let Err(fault) = &result {
+            let first = &mut self.course.tally().first_error;
+            first.get_or_insert_with(|| format!("{}: {}", fault.kind, fault.text));
+        }
         result
     }
 
     async fn ask_anew(&mut self, request: &[u8]) -> Result<Answer, Fault> {
         let begin = Instant::now();
+        let before = self.device.last_refusal();
         let opening = Connection::open(&self.course.target, &self.device.tls);
-        let connection = self.in_time(opening).await?;
+        let opened = self.in_time(opening).await;
+        let connection = opened.map_err(|fault| match self.device.last_refusal() {
+            Some(refusal) if !before.is_some_and(|it| Arc::ptr_eq(&it, &refusal)) => {
+                Fault::new(FaultKind::Handshake, &refusal.reason)
+            }
+            _ => fault,
+        })?;
         self.course
             .note(|tally| tally.answered(Operation::Handshake, begin.elapsed()));
         self.course.tally().connected += 1;

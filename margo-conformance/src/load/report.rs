@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::tally::{Operation, Tally};
@@ -28,6 +29,8 @@ pub struct Report {
     pub period_seconds: Option<f64>,
     /// From what the random numbers were made.
     pub seed: u64,
+    /// When the run was over.
+    pub ended_at: Timestamp,
     /// How long it counted, without the warm-up.
     pub seconds: f64,
     /// Requests that were answered or failed.
@@ -73,7 +76,6 @@ pub struct Latency {
     pub p50_us: u64,
     pub p90_us: u64,
     pub p99_us: u64,
-    #[serde(rename = "p99.9Us")]
     pub p999_us: u64,
     pub max_us: u64,
 }
@@ -138,6 +140,7 @@ pub(super) fn make(load: &Load, tally: &Tally, elapsed: Duration, cpu: Duration)
         },
         period_seconds: period.map(|period| period.as_secs_f64()),
         seed: settings.seed,
+        ended_at: Timestamp::now(),
         seconds: elapsed.as_secs_f64(),
         requests,
         requests_per_second: ratio(number(requests), elapsed.as_secs_f64()),

@@ -47,6 +47,7 @@ impl SimulatedDevice {
             Ok(Self {
                 client: ClientId::parse(&format!("{prefix}-{number}"))?,
                 tls: Arc::clone(&tls),
+                identity: None,
                 signs_as: Some(Arc::new(Identity::issue())),
             })
         };

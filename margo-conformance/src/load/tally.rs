@@ -19,6 +19,8 @@ pub(super) struct Tally {
     pub(super) overdue: u64,
     pub(super) sent: u64,
     pub(super) received: u64,
+    /// What went wrong first, counted or not.
+    pub(super) first_error: Option<String>,
     /// Connections that are open now, counted or not.
     pub(super) connected: u64,
 }
@@ -57,6 +59,7 @@ impl Tally {
             overdue: 0,
             sent: 0,
             received: 0,
+            first_error: None,
             connected: 0,
         }
     }

@@ -16,13 +16,8 @@ use margo_client::state::{FileStore, StateStore};
 use margo_client::{Agent, AgentHandle, FleetApi};
 use margo_providers::Provider;
 use margo_providers::simulated::SimulatedProvider;
-use margo_types::application::{Architecture, DeploymentType};
-use margo_types::capabilities::{
-    Cpu, DeviceCapabilities, DeviceProperties, Interface, InterfaceType, Runtime,
-};
 use margo_types::id::{ClientId, DeviceId, DeviceTarget};
 use margo_types::manifest::ManifestVersion;
-use margo_types::scalar::Quantity;
 use margo_types::svid::Identity;
 use rustls::time_provider::TimeProvider;
 use rustls_pki_types::UnixTime;
@@ -38,6 +33,7 @@ use super::state::{Forgetful, Memory, WatchedState};
 use super::witness::Witness;
 use super::{Failure, Sabotage};
 use crate::gate::Gate;
+use crate::host::capabilities;
 use crate::server::lock;
 
 /// A device, switched off or on.
@@ -199,6 +195,7 @@ impl Device {
             running,
             ..
         } = self.life.take()?;
+        self.witness.progress.agent_was_killed();
         power.cut();
         running.abort();
         if let Err(ended) = running.await
@@ -347,20 +344,6 @@ impl TimeProvider for JumpingClock {
         let now = u64::try_from(self.now().as_second()).ok()?;
         Some(UnixTime::since_unix_epoch(Duration::from_secs(now)))
     }
-}
-
-/// A device of this id that hosts Compose applications.
-pub(super) fn capabilities(id: &DeviceId) -> DeviceCapabilities {
-    let mut properties = DeviceProperties::new(id.clone(), "Example Industries", "Edge 2", "0001");
-    properties.cpus = Some(vec![Cpu::new(2.0, Some(Architecture::Amd64))]);
-    properties.memory = Some(Quantity::from_bytes(1 << 30));
-    properties.storage = Some(Quantity::from_bytes(8 << 30));
-    properties.peripherals = Some(Vec::new());
-    properties.interfaces = Some(vec![Interface::new(InterfaceType::Ethernet)]);
-    properties.otel_collector = Some(true);
-    properties.supported_runtimes = Some(vec![Runtime::Oci]);
-    properties.supported_deployment_types = Some(vec![DeploymentType::Compose]);
-    DeviceCapabilities::new(properties)
 }
 
 pub(super) fn schedule() -> Result<Schedule, Failure> {

@@ -12,7 +12,7 @@ use super::random::Random;
 use super::wishes::Wishes;
 use super::witness::Witness;
 use super::world::World;
-use super::{Counts, Failure, Options};
+use super::{Counts, Failure, Options, is_over};
 
 /// Kills agents so often, all devices side by side, while the fleet manager lives.
 pub(super) async fn agents(
@@ -23,7 +23,7 @@ pub(super) async fn agents(
     world.counts.expect("agent killed", &AGENT_POINTS);
     let devices = world.devices.len() as u64;
     let mut done = 0;
-    while done < kills && !world.witness.is_violated() {
+    while done < kills && !is_over(world, options) {
         let each = (kills - done).div_ceil(devices).min(KILLS_BETWEEN_REST);
         let (manager, witness) = (&world.manager, &*world.witness);
         let chains = world.devices.iter_mut().zip(&mut world.wishes);
@@ -88,6 +88,7 @@ impl Chain<'_> {
             self.manager.publish(&self.device.client, &wanted).await?;
             self.wishes.is_new = false;
             self.counts.add("changes of desired states");
+            self.witness.progress.stepped();
             stir(self.device, &mut self.random)?;
         }
         drop(power);
@@ -111,7 +112,7 @@ pub(super) async fn managers(
     world.counts.expect("fleet manager killed", &MANAGER_POINTS);
     let mut random = Random::new(!options.seed);
     for number in 0..kills {
-        if world.witness.is_violated() {
+        if is_over(world, options) {
             break;
         }
         if let Some(life) = &world.manager.life {
@@ -121,6 +122,7 @@ pub(super) async fn managers(
             while !power.is_cut() && begun.elapsed() < LONGEST {
                 let index = usize::try_from(random.below(world.devices.len() as u64))?;
                 world.counts.add("changes of desired states");
+                world.witness.progress.stepped();
                 world.change(index, Change::draw(&mut random)).await?;
                 stir(&mut world.devices[index], &mut random)?;
                 let _ = timeout(BETWEEN_CHANGES, power.wait_until_cut()).await;

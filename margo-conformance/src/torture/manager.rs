@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use margo_server_traits::publish::{PublishError, Publisher};
 use margo_server_traits::server::{Server, ServerOptions};
-use margo_server_traits::store::SqliteStore;
+use margo_server_traits::store::{SqliteStore, Store as _};
 use margo_server_traits::{Fleet, FleetService, StoreFleet};
 use margo_types::deployment::ApplicationDeployment;
 use margo_types::id::ClientId;
@@ -131,6 +132,7 @@ impl Manager {
             serving,
             ..
         } = life;
+        self.witness.progress.manager_was_killed();
         power.cut();
         // Nobody hears from it any more, so that it cannot answer for what was done after its death.
         self.front.close().await;
@@ -147,6 +149,14 @@ impl Manager {
                 .violation("something of the killed fleet manager is still alive: a task leaks");
         }
         power.place()
+    }
+
+    /// Has its store forget everything that is superseded, if it is alive. Only when nobody asks for that any more.
+    pub(super) async fn prune(&self) -> Result<(), Failure> {
+        if let Some(life) = &self.life {
+            life.store.prune(Timestamp::now()).await?;
+        }
+        Ok(())
     }
 
     /// Copies its store, if it is alive.

@@ -1,6 +1,6 @@
 //! The store of the fleet manager, watched.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -91,6 +91,29 @@ impl WatchedStore {
         ledger.reports = found;
         ledger.tried_reports.clear();
         ledger.is_restored = false;
+        Ok(())
+    }
+
+    /// Of these reports only those may be gone that are on what no client has any more.
+    async fn judge_pruning(&self, known: BTreeMap<ReportKey, Bytes>) -> Result<(), StoreError> {
+        let kept = self.inner.statuses(None).await?;
+        let kept: BTreeSet<ReportKey> = kept.into_iter().map(key_of).collect();
+        for (key, bytes) in known {
+            if kept.contains(&key) {
+                continue;
+            }
+            let (client, deployment, _) = &key;
+            let assigned = self.inner.assigned(client).await?;
+            if assigned.iter().any(|(id, _)| id == deployment) {
+                self.witness.violation(format_args!(
+                    "pruning took the report of {client} on {deployment}, which is assigned to it"
+                ));
+            }
+            let mut ledger = lock(&self.ledger);
+            if ledger.reports.get(&key) == Some(&bytes) {
+                ledger.reports.remove(&key);
+            }
+        }
         Ok(())
     }
 
@@ -279,12 +302,67 @@ impl Store for WatchedStore {
     }
 
     async fn prune(&self, superseded_before: Timestamp) -> Result<u64, StoreError> {
-        self.inner.prune(superseded_before).await
+        self.room()?;
+        let known = lock(&self.ledger).reports.clone();
+        let dropped = self.inner.prune(superseded_before).await?;
+        self.judge_pruning(known).await?;
+        Ok(dropped)
     }
+}
+
+fn key_of(record: StatusRecord) -> ReportKey {
+    (record.client, record.deployment, record.device)
 }
 
 impl From<Dead> for StoreError {
     fn from(dead: Dead) -> Self {
         Self::Unavailable(Box::new(dead))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use margo_server_traits::publish::Publisher;
+    use margo_server_traits::store::MemoryStore;
+    use margo_types::status::DeploymentState;
+
+    use super::super::progress::Progress;
+    use super::super::wishes::{deployment, deployment_id};
+    use super::*;
+
+    #[tokio::test]
+    async fn a_report_that_pruning_may_not_take_is_missed() {
+        let (client, id) = (ClientId::parse("device-0").unwrap(), deployment_id(0, 0));
+        let witness = Witness::new(false, Progress::default());
+        let ledger = Arc::default();
+        let watched = |inner| WatchedStore {
+            inner,
+            power: Power::on(),
+            witness: Arc::clone(&witness),
+            ledger: Arc::clone(&ledger),
+            disk_full: Arc::default(),
+            tell: |_, _| {},
+            drops_reports: false,
+        };
+        let publish = async |inner: &Arc<MemoryStore>| {
+            let wanted = deployment(&"device-0".parse().unwrap(), id, 1, 0).unwrap();
+            let publisher = Publisher::new(inner.clone());
+            publisher.publish(&client, &[wanted]).await.unwrap();
+        };
+
+        let sound = Arc::new(MemoryStore::new());
+        publish(&sound).await;
+        let store = watched(sound);
+        let (state, text) = (DeploymentState::Installed, Bytes::from_static(b"{}"));
+        let report = StatusRecord::new(client.clone(), id, state, text, Timestamp::UNIX_EPOCH);
+        store.put_status(&report).await.unwrap();
+        store.prune(Timestamp::now()).await.unwrap();
+        assert!(!witness.is_violated(), "{:?}", witness.testimony());
+
+        let forgetful = Arc::new(MemoryStore::new());
+        publish(&forgetful).await;
+        watched(forgetful).prune(Timestamp::now()).await.unwrap();
+        let (violations, _) = witness.testimony();
+        assert!(violations[0].contains("pruning took"), "{violations:?}");
     }
 }

@@ -14,11 +14,14 @@ use margo_types::id::{ClientId, DeploymentId};
 use margo_types::manifest::ManifestVersion;
 use margo_types::status::DeploymentStatus;
 
+use super::progress::Progress;
 use crate::server::lock;
 
 /// Sees everything that agents and fleet manager do, from outside, and judges it.
 #[derive(Debug)]
 pub(super) struct Witness {
+    /// What it lets others see.
+    pub(super) progress: Progress,
     begun: Instant,
     is_loud: bool,
     is_violated: AtomicBool,
@@ -52,8 +55,9 @@ struct Reports {
 }
 
 impl Witness {
-    pub(super) fn new(is_loud: bool) -> Arc<Self> {
+    pub(super) fn new(is_loud: bool, progress: Progress) -> Arc<Self> {
         Arc::new(Self {
+            progress,
             begun: Instant::now(),
             is_loud,
             is_violated: AtomicBool::new(false),

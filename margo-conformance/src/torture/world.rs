@@ -73,7 +73,7 @@ enum Fault {
 impl World {
     /// A fleet that has just been switched on.
     pub(super) async fn new(options: &Options, log: Arc<Log>) -> Result<Self, Failure> {
-        let witness = Witness::new(options.loud);
+        let witness = Witness::new(options.loud, options.progress.clone());
         let folder = TempDir::with_prefix("margo-torture-")?;
         let domain = TrustDomain::parse("plant.example")?;
         let (authority, own) = (Authority::new(&domain), SpiffeId::wfm(&domain, "wfm-1")?);
@@ -140,6 +140,7 @@ impl World {
     pub(super) async fn perform(&mut self, action: Action) -> Result<(), Failure> {
         self.witness.note(format_args!("{action:?}"));
         self.counts.add("actions");
+        self.witness.progress.stepped();
         match action {
             Action::Change(index, change) => {
                 self.counts.add("changes of desired states");

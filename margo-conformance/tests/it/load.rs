@@ -8,6 +8,7 @@ use margo_conformance::load::{
     Connections, Load, LoadError, Pace, Report, Settings, SimulatedDevice, Target,
 };
 use margo_conformance::wfm::{Answer, FakeWfm};
+use margo_types::SpecVersion;
 use margo_types::endpoint::Operation;
 use margo_types::id::{SpiffeId, TrustDomain};
 use margo_types::status::DeploymentState;
@@ -26,7 +27,13 @@ async fn devices_ask_for_what_is_new_and_report_it() {
         })
         .await;
     assert_eq!(report.errors.len(), 0, "{report:?}");
-    assert_eq!(plant.wfm.devices().len(), DEVICES);
+    let devices = plant.wfm.devices();
+    assert_eq!(devices.len(), DEVICES);
+    for device in devices.values() {
+        let report = margo_types::validate(device, SpecVersion::Rc3);
+        assert!(report.is_valid(), "{report}");
+        assert!(device.properties.supported_runtimes.is_some(), "a host");
+    }
     let statuses = plant.wfm.statuses(&deployment.id);
     assert_eq!(statuses.len(), DEVICES);
     for status in statuses {
@@ -95,7 +102,10 @@ async fn errors_are_counted_by_kind() {
         &Authority::new(&domain()),
         margo_conformance::authority::Lifetime::default(),
     );
-    assert_only_error(&plant.run(5, |_| {}).await, "handshake");
+    let report = plant.run(5, |_| {}).await;
+    assert_only_error(&report, "handshake");
+    let said = &report.errors["handshake"].first;
+    assert!(said.contains("leads to no trust anchor"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -128,6 +138,41 @@ async fn connection_that_was_closed_while_idle_is_no_error() {
     });
     assert!(report.reconnections > 0, "{report:?}");
     assert!(report.operations["poll"].count > 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_goes_wrong_in_the_warm_up_is_told_at_once() {
+    let plant = Plant::start().await;
+    plant
+        .wfm
+        .fail_always(Operation::Manifest, Answer::problem(403));
+    // Devices come in the course of it, and it is not over when the first has come.
+    let load = plant.load(|settings| settings.warm_up = Duration::from_secs(20));
+    let mut told = String::new();
+    let run = move || {
+        load.run(|progress| match &progress.first_error {
+            Some(error) => {
+                told.clone_from(error);
+                assert_eq!(progress.requests, 0, "none of them counts");
+                ControlFlow::Break(())
+            }
+            None => ControlFlow::Continue(()),
+        })
+        .map(|_| told)
+    };
+    let told = tokio::task::spawn_blocking(run).await.unwrap().unwrap();
+    assert!(told.starts_with("status 403: "), "{told}");
+}
+
+#[tokio::test]
+async fn directory_without_devices_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let error = SimulatedDevice::read_directory(directory.path()).unwrap_err();
+    let named = error.to_string();
+    assert!(
+        named.contains(directory.path().to_str().unwrap()),
+        "{named}"
+    );
 }
 
 #[tokio::test]

@@ -42,7 +42,8 @@ fn a_sound_fleet_survives() {
 
 #[test]
 fn a_sound_fleet_survives_kills_at_every_step() {
-    let outcome = kill_points(&short(7), 30);
+    let options = short(7);
+    let outcome = kill_points(&options, 30);
     assert!(
         outcome.is_good(),
         "{:#?} {:#?}",
@@ -51,6 +52,10 @@ fn a_sound_fleet_survives_kills_at_every_step() {
     );
     assert!(outcome.counts.of("kills of agents") >= 30);
     assert!(outcome.counts.of("kills of fleet managers") >= 30);
+    let (progress, count) = (&options.progress, |what| outcome.counts.of(what));
+    assert_eq!(progress.agents_killed(), count("kills of agents"));
+    assert_eq!(progress.managers_killed(), count("kills of fleet managers"));
+    assert_eq!(progress.steps(), count("changes of desired states"));
 }
 
 #[test]
@@ -90,6 +95,18 @@ fn processes_survive_sigkill() {
     assert!(output.status.success(), "{text}");
     assert!(text.contains("5 kills of agents by SIGKILL"), "{text}");
     assert!(text.contains("quiet points"), "{text}");
+}
+
+#[test]
+fn a_run_shows_how_it_goes() {
+    let output = run(&["--kills", "4", "--devices", "2", "--seed", "5"]);
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}");
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(lines[0].contains("0 of 4 agents killed"), "{text}");
+    // No test takes so long that there are more.
+    assert!(lines.len() < 100, "{text}");
+    assert!(lines.iter().all(|line| line.ends_with("seed 5")), "{text}");
 }
 
 #[test]

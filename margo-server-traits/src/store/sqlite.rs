@@ -56,6 +56,9 @@ pub struct SqliteStore {
 impl SqliteStore {
     /// Opens the store in this file, and makes it if it is not there. Its directory must be.
     ///
+    /// All of it is read once to see that it is sound, which takes about half a second of processor time for each GiB:
+    /// another reason to [prune](Store::prune) it.
+    ///
     /// # Errors
     /// [`StoreError::Unopened`] when another process has it, or it is of another or a newer program;
     /// [`StoreError::Damaged`] when it is no SQLite database or a broken one.

@@ -4,6 +4,7 @@ mod view;
 
 use std::error::Error;
 use std::fs;
+use std::io::{Write, stdout};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -11,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 use margo_conformance::authority::Authority;
 use margo_conformance::load::{
     Connections, Load, Pace, Settings, SimulatedDevice, Target, raise_open_files,
@@ -30,30 +31,31 @@ use self::view::View;
 /// Exit status: 0 when the numbers are those of the fleet manager and it made no error, 1 when it did or the generator was
 /// the bottleneck, 2 when there was no run.
 #[derive(Args)]
+#[command(group(ArgGroup::new("devices").required(true).args(["svids", "ca"])))]
 pub(crate) struct Arguments {
     /// The root URL of the fleet manager: https://host:port
     #[arg(long)]
     url: Url,
     /// A directory with a folder for each device: svid.pem, svid-key.pem and bundle.json
-    #[arg(long, conflicts_with = "ca", required_unless_present = "ca")]
+    #[arg(long, value_name = "DIRECTORY")]
     svids: Option<PathBuf>,
     /// The certificate of an authority that issues the SVIDs of the devices, and is the anchor of the fleet manager's
-    #[arg(long, requires_all = ["ca_key", "trust_domain", "wfm_id"])]
+    #[arg(long, value_name = "FILE", requires_all = ["ca_key", "trust_domain", "wfm_id"])]
     ca: Option<PathBuf>,
     /// The private key of the authority
-    #[arg(long)]
+    #[arg(long, value_name = "FILE")]
     ca_key: Option<PathBuf>,
     /// The trust domain of the authority
-    #[arg(long)]
+    #[arg(long, value_name = "NAME")]
     trust_domain: Option<String>,
     /// The id of the fleet manager, as in its SPIFFE ID
-    #[arg(long)]
+    #[arg(long, value_name = "ID")]
     wfm_id: Option<String>,
     /// How the ids of devices begin that get an SVID issued
     #[arg(long, default_value = "load")]
     prefix: String,
     /// How many devices: by default one, or all that are in the directory
-    #[arg(long)]
+    #[arg(long, value_name = "N")]
     clients: Option<usize>,
     /// How often each device polls, in seconds (60s, 500ms); 0 for as often as it can
     #[arg(long, value_parser = duration, default_value = "60s")]
@@ -64,10 +66,10 @@ pub(crate) struct Arguments {
     /// A new connection with a full handshake for every request
     #[arg(long)]
     handshakes: bool,
-    /// Each device reports its capabilities first
+    /// Each device reports its capabilities first, in the warm-up: with --warm-up 0 that counts, too
     #[arg(long)]
     capabilities: bool,
-    /// Each device reports the deployments of a new manifest as installed
+    /// Each device reports the deployments of a new manifest as installed, having fetched their documents
     #[arg(long)]
     statuses: bool,
     /// How long it takes until all devices are connected; nothing counts before
@@ -95,6 +97,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let target = Target::resolve(&arguments.url)?;
     let devices = arguments.devices()?;
     let load = Load::new(target, devices, arguments.settings());
+    let mut written = arguments.report_file()?;
     let is_interrupted = interruption()?;
     let mut view = View::new();
     let report = load.run(|progress| {
@@ -105,14 +108,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         ControlFlow::Continue(())
     })?;
     view.sum_up(&report);
-    if let Some(path) = &arguments.report {
+    if let Some(file) = &mut written {
         let json = serde_json::to_string_pretty(&report)? + "\n";
-        if path.as_os_str() == "-" {
-            print!("{json}");
-        } else {
-            fs::write(path, json)
-                .map_err(|error| format!("{} cannot be written: {error}", path.display()))?;
-        }
+        file.write_all(json.as_bytes())
+            .map_err(|error| format!("the report cannot be written: {error}"))?;
     }
     let is_good = report.valid && report.errors.is_empty();
     Ok(if is_good {
@@ -157,6 +156,19 @@ impl Arguments {
             &self.prefix,
             count,
         )?)
+    }
+
+    /// Where the report goes. That there is such a place is seen before the run.
+    fn report_file(&self) -> Result<Option<Box<dyn Write>>, String> {
+        let Some(path) = &self.report else {
+            return Ok(None);
+        };
+        if path.as_os_str() == "-" {
+            return Ok(Some(Box::new(stdout())));
+        }
+        let file = fs::File::create(path)
+            .map_err(|error| format!("{} cannot be written: {error}", path.display()))?;
+        Ok(Some(Box::new(file)))
     }
 
     fn settings(&self) -> Settings {

@@ -1,5 +1,6 @@
 //! The command `margo-conformance`.
 
+mod line;
 mod load;
 
 use std::process::ExitCode;

@@ -25,7 +25,7 @@ use crate::gate::Gate;
 
 /// Kills so many processes of each kind.
 pub(in super::super) async fn sigkill(options: &Options, program: &Path, kills: u64) -> Outcome {
-    let witness = Witness::new(options.loud);
+    let witness = Witness::new(options.loud, options.progress.clone());
     let mut counts = Counts::default();
     match Parent::new(options, program, Arc::clone(&witness)).await {
         Ok(mut parent) => {
@@ -152,6 +152,11 @@ impl Parent {
                 self.listen();
                 self.kill(index).await?;
                 self.counts.add(&format!("kills of {what} by SIGKILL"));
+                if index == 0 {
+                    self.witness.progress.manager_was_killed();
+                } else {
+                    self.witness.progress.agent_was_killed();
+                }
                 self.start(index)?;
             }
             if self.witness.is_violated() {
@@ -281,6 +286,7 @@ impl Parent {
             }
             Line::Published(client, version, manifest) => {
                 self.counts.add("changes of desired states");
+                self.witness.progress.stepped();
                 let before = told.newest.insert(client.clone(), version);
                 if before.is_some_and(|before| version < before) {
                     witness.violation(format_args!(

@@ -32,8 +32,9 @@ use super::super::state::WatchedState;
 use super::super::store::WatchedStore;
 use super::super::wishes::{deployment, deployment_id};
 use super::super::witness::Witness;
-use super::super::{device, in_full};
+use super::super::{Progress, device, in_full};
 use super::{Failure, Line, Role};
+use crate::host::capabilities;
 
 /// Plays a role until the process is killed or its standard input ends.
 ///
@@ -78,7 +79,7 @@ async fn manager(folder: &Path, seed: u64, devices: usize) -> Result<(), Failure
         inner: store,
         power: Power::on(),
         // The parent judges.
-        witness: Witness::new(false),
+        witness: Witness::new(false, Progress::default()),
         ledger: Arc::default(),
         disk_full: Arc::default(),
         tell: |record, is_done| {
@@ -188,7 +189,7 @@ async fn device(folder: &Path, url: Url, client: &ClientId) -> Result<(), Failur
         inner: Arc::new(state),
         power: Power::on(),
         // The parent judges.
-        witness: Witness::new(false),
+        witness: Witness::new(false, Progress::default()),
         client: client.clone(),
         memory: Arc::default(),
         disk_full: Arc::default(),
@@ -207,10 +208,7 @@ async fn device(folder: &Path, url: Url, client: &ClientId) -> Result<(), Failur
     let api = Rc3Api::with_options(url, identity, options)?;
     let provider: Arc<dyn margo_providers::Provider> = engine.clone();
     let agent = Agent::builder(Arc::new(api), Arc::clone(&state))
-        .device(
-            device::capabilities(&DeviceId::parse(client.as_str())?),
-            [provider],
-        )
+        .device(capabilities(&DeviceId::parse(client.as_str())?), [provider])
         .schedule(device::schedule()?)
         .retry(device::retry())
         .options(device::options())

@@ -1,34 +1,38 @@
-//! What is seen of a run: one line that is kept fresh on a terminal, else a line now and then; on standard error.
+//! What is seen of a run, on standard error.
 
 use std::fmt::Write as _;
-use std::io::{IsTerminal as _, Write as _, stderr};
+use std::io::{Write as _, stderr};
 use std::time::Duration;
 
 use margo_conformance::load::{Latency, Phase, Progress, Report};
 
+use crate::line::Line;
+
 pub(crate) struct View {
-    is_terminal: bool,
+    line: Line,
     /// When the last line was, and how many requests there were by then.
     last: Option<(Phase, Duration, u64)>,
+    has_told_error: bool,
 }
 
 impl View {
     pub(crate) fn new() -> Self {
         Self {
-            is_terminal: stderr().is_terminal(),
+            line: Line::new(),
             last: None,
+            has_told_error: false,
         }
     }
 
     pub(crate) fn show(&mut self, progress: &Progress) {
-        let pause = if self.is_terminal { FRESH } else { PLAIN };
+        self.tell_first_error(progress);
         let (since, requests) = match self.last {
             Some((phase, since, requests)) if phase == progress.phase => (since, requests),
             _ => (Duration::ZERO, progress.requests),
         };
         let elapsed = progress.elapsed.saturating_sub(since);
         let is_new = self.last.is_none_or(|(phase, ..)| phase != progress.phase);
-        if !is_new && elapsed < pause {
+        if !is_new && elapsed < self.line.pause(progress.elapsed) {
             return;
         }
         self.last = Some((progress.phase, progress.elapsed, progress.requests));
@@ -43,20 +47,27 @@ impl View {
             }
             _ => return,
         };
-        // A closed standard error is no reason to end the run.
-        _ = if self.is_terminal {
-            write!(stderr(), "\r\x1b[K{line}")
-        } else {
-            writeln!(stderr(), "{line}")
+        self.line.show(&line);
+    }
+
+    /// At once, so that nobody waits for the end of a run that cannot succeed.
+    fn tell_first_error(&mut self, progress: &Progress) {
+        let Some(error) = progress
+            .first_error
+            .as_ref()
+            .filter(|_| !self.has_told_error)
+        else {
+            return;
         };
+        self.has_told_error = true;
+        self.line.wipe();
+        _ = writeln!(stderr(), "the first error: {}", plain(error));
     }
 
     /// Says what came of it.
     pub(crate) fn sum_up(&self, report: &Report) {
+        self.line.wipe();
         let mut text = String::new();
-        if self.is_terminal {
-            text.push_str("\r\x1b[K");
-        }
         // Writing to a string does not fail.
         _ = writeln!(
             text,
@@ -106,9 +117,12 @@ impl View {
 }
 
 fn measured(progress: &Progress, rate: f64) -> String {
-    let p99 = progress.p99.unwrap_or_default().as_secs_f64() * 1000.0;
+    let p99 = progress.p99.map_or_else(
+        || "-".to_owned(),
+        |p99| format!("{:.1} ms", p99.as_secs_f64() * 1000.0),
+    );
     format!(
-        "{:>6.0} s  {} connected  {} requests  {rate:.0} a second  p99 {p99:.1} ms  {} errors",
+        "{:>6.0} s  {} connected  {} requests  {rate:.0} a second  p99 {p99}  {} errors",
         progress.elapsed.as_secs_f64(),
         progress.connected,
         progress.requests,
@@ -143,6 +157,3 @@ fn per_second(count: u64, elapsed: Duration) -> f64 {
         f64::from(count) / elapsed.as_secs_f64()
     }
 }
-
-const FRESH: Duration = Duration::from_millis(500);
-const PLAIN: Duration = Duration::from_secs(5);
