@@ -4,7 +4,6 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::Path;
 
-use margo_types::application::DeploymentType;
 use margo_types::capabilities::DeviceCapabilities;
 use margo_types::{Digest, SpecVersion, read, validate};
 
@@ -103,7 +102,7 @@ pub(crate) fn write_draft(config: &Config) -> Result<(), Failure> {
 fn draft(config: &Config) -> DeviceCapabilities {
     Machine::this(&config.path(&config.state_directory)).capabilities(
         config.device.id.clone(),
-        vec![DeploymentType::Compose],
+        vec![config.provider.kind.deployment_type()],
         config.telemetry.is_some(),
     )
 }

@@ -202,17 +202,12 @@ fn enrolment_settings(config: &Config) -> Result<EnrolmentSettings, Failure> {
     Ok(settings)
 }
 
-/// A setting of the other generation is a mistake, and may be one in the generation.
 fn refuse(config: &Config, generation: &str, settings: &[(&str, bool)]) -> Result<(), Failure> {
-    let Some((setting, _)) = settings.iter().find(|(_, is_there)| *is_there) else {
-        return Ok(());
-    };
-    let message = format!(
-        "{}, {setting} is for a fleet manager of generation {generation}; remove it, or write generation = {generation} in \
-         [fleet_manager]",
-        config.file.display()
-    );
-    Err(Failure::new(Kind::Configuration, message))
+    config.refuse(
+        settings,
+        &format!("a fleet manager of generation {generation}"),
+        &format!("generation = {generation} in [fleet_manager]"),
+    )
 }
 
 fn needed<'a>(config: &Config, name: &str, path: Option<&'a Path>) -> Result<&'a Path, Failure> {

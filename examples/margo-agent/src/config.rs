@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use margo_client::schedule::Schedule;
 use margo_package::oci::Registries;
+use margo_types::application::DeploymentType;
 use margo_types::id::{ClientId, DeviceId};
 use serde::Deserialize;
 use url::Url;
@@ -119,10 +120,26 @@ pub(crate) struct Device {
 pub(crate) struct Provider {
     /// How.
     pub kind: ProviderKind,
-    /// The Compose command, such as `["podman", "compose"]`; found when left out.
+    /// Compose: the command, such as `["podman", "compose"]`; found when left out.
     pub command: Option<Vec<String>>,
-    /// The engine's socket, such as `unix:///run/podman/podman.sock`.
+    /// Compose: the engine's socket, such as `unix:///run/podman/podman.sock`.
     pub docker_host: Option<String>,
+    /// Helm: how charts get into the cluster; installed when left out.
+    pub mode: Option<HelmMode>,
+    /// Helm: the program; `helm` in the path when left out.
+    pub program: Option<PathBuf>,
+    /// Helm: the kubeconfig of the cluster; `KUBECONFIG` or Helm's own default when left out.
+    pub kubeconfig: Option<PathBuf>,
+    /// Helm: the context in it; the current one when left out.
+    pub context: Option<String>,
+    /// Helm: whether a namespace that is missing is made.
+    pub create_namespace: Option<bool>,
+    /// Helm: the secrets with which the cluster pulls images.
+    pub image_pull_secrets: Vec<String>,
+    /// Helm, templates: the version of Kubernetes that charts are rendered for.
+    pub kube_version: Option<String>,
+    /// Helm, templates: the versions of APIs that charts may ask for.
+    pub api_versions: Vec<String>,
 }
 
 /// How workloads are run.
@@ -132,8 +149,21 @@ pub(crate) enum ProviderKind {
     /// Through an installed container engine.
     #[default]
     Compose,
+    /// In a Kubernetes cluster, through an installed `helm`.
+    Helm,
     /// Not at all, and only noted in the state directory: for trying out fleet managers.
     Simulated,
+}
+
+/// How charts get into the cluster.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum HelmMode {
+    /// Helm installs them.
+    #[default]
+    Install,
+    /// Helm renders them without access to the cluster, and the agent applies what comes out.
+    Template,
 }
 
 /// The collector.
@@ -150,6 +180,16 @@ pub(crate) struct Telemetry {
     pub protocol: Option<String>,
 }
 
+impl ProviderKind {
+    /// The type of deployments that are run in this way.
+    pub(crate) const fn deployment_type(self) -> DeploymentType {
+        match self {
+            Self::Compose | Self::Simulated => DeploymentType::Compose,
+            Self::Helm => DeploymentType::Helm,
+        }
+    }
+}
+
 impl Config {
     /// A path of the file, seen from here.
     pub(crate) fn path(&self, path: &Path) -> PathBuf {
@@ -164,6 +204,23 @@ impl Config {
     /// The socket that `margo-agent status` asks.
     pub(crate) fn status_socket(&self) -> PathBuf {
         self.state("status.sock")
+    }
+
+    /// Refuses settings that are there but belong to a choice that was not made: one of the two is a mistake.
+    pub(crate) fn refuse(
+        &self,
+        settings: &[(&str, bool)],
+        choice: &str,
+        remedy: &str,
+    ) -> Result<(), Failure> {
+        let Some((setting, _)) = settings.iter().find(|(_, is_there)| *is_there) else {
+            return Ok(());
+        };
+        let message = format!(
+            "{}, {setting} is for {choice}; remove it, or write {remedy}",
+            self.file.display()
+        );
+        Err(Failure::new(Kind::Configuration, message))
     }
 
     /// What to say when a setting turns out to be of no use.

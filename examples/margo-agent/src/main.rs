@@ -1,4 +1,4 @@
-//! A Margo agent for Linux devices: Compose applications, one configuration file.
+//! A Margo agent for Linux devices: Compose applications or Helm charts, one configuration file.
 //!
 //! Everything it does is in `margo-client` and `margo-providers`; what is here is what a device maker adds: where files
 //! are, which engine is used, what the machine offers, how it is started and looked at.
@@ -11,6 +11,7 @@ mod detect;
 mod failure;
 mod log;
 mod output;
+mod provider;
 mod run;
 mod setup;
 mod status;

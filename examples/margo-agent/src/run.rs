@@ -11,6 +11,7 @@ use crate::client::{BETWEEN_LOOKS, Client, Connection};
 use crate::config::Config;
 use crate::failure::{Failure, Kind};
 use crate::output;
+use crate::provider;
 use crate::setup::{self, of_client};
 use crate::status::StatusServer;
 
@@ -37,7 +38,7 @@ pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
         )
         .await?;
     }
-    let providers = vec![setup::provider(config).await?];
+    let providers = vec![provider::provider(config).await?];
     let agent = setup::agent(config, state, api, &capabilities, providers).await?;
     let status = StatusServer::bind(&config.status_socket(), agent.handle(), enrolment)?;
     let (mut terminate, mut interrupt) =

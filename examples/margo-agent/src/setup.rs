@@ -8,13 +8,11 @@ use std::sync::Arc;
 use margo_client::state::{FileStore, Owner};
 use margo_client::trust::{KeeperOptions, Mis, ServerTrust, SpkiPin, TrustKeeper};
 use margo_client::{Agent, Error, ErrorKind, FleetApi};
-use margo_providers::compose::{ComposeProvider, Options};
-use margo_providers::simulated::SimulatedProvider;
-use margo_providers::{Provider, Telemetry};
+use margo_providers::Provider;
 use margo_types::id::SpiffeId;
 
 use crate::capabilities::CapabilitiesFile;
-use crate::config::{Config, IdentityService, ProviderKind};
+use crate::config::{Config, IdentityService};
 use crate::failure::{Failure, Kind};
 
 /// Makes the directory for what must not be lost.
@@ -54,39 +52,6 @@ pub(crate) async fn agent(
         .build()
         .await
         .map_err(|error| of_client(&error))
-}
-
-/// What runs the workloads.
-pub(crate) async fn provider(config: &Config) -> Result<Arc<dyn Provider>, Failure> {
-    let settings = &config.provider;
-    if settings.kind == ProviderKind::Simulated {
-        let simulated = SimulatedProvider::in_directory(config.state("simulated"));
-        let simulated = simulated.map_err(|error| {
-            let doing = "the simulated workloads cannot be used";
-            Failure::of(Kind::Unavailable, &error).while_doing(doing)
-        })?;
-        tracing::warn!("workloads are simulated: nothing runs");
-        return Ok(Arc::new(simulated));
-    }
-    let registry = config
-        .registries
-        .client(&config.path("".as_ref()))
-        .map_err(|error| config.wrong("[registries]", &error))?;
-    let mut options = Options::new(config.state("workloads"), registry);
-    options.command.clone_from(&settings.command);
-    options.docker_host.clone_from(&settings.docker_host);
-    options.telemetry = config.telemetry.as_ref().map(|telemetry| {
-        let mut collector = Telemetry::new(&telemetry.http_endpoint);
-        collector.grpc_endpoint.clone_from(&telemetry.grpc_endpoint);
-        collector.certificate.clone_from(&telemetry.certificate);
-        collector.protocol.clone_from(&telemetry.protocol);
-        collector
-    });
-    let compose = ComposeProvider::detect(options)
-        .await
-        .map_err(|error| Failure::of(Kind::Unavailable, &error))?;
-    tracing::info!(engine = %compose.found(), "found what runs workloads");
-    Ok(Arc::new(compose))
 }
 
 /// What keeps the trust bundle up to date. Where there is none yet, one is fetched first: without any, nobody is trusted.

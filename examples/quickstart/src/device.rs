@@ -12,7 +12,7 @@ use margo_client::schedule::{Schedule, ScheduleConfig};
 use margo_client::state::{FileStore, Owner};
 use margo_client::{Agent, AgentHandle, FleetApi};
 use margo_providers::{Provider, Silent};
-use margo_types::application::{Architecture, DeploymentType};
+use margo_types::application::Architecture;
 use margo_types::capabilities::{
     Cpu, DeviceCapabilities, DeviceProperties, Interface, InterfaceType, Runtime,
 };
@@ -148,7 +148,7 @@ impl Running {
 }
 
 impl Host {
-    /// A host of Compose deployments.
+    /// A host of the deployments that this provider runs.
     ///
     /// # Errors
     /// When the id is not one.
@@ -167,7 +167,7 @@ impl Host {
         properties.interfaces = Some(vec![Interface::new(InterfaceType::Ethernet)]);
         properties.otel_collector = Some(true);
         properties.supported_runtimes = Some(vec![Runtime::Oci]);
-        properties.supported_deployment_types = Some(vec![DeploymentType::Compose]);
+        properties.supported_deployment_types = Some(vec![provider.deployment_type()]);
         Ok(Self {
             capabilities,
             provider: Some(provider),

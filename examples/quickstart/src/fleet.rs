@@ -27,6 +27,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use url::Url;
 
+use crate::cluster::{ClusterChoice, RackCluster};
 use crate::device::{Device, DeviceIdentity, Host, Running};
 use crate::image::Image;
 use crate::narrator::Narrator;
@@ -34,7 +35,7 @@ use crate::network::Network;
 use crate::{Failure, package};
 
 /// A fleet of four clients. The panel, the press and the mill are devices, of which the mill speaks the signed generation;
-/// the gateway connects two more.
+/// the gateway connects two more. The rack, a device with Kubernetes, is a fifth client where it is asked for.
 pub(crate) struct Fleet {
     /// Where packages are.
     pub registry: Registry,
@@ -42,16 +43,27 @@ pub(crate) struct Fleet {
     pub manager: Arc<Manager>,
     /// The network between the fleet manager and the devices.
     pub network: Network,
-    /// The devices, in the order of [`CLIENTS`].
+    /// The devices, in the order of [`CLIENTS`], and then the rack.
     pub devices: Vec<(Device, Option<Running>)>,
     /// The script of the panel's workloads, where no engine runs them.
     pub panel_script: Option<Arc<SimulatedProvider>>,
+    /// The cluster of the rack.
+    pub rack: Option<RackCluster>,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<Result<(), margo_wfm::Failure>>,
     /// What the panel's containers are made of, where an engine runs them.
     image: Option<Image>,
     /// The place of all files; it goes last.
     folder: TempDir,
+}
+
+/// What the devices are to run their workloads with.
+#[derive(Clone, Debug)]
+pub(crate) struct Equipment {
+    /// No containers, even where there is an engine.
+    pub simulated: bool,
+    /// The cluster of the rack; without one there is no rack.
+    pub cluster: Option<ClusterChoice>,
 }
 
 /// What runs the panel's workloads.
@@ -61,31 +73,40 @@ struct PanelProvider {
     image: Option<Image>,
 }
 
-/// The clients of the fleet manager.
-pub(crate) const CLIENTS: [&str; 4] = ["panel", "press", "gateway", "mill"];
+/// The clients of every fleet.
+const CLIENTS: [&str; 4] = ["panel", "press", "gateway", "mill"];
+/// The client with a cluster, and its device.
+pub(crate) const RACK: &str = "rack";
 /// The panel's place in [`Fleet::devices`].
 pub(crate) const PANEL: usize = 0;
 /// The press's place in [`Fleet::devices`].
 pub(crate) const PRESS: usize = 1;
 /// The client that signs its requests.
 const SIGNER: &str = "mill";
-const REPORTED_DEVICES: usize = 6;
+/// How many devices are behind the gateway.
+const CHILDREN: usize = 2;
 
 impl Fleet {
     /// Starts everything and waits until every device has said what it is.
     ///
     /// # Errors
     /// When something does not start.
-    pub(crate) async fn start(narrator: &mut Narrator, simulated: bool) -> Result<Self, Failure> {
+    pub(crate) async fn start(
+        narrator: &mut Narrator,
+        equipment: &Equipment,
+    ) -> Result<Self, Failure> {
         let folder = tempfile::Builder::new()
             .prefix(FOLDER_PREFIX)
             .rand_bytes(8)
             .tempdir()?;
         let registry = Registry::start().await;
-        let clients = CLIENTS
-            .map(ClientId::parse)
-            .into_iter()
-            .collect::<Result<Vec<_>, _>>()?;
+        // First of all: what is missing is said at once.
+        let rack = match &equipment.cluster {
+            Some(choice) => {
+                Some(RackCluster::start(narrator, choice, &registry, folder.path()).await?)
+            }
+            None => None,
+        };
         let domain = DevelopmentDomain::init(
             &identity_folder(folder.path()),
             &TrustDomain::parse("quickstart.example")?,
@@ -102,9 +123,10 @@ impl Fleet {
             let _ = stopped.await;
         }));
 
-        let panel = PanelProvider::choose(narrator, &registry, folder.path(), simulated).await?;
+        let panel =
+            PanelProvider::choose(narrator, &registry, folder.path(), equipment.simulated).await?;
         let simulated = || -> Arc<dyn Provider> { Arc::new(SimulatedProvider::new()) };
-        let hosts = [
+        let mut hosts = vec![
             (Host::new("panel", panel.provider)?, Vec::new()),
             (Host::new("press", simulated())?, Vec::new()),
             (
@@ -116,8 +138,12 @@ impl Fleet {
             ),
             (Host::new(SIGNER, simulated())?, Vec::new()),
         ];
+        if let Some(rack) = &rack {
+            hosts.push((Host::new(RACK, rack.provider.clone())?, Vec::new()));
+        }
         let mut devices = Vec::new();
-        for (client, (host, children)) in clients.into_iter().zip(hosts) {
+        for (client, (host, children)) in CLIENTS.into_iter().chain([RACK]).zip(hosts) {
+            let client = ClientId::parse(client)?;
             let own_folder = make_folder(folder.path(), client.as_str())?;
             let (identity, url) = if client.as_str() == SIGNER {
                 let identity = register_signer(&manager, &client, folder.path()).await?;
@@ -144,6 +170,7 @@ impl Fleet {
             network,
             devices,
             panel_script: panel.script,
+            rack,
             stop,
             serving,
             image: panel.image,
@@ -216,6 +243,8 @@ impl Fleet {
                 }
             }
         }
+        let in_cluster = self.rack.iter().flat_map(RackCluster::left);
+        problems.extend(in_cluster.map(|object| format!("{object} was left in the cluster")));
         let _ = self.stop.send(());
         if let Err(error) = self.serving.await? {
             problems.push(error.to_string());
@@ -230,21 +259,20 @@ impl Fleet {
 
     async fn wait_for_devices(&self, narrator: &mut Narrator) -> Result<(), Failure> {
         let begun = Instant::now();
+        let expected = self.devices.len() + CHILDREN;
         loop {
             let known = self.manager.run(ListDevices {}).await?;
             for device in &known {
                 narrator.see(device.device.as_str(), "reported what it is");
             }
-            if known.len() == REPORTED_DEVICES {
+            if known.len() == expected {
                 for client in self.manager.run(ListClients {}).await? {
                     narrator.generation(client.client.as_str(), client.generation.as_str());
                 }
                 return Ok(());
             }
             if begun.elapsed() > PATIENCE {
-                return Err(
-                    format!("only {} of {REPORTED_DEVICES} devices came", known.len()).into(),
-                );
+                return Err(format!("only {} of {expected} devices came", known.len()).into());
             }
             tokio::time::sleep(BETWEEN_LOOKS).await;
         }
@@ -330,7 +358,7 @@ impl PanelProvider {
 }
 
 /// What tells this fleet from others at the same time.
-fn run_name(folder: &Path) -> String {
+pub(crate) fn run_name(folder: &Path) -> String {
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
     name.trim_start_matches(FOLDER_PREFIX).to_ascii_lowercase()
 }

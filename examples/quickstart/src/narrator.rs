@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use self::layout::indented;
 use crate::Failure;
+use crate::cluster::ClusterChoice;
 use crate::interruption::Interrupted;
 
 /// Tells what happens and keeps it for the end.
@@ -35,6 +36,9 @@ struct Story {
     /// Why they were simulated.
     #[serde(skip_serializing_if = "Option::is_none")]
     simulated_because: Option<String>,
+    /// What brings charts into the cluster of the rack, with `--helm`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    helm: Option<HelmStory>,
     /// The generation of the specification that each client speaks: `rc.3`, or `rc.1` for those that sign their requests.
     generations: BTreeMap<String, String>,
     /// What happened, in order.
@@ -44,6 +48,14 @@ struct Story {
     error: Option<String>,
     /// How long all of it took.
     seconds: f64,
+}
+
+#[derive(Debug, Serialize)]
+struct HelmStory {
+    /// The program with its version.
+    engine: String,
+    /// `simulated`, or the kubeconfig of the cluster.
+    cluster: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -85,6 +97,23 @@ impl Narrator {
         self.tell("containers", &format!("simulated: {because}"));
         "simulated".clone_into(&mut self.story.engine);
         self.story.simulated_because = Some(because);
+    }
+
+    /// Tells what brings charts into which cluster of the rack.
+    pub(crate) fn cluster(&mut self, engine: String, choice: &ClusterChoice) {
+        let cluster = choice.description();
+        let told = match choice {
+            ClusterChoice::Simulated => {
+                format!(
+                    "of the rack: {engine}; the cluster is simulated: a Kubernetes API without nodes"
+                )
+            }
+            ClusterChoice::Kubeconfig(_) => {
+                format!("of the rack: {engine}, and the cluster of {cluster}")
+            }
+        };
+        self.tell("charts", &told);
+        self.story.helm = Some(HelmStory { engine, cluster });
     }
 
     /// Tells which generation of the specification a client speaks.

@@ -10,7 +10,7 @@ use margo_wfm::operations::{
     Deploy, Deployed, DeploymentOverview, ImportPackage, Reconfigure, Remove, Settings, Update,
 };
 
-use crate::fleet::{Fleet, PANEL, PRESS, failure, is_installed};
+use crate::fleet::{Equipment, Fleet, PANEL, PRESS, RACK, failure, is_installed};
 use crate::interruption::interruption;
 use crate::narrator::Narrator;
 use crate::{Failure, package};
@@ -19,17 +19,20 @@ use crate::{Failure, package};
 ///
 /// # Errors
 /// When something did not go as it should, with all that went wrong; [`crate::interruption::Interrupted`] when it was.
-pub(crate) async fn run(narrator: &mut Narrator, simulated: bool) -> Result<(), Failure> {
+pub(crate) async fn run(narrator: &mut Narrator, equipment: &Equipment) -> Result<(), Failure> {
     let mut interruption = pin!(interruption()?);
     narrator.introduce(INTRODUCTION);
-    let starting = narrator.step(
-        "Start a registry, a fleet manager and four devices",
-        "The devices have never met their fleet manager. Each has a certificate that says who it is, \
-         polls, and reports what it is and can run. One of them is a gateway with two devices behind \
-         it. The mill is older than the others: it speaks rc.1, in which requests are signed, while \
-         the others speak rc.3, over mutual TLS.",
-        async |narrator| Fleet::start(narrator, simulated).await,
-    );
+    let (start, rack) = match equipment.cluster {
+        Some(_) => (
+            "Start a registry, a fleet manager and five devices",
+            THE_RACK,
+        ),
+        None => ("Start a registry, a fleet manager and four devices", ""),
+    };
+    let about = format!("{THE_DEVICES}{rack}");
+    let starting = narrator.step(start, &about, async |narrator| {
+        Fleet::start(narrator, equipment).await
+    });
     let mut fleet = tokio::select! {
         started = starting => started?,
         interrupted = &mut interruption => return Err(interrupted.into()),
@@ -66,7 +69,8 @@ async fn show(narrator: &mut Narrator, fleet: &mut Fleet) -> Result<(), Failure>
         .step(
             "Package the sample application, in two versions",
             "A package says what the application needs, which of its parameters an operator may \
-             set, and where its Compose file is. It is kept in a container registry.",
+             set, and where its Compose file and its Helm chart are. All of them are kept in a container \
+             registry.",
             async |narrator| publish(narrator, fleet).await,
         )
         .await?;
@@ -101,7 +105,9 @@ async fn show(narrator: &mut Narrator, fleet: &mut Fleet) -> Result<(), Failure>
                     let update = Update::new(&deployment.name).to(SECOND);
                     fleet.manager.run(update).await?;
                 }
-                fleet.until(narrator, is_installed).await
+                fleet.until(narrator, is_installed).await?;
+                tell_of_the_rack(narrator, fleet);
+                Ok(())
             },
         )
         .await?;
@@ -148,7 +154,7 @@ async fn publish(narrator: &mut Narrator, fleet: &Fleet) -> Result<[String; 2], 
     Ok([first, second])
 }
 
-/// To the panel, the press, one device behind the gateway, whichever of them the gateway chooses, and the mill.
+/// To the panel, the press, one device behind the gateway, whichever of them the gateway chooses, the mill, and the rack.
 async fn deploy(
     narrator: &mut Narrator,
     fleet: &Fleet,
@@ -156,17 +162,20 @@ async fn deploy(
 ) -> Result<Vec<Deployed>, Failure> {
     let imported = fleet.manager.run(ImportPackage::new(package)).await?;
     let mut deployed = Vec::new();
-    for destination in [
+    let rack = fleet.rack.as_ref().map(|_| format!("{RACK}/{RACK}"));
+    let destinations = [
         "panel/panel",
         "press/press",
         "gateway/gateway/south",
         "gateway/gateway/*",
         "mill/mill",
-    ] {
+    ];
+    for destination in destinations.into_iter().chain(rack.as_deref()) {
         let deploy = Deploy::new(imported.reference()).to(destination.parse()?);
         deployed.push(fleet.manager.run(deploy).await?);
     }
     fleet.until(narrator, is_installed).await?;
+    tell_of_the_rack(narrator, fleet);
     Ok(deployed)
 }
 
@@ -224,6 +233,12 @@ async fn lose_the_network(
     fleet.until(narrator, is_installed).await
 }
 
+fn tell_of_the_rack(narrator: &mut Narrator, fleet: &Fleet) {
+    if let Some(rack) = &fleet.rack {
+        rack.tell(narrator);
+    }
+}
+
 /// Changes one parameter of a deployment.
 async fn set(fleet: &Fleet, deployed: &Deployed, name: &str, value: &str) -> Result<(), Failure> {
     let settings = Settings::default().set(name, value);
@@ -237,5 +252,11 @@ async fn set(fleet: &Fleet, deployed: &Deployed, name: &str, value: &str) -> Res
 const INTRODUCTION: &str = "\
 Margo is a standard by which one fleet manager runs applications on edge devices of many makers. \
 This is such a fleet on one machine: real programs that talk over TLS, on ports of their own.";
+const THE_DEVICES: &str = "\
+The devices have never met their fleet manager. Each has a certificate that says who it is, polls, and \
+reports what it is and can run. One of them is a gateway with two devices behind it. The mill is older than \
+the others: it speaks rc.1, in which requests are signed, while the others speak rc.3, over mutual TLS.";
+const THE_RACK: &str = " \
+The rack has a Kubernetes cluster, and gets the application as a Helm chart.";
 const FIRST: &str = "1.0.0";
 const SECOND: &str = "1.1.0";

@@ -358,8 +358,8 @@ impl Objects {
         if key.is("apiextensions.k8s.io", "customresourcedefinitions") {
             self.define(&object);
         }
-        self.unsettle_owners(&object);
         self.unsettled.push(key.clone());
+        self.unsettle_owners(&object);
         self.push(Event {
             version: self.version,
             key,

@@ -89,9 +89,9 @@ impl Shape {
             |holds: bool, expected: &str| if holds { Ok(()) } else { Err(wrong(expected)) };
         match self {
             Text => ensure(value.is_string(), "string"),
-            Whole => ensure(value.is_i64(), "int32"),
+            Whole => ensure(is_int32(value), "int32"),
             Switch => ensure(value.is_boolean(), "bool"),
-            TextOrWhole => ensure(value.is_string() || value.is_i64(), "intstr.IntOrString"),
+            TextOrWhole => ensure(value.is_string() || is_int32(value), "intstr.IntOrString"),
             TextOrNumber => ensure(value.is_string() || value.is_number(), "resource.Quantity"),
             TextMap | QuantityMap => {
                 let (each, name) = match self {
@@ -119,6 +119,12 @@ impl Shape {
             }
         }
     }
+}
+
+fn is_int32(value: &Value) -> bool {
+    value
+        .as_i64()
+        .is_some_and(|number| i32::try_from(number).is_ok())
 }
 
 const METADATA: Shape = Members(

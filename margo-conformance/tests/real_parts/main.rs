@@ -1,9 +1,25 @@
-//! The fakes against real programs, and both sides of Margo on disks that are really full.
+//! The fakes against real programs, both sides of Margo on disks that are really full, and the whole line with the real `helm`.
 //!
 //! What is missing makes its tests *visibly ignored, with the reason*; with `CI=true` it makes them fail.
 
+#[path = "../../../margo-providers/tests/real_parts/charts.rs"]
+#[allow(dead_code, reason = "shared with the tests of margo-providers")]
+mod charts;
 mod full_disk;
 mod kubernetes;
+
+/// The line with its real parts, of which the tests in `it` have more.
+#[path = "../it/end_to_end"]
+mod end_to_end {
+    #![allow(dead_code, reason = "shared with the tests in `it`")]
+
+    mod files;
+    mod fleet_manager;
+    #[path = "../../real_parts/helm.rs"]
+    pub(super) mod helm;
+    mod journal;
+    mod station;
+}
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -14,6 +30,8 @@ use margo_package::oci::{ArtifactStore as _, Client, LayoutDirectory, Manifest, 
 use margo_types::media_type::{OCI_EMPTY, OCI_MANIFEST, PACKAGE};
 use margo_types::oci::Descriptor;
 use serde_json::json;
+
+use self::end_to_end::helm;
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
@@ -32,6 +50,13 @@ fn main() -> ExitCode {
         ),
     ];
     kubernetes::add(&mut trials);
+    for (mode_name, mode) in helm::modes() {
+        for (name, test) in helm::TESTS {
+            let mode = mode.clone();
+            let name = format!("{mode_name}_{name}");
+            trials.push(trial(&name, program("helm"), move || test(mode)));
+        }
+    }
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
@@ -121,9 +146,10 @@ fn reference(registry: &Registry, rest: &str) -> Reference {
 }
 
 /// A test, or why it cannot be made here: ignored with the reason then, or failed in CI.
-fn trial<F>(name: &str, obstacle: Option<String>, test: fn() -> F) -> Trial
+fn trial<F, T>(name: &str, obstacle: Option<String>, test: T) -> Trial
 where
-    F: Future<Output = ()> + 'static,
+    F: Future<Output = ()>,
+    T: FnOnce() -> F + Send + 'static,
 {
     let in_ci = std::env::var("CI").is_ok_and(|value| value == "true");
     let is_ignored = obstacle.is_some() && !in_ci;

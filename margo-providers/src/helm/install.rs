@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use margo_types::id::DeploymentId;
+use serde_json::Value;
 use tokio::time::Instant;
 
 use self::history::{History, Revision};
@@ -101,6 +102,22 @@ impl Installer {
         let numbers = large_numbers(&wanted.values);
         words.extend(numbers.iter().flat_map(|number| ["--set", number]));
         self.helm.command(words).time(time + GRACE)
+    }
+
+    /// Has `helm` try an upgrade, which changes nothing, and gives the objects that it would make, with what every container is
+    /// given besides.
+    async fn render(
+        &self,
+        wanted: &Wanted<'_>,
+        prepared: &Prepared,
+    ) -> Result<Vec<Value>, ProviderError> {
+        let trial = self
+            .upgrade(wanted, prepared, &prepared.path, wanted.timeout)
+            .arguments(["--dry-run=server", "--output", "json"]);
+        let output = self.helm.succeed(&trial, REFUSED).await?;
+        let mut objects = rendered::objects_of(&output.stdout)?;
+        self.injection.put_into(&mut objects, &wanted.release);
+        Ok(objects)
     }
 
     /// Makes of what a kill or a failure left what can be upgraded.
@@ -213,7 +230,7 @@ impl Delivery for Installer {
             }
         }
         // An upgrade renders and checks everything before it changes anything.
-        if first && self.injection.is_empty() {
+        if first {
             return Ok(Plan::Chart);
         }
         let history = self.history(&wanted.release).await?;
@@ -221,16 +238,13 @@ impl Delivery for Installer {
             let lock = self.lock(&wanted.deployment).await?;
             self.recover(&wanted.release, &lock, wanted.timeout).await?;
         }
-        let trial = self
-            .upgrade(wanted, prepared, &prepared.path, wanted.timeout)
-            .arguments(["--dry-run=server", "--output", "json"]);
-        let output = self.helm.succeed(&trial, REFUSED).await?;
-        if self.injection.is_empty() {
-            return Ok(Plan::Chart);
+        match self.render(wanted, prepared).await {
+            Ok(_) if self.injection.is_empty() => Ok(Plan::Chart),
+            Ok(objects) => Ok(Plan::Rendered(objects)),
+            // A component before this one may bring it.
+            Err(error) if error.message.contains(NO_KIND) => Ok(Plan::Chart),
+            Err(error) => Err(error),
         }
-        let mut objects = rendered::objects_of(&output.stdout)?;
-        self.injection.put_into(&mut objects, &wanted.release);
-        Ok(Plan::Rendered(objects))
     }
 
     async fn deliver(
@@ -248,9 +262,14 @@ impl Delivery for Installer {
         if history.needs_recovery() {
             self.recover(&wanted.release, &lock, left()).await?;
         }
-        let chart = match plan {
-            Plan::Rendered(objects) => self.chart_of(prepared, objects).await?,
-            Plan::Chart | Plan::Objects(_) => prepared.path.clone(),
+        let objects = match plan {
+            Plan::Rendered(objects) => Some(objects),
+            _ if self.injection.is_empty() => None,
+            _ => Some(self.render(wanted, prepared).await?),
+        };
+        let chart = match objects {
+            Some(objects) => self.chart_of(prepared, objects).await?,
+            None => prepared.path.clone(),
         };
         let mut upgrade = self.upgrade(wanted, prepared, &chart, left());
         if wanted.wait {
@@ -349,6 +368,8 @@ fn seconds(time: Duration) -> String {
 }
 
 const REFUSED: &str = "helm did not install it";
+/// What Helm says of a kind that the cluster does not have.
+const NO_KIND: &str = "no matches for kind";
 const HISTORY: &str = "5";
 /// How long removing and bringing back may take.
 const PATIENCE: Duration = Duration::from_mins(5);

@@ -65,7 +65,10 @@ impl HelmProvider {
         let bytes = values_file(&wanted.values).into_bytes();
         let (link, file) = (path.clone(), values.clone());
         let chart = blocking(move || {
-            std::fs::hard_link(&archive, &link).map_err(device_trouble)?;
+            // Not every file system has links.
+            std::fs::hard_link(&archive, &link)
+                .or_else(|_| std::fs::copy(&archive, &link).map(drop))
+                .map_err(device_trouble)?;
             std::fs::write(&file, &bytes).map_err(device_trouble)?;
             read_chart(&archive)
         })

@@ -100,14 +100,15 @@ async fn version_of(
         }
         _ => unusable(error.to_string()),
     })?;
-    if !output.is_success() {
-        return Err(unusable(output.complaint()));
-    }
     let version = find_version(&output.text());
-    let version = version.ok_or_else(|| unusable("it does not say its version".to_owned()))?;
     // What follows is the commit it was built from.
-    let number = version.split('+').next().unwrap_or_default();
-    Ok(number.to_owned())
+    let number = version.and_then(|version| Some(version.split('+').next()?.to_owned()));
+    match number {
+        // Helm 2 says its version, and then fails for want of its server.
+        Some(number) if output.is_success() || !is_usable(&number) => Ok(number),
+        None if output.is_success() => Err(unusable("it does not say its version".to_owned())),
+        _ => Err(unusable(output.complaint())),
+    }
 }
 
 /// 3.13 brought labels on releases.

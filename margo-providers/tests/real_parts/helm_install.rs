@@ -31,6 +31,7 @@ pub(crate) fn add(trials: &mut Vec<Trial>) {
         helm_trial("helm_cut_off_update_is_carried_on", cut_off_update),
         helm_trial("helm_cut_off_removal_is_carried_on", cut_off_removal),
         helm_trial("helm_dropped_components_are_uninstalled", dropped),
+        helm_trial("helm_components_build_on_each_other", definitions),
         helm_trial("helm_revisions_stay_what_they_are", moved_tag),
         helm_trial("helm_needs_the_registry_once", offline),
         helm_trial("helm_releases_lead_back_to_deployments", state_lost),
@@ -269,6 +270,25 @@ async fn dropped() {
     assert!(left.len() == 1 && left[0].starts_with("web-"), "{left:?}");
     assert_eq!(world.states(&both).await, ["removed", "installed"]);
     world.remove(&one).await;
+}
+
+/// One component brings a kind, the next has an object of it.
+async fn definitions() {
+    for endpoint in [None, Some("http://collector:4318")] {
+        let world =
+            HelmWorld::with(|options| options.telemetry = endpoint.map(Telemetry::new)).await;
+        world
+            .publish("kinds", "1.0.0", &[("crds/widgets.yaml", WIDGETS)])
+            .await;
+        world
+            .publish("web", "1.0.0", &[("templates/widget.yaml", WIDGET)])
+            .await;
+        let deployment = world.deployment(&[("kinds", "1.0.0"), ("web", "1.0.0")]);
+        world.apply(&deployment).await.expect("they are installed");
+        assert_eq!(world.names("widgets"), ["small"]);
+        assert_eq!(world.states(&deployment).await, ["installed", "installed"]);
+        world.remove(&deployment).await;
+    }
 }
 
 async fn moved_tag() {
@@ -532,6 +552,22 @@ kind: ConfigMap
 metadata: {name: from-hook, annotations: {helm.sh/hook: pre-install}}
 data: {}
 ";
+const WIDGETS: &str = r"
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: widgets.example.org}
+spec:
+  group: example.org
+  scope: Namespaced
+  names: {kind: Widget, plural: widgets, singular: widget, listKind: WidgetList}
+  versions:
+    - name: v1
+      served: true
+      storage: true
+      schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
+";
+const WIDGET: &str =
+    "apiVersion: example.org/v1\nkind: Widget\nmetadata: {name: small}\nspec: {size: 1}\n";
 const THOUSAND: &str = r#"
 {{- range $number := until 1000 }}
 ---

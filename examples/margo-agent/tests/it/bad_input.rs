@@ -1,6 +1,7 @@
 //! Whatever may be wrong is named, with what to do, and nothing is half done.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 
 use margo_conformance::authority::Lifetime;
 use margo_conformance::wfm::FakeWfm;
@@ -149,14 +150,55 @@ async fn a_new_device_of_another_fleet_manager_ends() {
 fn an_engine_that_does_not_answer_is_named() {
     let place = Place::alone();
     let socket = format!("unix://{}", place.path("no.sock").display());
-    let provider =
-        format!("[provider]\ncommand = [\"no-such-engine\"]\ndocker_host = \"{socket}\"\n");
-    place.change(
-        "margo-agent.toml",
-        "[provider]\nkind = \"simulated\"\n",
-        &provider,
-    );
+    place.provider(&format!(
+        "command = [\"no-such-engine\"]\ndocker_host = \"{socket}\""
+    ));
     refused(&place, 69, &["no-such-engine", "not installed"]);
+}
+
+#[test]
+fn a_helm_that_cannot_be_used_is_named() {
+    let place = Place::alone();
+    let helm = place.path("bin/helm");
+    fs::create_dir(place.path("bin")).unwrap();
+    let name = helm.display().to_string();
+    place.provider("kind = \"helm\"\nprogram = \"bin/helm\"");
+    refused(&place, 69, &[&name, "not installed", "program"]);
+
+    let helm_2 = "#!/bin/sh\necho 'Client: v2.17.0+ga690bad'\necho 'Error: could not find tiller' >&2\nexit 1\n";
+    place.write("bin/helm", helm_2);
+    fs::set_permissions(&helm, fs::Permissions::from_mode(0o755)).unwrap();
+    refused(&place, 69, &[&name, "2.17.0", "install Helm 3"]);
+}
+
+#[test]
+fn settings_of_another_kind_of_provider_are_refused() {
+    for (settings, expected) in [
+        (
+            "kind = \"simulated\"\nkubeconfig = \"k3s.yaml\"",
+            &["[provider] kubeconfig", "kind = \"helm\""][..],
+        ),
+        (
+            "kind = \"helm\"\ndocker_host = \"unix:///run/docker.sock\"",
+            &["[provider] docker_host", "kind = \"compose\""],
+        ),
+        (
+            "kind = \"helm\"\nkube_version = \"1.31\"",
+            &["[provider] kube_version", "mode = \"template\""],
+        ),
+        (
+            "kind = \"helm\"\nmode = \"template\"",
+            &["no kube_version", "kube_version = \"1.31\""],
+        ),
+        (
+            "kind = \"helm\"\nmode = \"dry-run\"",
+            &["line 17, mode", "\"template\""],
+        ),
+    ] {
+        let place = Place::alone();
+        place.provider(settings);
+        refused(&place, 78, &[&["margo-agent.toml"], expected].concat());
+    }
 }
 
 #[test]

@@ -45,3 +45,12 @@ fn a_draft_without_a_collector_says_what_is_missing() {
     let notes = String::from_utf8(output.stderr).unwrap();
     assert!(notes.contains("otelCollector"), "{notes}");
 }
+
+#[test]
+fn the_draft_of_a_device_with_kubernetes_is_for_charts() {
+    let place = Place::alone();
+    place.change("margo-agent.toml", "\"simulated\"", "\"helm\"");
+    let draft: Value = serde_json::from_str(&place.stdout(&["capabilities", "--detect"])).unwrap();
+    let types = &draft["properties"]["supportedDeploymentTypes"];
+    assert_eq!(*types, serde_json::json!(["helm"]));
+}

@@ -87,6 +87,11 @@ impl Place {
         self.write(file, &text.replace(from, to));
     }
 
+    /// Other settings of what runs the workloads.
+    pub(crate) fn provider(&self, settings: &str) {
+        self.change("margo-agent.toml", "kind = \"simulated\"", settings);
+    }
+
     /// Runs a command to its end.
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().unwrap()

@@ -18,6 +18,7 @@ fn everything_is_shown_and_goes_well() {
     assert_eq!(output.status.code(), Some(0), "{story:#}");
     assert_eq!(story["ok"], true);
     assert_eq!(story["engine"], "simulated");
+    assert_eq!(story["helm"], Value::Null);
     for (client, generation) in [
         ("panel", "rc.3"),
         ("press", "rc.3"),
@@ -83,6 +84,32 @@ fn without_an_engine_it_says_why_it_has_none() {
     assert_eq!(story["engine"], "simulated");
     let because = story["simulated_because"].as_str().unwrap();
     assert!(because.contains("docker compose: it is not installed"));
+}
+
+#[test]
+fn without_helm_it_says_what_to_install() {
+    let folder = TempDir::new().unwrap();
+    let output = quickstart(folder.path(), &["--simulated", "--helm", "--json"])
+        .env("PATH", "/nonexistent")
+        .output()
+        .unwrap();
+
+    let story = story(&output);
+    assert_eq!(output.status.code(), Some(1), "{story:#}");
+    assert_eq!(story["ok"], false);
+    assert_eq!(story["helm"], Value::Null);
+    let error = story["error"].as_str().unwrap();
+    for expected in ["helm", "not installed", "install Helm 3"] {
+        assert!(error.contains(expected), "{expected} is not in {error}");
+    }
+    assert_is_empty(folder.path());
+}
+
+#[test]
+fn a_kubeconfig_is_for_helm_alone() {
+    let arguments = ["--kubeconfig", "kubeconfig"];
+    let output = quickstart(Path::new("/nonexistent"), &arguments).output();
+    assert_eq!(output.unwrap().status.code(), Some(2));
 }
 
 #[test]

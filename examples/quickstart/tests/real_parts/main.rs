@@ -1,17 +1,19 @@
-//! The program on a real container engine.
+//! The program on a real container engine, and with the real `helm`.
 //!
-//! The engine that answers is used; without one, root starts a private `dockerd`. What is missing makes the tests *visibly
+//! The engine that answers is used; without one, root starts a private `dockerd`. What is missing makes its tests *visibly
 //! ignored, with the reason*; with `CI=true` it makes them fail. `.ci/install` installs all parts.
 
 #[path = "../../../../margo-providers/tests/real_parts/engine.rs"]
 mod engine;
 
-use std::process::{Command, ExitCode, Stdio};
+use std::path::Path;
+use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde_json::Value;
+use tempfile::TempDir;
 
 use self::engine::TestEngine;
 
@@ -31,6 +33,8 @@ fn main() -> ExitCode {
             whole_tour,
         ),
         trial("interrupted_it_leaves_nothing_behind", &engine, interrupted),
+        trial("charts_are_deployed_updated_and_removed", &helm(), charts),
+        trial("interrupted_it_leaves_no_chart", &helm(), chart_interrupted),
     ];
     libtest_mimic::run(&arguments, trials).exit_code()
 }
@@ -56,20 +60,73 @@ fn interrupted(engine: &TestEngine) {
         assert!(begun.elapsed() < Duration::from_mins(1), "no container");
         std::thread::sleep(Duration::from_millis(20));
     }
-    let interrupt = ["-INT".to_owned(), running.id().to_string()];
-    assert!(
-        Command::new("kill")
-            .args(interrupt)
-            .status()
-            .unwrap()
-            .success()
-    );
-
+    interrupt(&running);
     let output = running.wait_with_output().unwrap();
     let story: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(128 + 2), "{story:#}");
     assert_eq!(story["error"], "interrupted by SIGINT");
     assert_nothing_is_left(engine);
+}
+
+/// The `helm` in the path.
+struct Helm;
+
+/// Whether there is a `helm`, or why it is not used.
+fn helm() -> Result<Arc<Helm>, String> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let is_there = std::env::split_paths(&path).any(|folder| folder.join("helm").is_file());
+    let found = is_there.then(|| Arc::new(Helm));
+    found.ok_or_else(|| "helm is missing; .ci/install installs it".to_owned())
+}
+
+fn charts(_: &Helm) {
+    let folder = TempDir::new().unwrap();
+    let output = with_helm(&folder).output().unwrap();
+
+    let story: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{story:#}");
+    let engine = story["helm"]["engine"].as_str().unwrap();
+    assert!(engine.starts_with("helm "), "{engine}");
+    assert_eq!(story["helm"]["cluster"], "simulated");
+    assert_eq!(story["generations"]["rack"], "rc.3");
+    for (step, seen) in [
+        (2, "rack: greeter 1.0.0 installed"),
+        (2, "cluster of the rack: Deployment "),
+        (4, "rack: greeter 1.1.0 installed"),
+        (7, "rack: greeter 1.1.0 removed"),
+    ] {
+        let all = story["steps"][step]["seen"].as_array().unwrap();
+        let is_seen = |line: &Value| line.as_str().is_some_and(|line| line.starts_with(seen));
+        assert!(all.iter().any(is_seen), "{seen} in {all:#?}");
+    }
+    let updated = story["steps"][4]["seen"].to_string();
+    assert!(updated.contains("1.1.0, 1 of 1 pods ready"), "{updated}");
+    assert_is_empty(&folder);
+}
+
+fn chart_interrupted(_: &Helm) {
+    let folder = TempDir::new().unwrap();
+    let running = with_helm(&folder).stdout(Stdio::piped()).spawn().unwrap();
+    let begun = Instant::now();
+    // The rack keeps a folder for each deployment.
+    while !find(folder.path(), "values.json") {
+        assert!(begun.elapsed() < Duration::from_mins(1), "no chart");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    interrupt(&running);
+    let output = running.wait_with_output().unwrap();
+    let story: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(128 + 2), "{story:#}");
+    assert_eq!(story["error"], "interrupted by SIGINT", "{story:#}");
+    assert_is_empty(&folder);
+}
+
+fn with_helm(folder: &TempDir) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_quickstart"));
+    command
+        .args(["--simulated", "--helm", "--json"])
+        .env("TMPDIR", folder.path());
+    command
 }
 
 fn quickstart(engine: &TestEngine) -> Command {
@@ -78,20 +135,42 @@ fn quickstart(engine: &TestEngine) -> Command {
     command
 }
 
+fn interrupt(running: &Child) {
+    let arguments = ["-INT".to_owned(), running.id().to_string()];
+    let sent = Command::new("kill").args(arguments).status().unwrap();
+    assert!(sent.success());
+}
+
+fn assert_is_empty(folder: &TempDir) {
+    let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+/// Whether there is a file of this name anywhere in the folder.
+fn find(folder: &Path, name: &str) -> bool {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries
+        .map(|entry| entry.path())
+        .any(|path| path.ends_with(name) || path.is_dir() && find(&path, name))
+}
+
 fn assert_nothing_is_left(engine: &TestEngine) {
     for look in [&CONTAINERS[..], &VOLUMES, &NETWORKS, &IMAGES] {
         assert_eq!(engine.docker(look), "", "{look:?}");
     }
 }
 
-/// A test, unless there is no engine.
-fn trial(name: &str, engine: &Result<Arc<TestEngine>, String>, test: fn(&TestEngine)) -> Trial {
+/// A test, unless the part it wants is missing.
+fn trial<P>(name: &str, part: &Result<Arc<P>, String>, test: fn(&P)) -> Trial
+where
+    P: Send + Sync + 'static,
+{
     let in_ci = std::env::var("CI").is_ok_and(|value| value == "true");
-    let is_ignored = engine.is_err() && !in_ci;
-    let kind = engine.as_ref().err().cloned().unwrap_or_default();
-    let engine = engine.clone();
+    let is_ignored = part.is_err() && !in_ci;
+    let kind = part.as_ref().err().cloned().unwrap_or_default();
+    let part = part.clone();
     let trial = Trial::test(name, move || {
-        test(&*engine.map_err(Failed::from)?);
+        test(&*part.map_err(Failed::from)?);
         Ok(())
     });
     trial.with_kind(kind).with_ignored_flag(is_ignored)

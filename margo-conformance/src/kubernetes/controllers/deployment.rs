@@ -35,7 +35,9 @@ pub(super) fn reconcile(state: &mut State, key: &Key, deployment: &Arc<Value>) {
             scale(state, &newest, wanted);
         }
     } else {
-        let room = (wanted + surge).saturating_sub(current.wanted + old_replicas);
+        let room = wanted
+            .saturating_add(surge)
+            .saturating_sub(current.wanted + old_replicas);
         let target = (current.wanted + room).min(wanted);
         scale(state, &newest, target);
         let available = current.ready + old.iter().map(|(_, counts)| counts.ready).sum::<u64>();
@@ -246,10 +248,12 @@ impl Counts {
             return Self::default();
         };
         let count = |value: &Value| value.as_u64().unwrap_or_default();
+        let wanted = count(&set["spec"]["replicas"]);
         Self {
-            wanted: count(&set["spec"]["replicas"]),
+            wanted,
             pods: count(&set["status"]["replicas"]),
-            ready: count(&set["status"]["readyReplicas"]),
+            // Those that are about to go do not count.
+            ready: count(&set["status"]["readyReplicas"]).min(wanted),
         }
     }
 }
@@ -262,7 +266,7 @@ fn allowance(strategy: &Value, wanted: u64) -> (u64, u64) {
             .strip_suffix('%')
             .and_then(|it| it.parse::<u64>().ok());
         match percent {
-            Some(percent) => (wanted * percent + round_up) / 100,
+            Some(percent) => wanted.saturating_mul(percent).saturating_add(round_up) / 100,
             None => value.as_u64().unwrap_or_default(),
         }
     };

@@ -351,3 +351,58 @@ async fn what_has_to_be_done_before_a_pod_is_done_once() {
         .break_image("init:1", Breakage::CrashLoopBackOff);
     assert_eq!(ready_images(&world.cluster), ["web:1"]);
 }
+
+/// Whatever happens on the way.
+#[tokio::test]
+async fn rollouts_end_with_what_is_wanted() {
+    for seed in 1_u64..=20 {
+        let world = World::start().await;
+        let path = format!("{DEPLOYMENTS}/web");
+        world
+            .create(DEPLOYMENTS, &deployment("web", 2, &[("web", "web:0")]))
+            .await;
+        let mut random = seed;
+        let mut next = |below: u64| {
+            // xorshift64
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            random % below
+        };
+        for _ in 0..15 {
+            let image = format!("web:{}", next(4));
+            match next(5) {
+                0 => {
+                    let patch = json!({ "spec": { "replicas": next(6) } });
+                    world.patch("merge", &path, &patch).await;
+                }
+                1 => world.cluster.break_image(&image, Breakage::NotReady),
+                2 => world.cluster.mend_image(&image),
+                3 => {
+                    let kind = ["Recreate", "RollingUpdate"][usize::from(next(2) == 0)];
+                    let strategy = json!({ "type": kind, "rollingUpdate": null });
+                    let patch = json!({ "spec": { "strategy": strategy } });
+                    world.patch("merge", &path, &patch).await;
+                }
+                _ => {
+                    let patch = image_patch(&image);
+                    let (status, _) = world.patch("strategic-merge", &path, &patch).await;
+                    assert_eq!(status, 200);
+                }
+            }
+        }
+        for number in 0..4 {
+            world.cluster.mend_image(&format!("web:{number}"));
+        }
+        let (_, found) = world.get(&path).await;
+        let image = &found["spec"]["template"]["spec"]["containers"][0]["image"];
+        let replicas = found["spec"]["replicas"].as_u64().unwrap();
+        let expected = vec![image.as_str().unwrap(); usize::try_from(replicas).unwrap()];
+        assert_eq!(ready_images(&world.cluster), expected, "seed {seed}");
+        assert_eq!(
+            world.cluster.objects("pods").len(),
+            expected.len(),
+            "seed {seed}"
+        );
+    }
+}

@@ -71,8 +71,22 @@ impl Cluster {
         api_version: &str,
         name: &str,
     ) -> Result<Kind, ProviderError> {
+        self.find_kind(api_version, name).await?.ok_or_else(|| {
+            let message = format!(
+                "the cluster has no kind {name} in {api_version}; have what defines it installed, or deploy to another device"
+            );
+            ProviderError::new(Trouble::Device, message)
+        })
+    }
+
+    /// The same; `None` when the cluster does not have it.
+    pub(in crate::helm) async fn find_kind(
+        &self,
+        api_version: &str,
+        name: &str,
+    ) -> Result<Option<Kind>, ProviderError> {
         if let Some(kind) = self.known(api_version, name) {
-            return Ok(kind);
+            return Ok(Some(kind));
         }
         let what = format!("the kinds of {api_version}");
         let served = if api_version.contains('/') {
@@ -85,12 +99,7 @@ impl Cluster {
             Err(error) if requests::is_not_found(&error) => {}
             Err(error) => return Err(trouble_with(error, &what)),
         }
-        self.known(api_version, name).ok_or_else(|| {
-            let message = format!(
-                "the cluster has no kind {name} in {api_version}; have what defines it installed, or deploy to another device"
-            );
-            ProviderError::new(Trouble::Device, message)
-        })
+        Ok(self.known(api_version, name))
     }
 
     fn known(&self, api_version: &str, name: &str) -> Option<Kind> {

@@ -56,16 +56,16 @@ impl Installer {
         })
     }
 
-    /// The object as it is on the cluster.
+    /// The object as it is on the cluster; without its kind there is none.
     pub(super) async fn live(
         &self,
         release: &Release,
         object: &Value,
     ) -> Result<Option<Value>, ProviderError> {
-        let kind = self
-            .cluster
-            .kind(text(object, "/apiVersion"), text(object, "/kind"))
-            .await?;
+        let (version, kind) = (text(object, "/apiVersion"), text(object, "/kind"));
+        let Some(kind) = self.cluster.find_kind(version, kind).await? else {
+            return Ok(None);
+        };
         let namespace = namespace(release, object);
         let found = self
             .cluster
