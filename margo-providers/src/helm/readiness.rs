@@ -201,23 +201,19 @@ fn replicas(object: &Value) -> Readiness {
     Readiness::Ready
 }
 
-/// A job is done when it is complete: the component was installed only then.
+/// A job that is at work is as good as one that is done: it may take hours, and Helm does not wait for its end either.
 fn job(object: &Value) -> Readiness {
     let holds = |name: &str| condition(object, name).filter(|it| text(it, "/status") == "True");
     if let Some(failed) = holds("Failed") {
-        let reason = text(failed, "/reason");
-        return Readiness::Failed(format!(
-            "failed: {}",
-            explained(reason, text(failed, "/message"))
-        ));
+        let why = explained(text(failed, "/reason"), text(failed, "/message"));
+        return Readiness::Failed(format!("failed: {why}"));
     }
-    if holds("Complete").is_some() || object.pointer("/spec/suspend") == Some(&Value::Bool(true)) {
+    let is_suspended = object.pointer("/spec/suspend") == Some(&Value::Bool(true));
+    let at_work = int(object, "/status/ready") + int(object, "/status/succeeded");
+    if holds("Complete").is_some() || is_suspended || at_work > 0 {
         return Readiness::Ready;
     }
-    coming(format!(
-        "has {} pods at work",
-        int(object, "/status/active")
-    ))
+    coming("has no pod at work yet")
 }
 
 fn pod(object: &Value) -> Readiness {

@@ -65,6 +65,13 @@ impl Applier {
         capabilities: &TemplateOptions,
         helm: Helm,
     ) -> Result<Self, ProviderError> {
+        let version = &capabilities.kube_version;
+        if !is_version(version) {
+            let message = format!(
+                "the version of Kubernetes in the options, {version:?}, is none; write it like 1.32.0"
+            );
+            return Err(ProviderError::new(Trouble::Device, message));
+        }
         Ok(Self {
             cluster: Cluster::connect(options).await?,
             helm,
@@ -125,4 +132,14 @@ impl Delivery for Applier {
     async fn list(&self, deployment: Option<&DeploymentId>) -> Result<Vec<Owned>, ProviderError> {
         Inventory::all(&self.cluster, &self.owner, deployment).await
     }
+}
+
+/// Whether Helm takes it for a version of Kubernetes: what comes after the second number is its own affair.
+fn is_version(text: &str) -> bool {
+    let mut parts = text.strip_prefix('v').unwrap_or(text).split('.');
+    let mut is_number = || {
+        let part = parts.next().unwrap_or_default();
+        !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    is_number() && is_number()
 }

@@ -135,7 +135,13 @@ fn daemon_sets_and_replica_sets() {
 fn jobs() {
     let ended = |how: &str| json!({"conditions": [{"type": how, "status": "True", "reason": "BackoffLimitExceeded", "message": "no more"}]});
     let table = [
-        (json!({}), json!({"active": 1}), "C has 1 pods at work"),
+        (
+            json!({}),
+            json!({"active": 1, "ready": 0}),
+            "C has no pod at work yet",
+        ),
+        (json!({}), json!({"active": 1, "ready": 1}), "R"),
+        (json!({}), json!({"succeeded": 1}), "R"),
         (json!({}), ended("Complete"), "R"),
         (
             json!({}),

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::Applier;
 use crate::files::blocking;
 use crate::helm::prepare::Prepared;
+use crate::helm::values::large_numbers;
 use crate::helm::wanted::Wanted;
 use crate::source::with_causes;
 use crate::{ProviderError, Trouble};
@@ -37,6 +38,9 @@ impl Applier {
         ];
         let apis = self.capabilities.api_versions.iter();
         arguments.extend(apis.map(|api| format!("--api-versions={api}")));
+        for number in large_numbers(&wanted.values) {
+            arguments.extend(["--set".to_owned(), number]);
+        }
         // No file, no pod: whatever the chart tries, there is no cluster to ask.
         let nowhere = prepared.work.join("no-kubeconfig").display().to_string();
         let without_cluster = [

@@ -2,6 +2,8 @@
 
 use libtest_mimic::Trial;
 use margo_conformance::kubernetes::{Fault, Verb};
+use margo_package::oci::Credentials;
+use margo_providers::helm::{HelmProvider, Mode, TemplateOptions};
 use margo_providers::{Provider, Trouble};
 use serde_json::json;
 
@@ -23,6 +25,7 @@ pub(super) fn add(trials: &mut Vec<Trial>) {
             "helm_template_refuses_charts_of_version_1",
             charts_of_version_1,
         ),
+        helm_trial("helm_template_refuses_bad_options", bad_options),
         helm_trial("helm_template_refuses_bad_places", bad_places),
         helm_trial(
             "helm_template_says_what_is_wrong_with_the_cluster",
@@ -175,6 +178,23 @@ async fn charts_of_version_1() {
     assert_eq!(error.trouble, Trouble::Deployment);
     assert!(error.message.contains("apiVersion is \"v1\""), "{error}");
     world.assert_nothing_left();
+}
+
+/// The options of a device that does not know its Kubernetes.
+async fn bad_options() {
+    let world = HelmWorld::template().await;
+    let mut options = world.options();
+    options.mode = Mode::Template(TemplateOptions::new("latest"));
+    let error = HelmProvider::detect(options).await.expect_err("no version");
+    assert_eq!(error.trouble, Trouble::Device);
+    assert!(error.message.contains("\"latest\""), "{error}");
+    let mut options = world.options();
+    let token = Credentials::BearerToken("t".into());
+    options
+        .image_credentials
+        .insert("registry.example".to_owned(), token);
+    let error = HelmProvider::detect(options).await.expect_err("a token");
+    assert!(error.message.contains("registry.example"), "{error}");
 }
 
 async fn bad_places() {

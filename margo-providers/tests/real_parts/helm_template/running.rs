@@ -1,6 +1,9 @@
 //! Installing, updating, looking and removing.
 
+use std::time::Duration;
+
 use libtest_mimic::Trial;
+use margo_conformance::kubernetes::{Fault, Verb};
 use margo_package::oci::Credentials;
 use margo_providers::helm::{Mode, TemplateOptions};
 use margo_providers::{Provider, Silent, Telemetry};
@@ -13,6 +16,11 @@ use crate::helm_world::{HelmWorld, ID, NAMESPACE, release, template_mode};
 pub(super) fn add(trials: &mut Vec<Trial>) {
     trials.extend([
         helm_trial("helm_template_runs_through_a_life", runs_through_a_life),
+        helm_trial("helm_template_waits_by_watching", waits_by_watching),
+        helm_trial(
+            "helm_template_applies_into_namespaces_of_the_chart",
+            applies_into_namespaces_of_the_chart,
+        ),
         helm_trial(
             "helm_template_renders_without_the_cluster",
             renders_without_the_cluster,
@@ -94,6 +102,63 @@ async fn runs_through_a_life() {
     assert!(world.provider.list().await.expect("a list").is_empty());
 }
 
+/// Neither a server that is busy for a moment nor a watch that breaks off is an error.
+async fn waits_by_watching() {
+    let world = HelmWorld::template().await;
+    world.publish("web", "1.0.0", WEB).await;
+    world.cluster.delay_readiness(Duration::from_secs(1));
+    let cluster = &world.cluster;
+    cluster.fail_next(Verb::Patch, "configmaps", 1, Fault::Unavailable);
+    cluster.fail_next(Verb::Watch, "deployments", 1, Fault::Disconnect);
+    let mut deployment = world.deployment(&[("web", "1.0.0")]);
+    world.apply(&deployment).await.expect("it is applied");
+    let name = release(&world, "web");
+    assert_eq!(
+        world.object("deployments", &name)["status"]["readyReplicas"],
+        2
+    );
+    let requests = world.cluster.requests();
+    let watches = requests.iter().filter(|request| {
+        let query = request.query.as_deref().unwrap_or_default();
+        query.contains("watch=true") && request.path.ends_with("/deployments")
+    });
+    assert_eq!(
+        watches.count(),
+        2,
+        "one that broke off, and one until the end"
+    );
+
+    world.cluster.delay_readiness(Duration::from_hours(1));
+    deployment = world.deployment_with(ID, &[("web", "1.0.0")], &json!({"tag": "2"}));
+    deployment.spec.deployment_profile.components[0]
+        .properties
+        .wait = Some(false);
+    world.apply(&deployment).await.expect("it is applied");
+    let states = world.states(&deployment).await;
+    assert!(states[0].starts_with("installing"), "{states:?}");
+}
+
+async fn applies_into_namespaces_of_the_chart() {
+    let world = HelmWorld::template().await;
+    let both = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: extra}\n---\n\
+        apiVersion: v1\nkind: Namespace\nmetadata: {name: extra}\n";
+    world
+        .publish("web", "1.0.0", &[("templates/all.yaml", both)])
+        .await;
+    let deployment = world.deployment(&[("web", "1.0.0")]);
+    world.apply(&deployment).await.expect("it is applied");
+    let there = |name| {
+        world
+            .cluster
+            .object("configmaps", Some("extra"), name)
+            .is_some()
+    };
+    assert!(there("a"));
+    assert_eq!(world.states(&deployment).await, ["installed"]);
+    world.remove(&deployment).await;
+    assert!(world.cluster.object("namespaces", None, "extra").is_none());
+}
+
 /// What Helm asks has its name on it. The version and the APIs are those of the options, not of the cluster.
 async fn renders_without_the_cluster() {
     let world = HelmWorld::with(|options| {
@@ -106,15 +171,18 @@ async fn renders_without_the_cluster() {
         kubernetes: {{ .Capabilities.KubeVersion.Version }}\n  \
         pump: {{ .Capabilities.APIVersions.Has \"example.org/v1/Pump\" | quote }}\n  \
         other: {{ .Capabilities.APIVersions.Has \"example.org/v2\" | quote }}\n  \
-        namespace: {{ .Release.Namespace }}\n";
+        namespace: {{ .Release.Namespace }}\n  \
+        limit: {{ .Values.limit | quote }}\n";
     world
         .publish("web", "1.0.0", &[("templates/c.yaml", config)])
         .await;
-    let deployment = world.deployment(&[("web", "1.0.0")]);
+    let parameters = json!({"limit": 123_456_789});
+    let deployment = world.deployment_with(ID, &[("web", "1.0.0")], &parameters);
     world.apply(&deployment).await.expect("it is applied");
     let data = &world.object("configmaps", &release(&world, "web"))["data"];
-    let expected =
-        json!({"kubernetes": "v1.29.7", "pump": "true", "other": "false", "namespace": NAMESPACE});
+    let expected = json!({
+        "kubernetes": "v1.29.7", "pump": "true", "other": "false", "namespace": NAMESPACE, "limit": "123456789",
+    });
     assert_eq!(*data, expected);
     for request in world.cluster.requests() {
         let agent = request
