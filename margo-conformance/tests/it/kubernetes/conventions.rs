@@ -216,6 +216,14 @@ async fn a_dry_run_checks_and_stores_nothing() {
         .await;
     assert_refused(&refused, 422, "Invalid", "RFC 1123");
     assert_eq!(world.get(&format!("{CONFIG_MAPS}/c")).await.0, 404);
+    let there = format!("{CONFIG_MAPS}/kube-root-ca.crt?dryRun=All");
+    let patch = json!({ "data": { "a": "1" } });
+    let (_, patched) = world.patch("merge", &there, &patch).await;
+    assert_eq!(patched["data"]["a"], "1");
+    let applied = config_map("kube-root-ca.crt", &json!({ "b": "1" }));
+    let apply = format!("{there}&fieldManager=us");
+    assert_eq!(world.patch("apply", &apply, &applied).await.0, 200);
+    assert_eq!(world.delete(&there).await.0, 200);
     assert_eq!(world.cluster.version(), version);
 }
 

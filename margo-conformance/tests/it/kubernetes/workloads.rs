@@ -242,6 +242,15 @@ async fn a_stateful_set_goes_one_by_one_and_keeps_its_claims() {
     world.delete(&path).await;
     assert!(world.cluster.objects("pods").is_empty());
     assert_eq!(world.cluster.objects("persistentvolumeclaims").len(), 2);
+
+    // The second waits for the first, unless they start together.
+    world.cluster.break_image("db:1", Breakage::NotReady);
+    world.create(sets, &object).await;
+    assert_eq!(world.cluster.objects("pods").len(), 1);
+    world.delete(&path).await;
+    object["spec"]["podManagementPolicy"] = "Parallel".into();
+    world.create(sets, &object).await;
+    assert_eq!(world.cluster.objects("pods").len(), 2);
 }
 
 #[tokio::test]
