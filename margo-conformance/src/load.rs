@@ -217,7 +217,8 @@ impl Crew {
         let mut crew = Self {
             threads: Vec::new(),
             tallies: Vec::new(),
-            is_measuring: Arc::default(),
+            // Without a warm-up everything counts from the first connection on.
+            is_measuring: Arc::new(load.settings.warm_up.is_zero().into()),
             stop,
         };
         for number in 0..count {

@@ -20,6 +20,7 @@ pub struct Settings {
     pub statuses: bool,
     /// How long it takes until all devices are connected. They come evenly, and nothing counts before the end of it. Where
     /// connections are kept alive it is prolonged for those who are late, until none has come for [`timeout`](Self::timeout).
+    /// When it is zero everything counts.
     pub warm_up: Duration,
     /// How long it counts after that.
     pub duration: Duration,
