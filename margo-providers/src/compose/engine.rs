@@ -145,8 +145,9 @@ impl Installed {
     /// How the containers of a project fare.
     pub(super) async fn snapshot(&self, project: &Project) -> Result<Snapshot, ProviderError> {
         let mut complaint = String::new();
-        // A container may go between the list and the look at it.
-        for _ in 0..3 {
+        // A container may go between the list and the look at it; a busy engine lists one for a while that is on its way.
+        for pause in 0..LOOKS {
+            tokio::time::sleep(BETWEEN_LOOKS * pause).await;
             let ids = self.ids(&["ps", "-a", "-q", "--no-trunc"], project).await?;
             if ids.is_empty() {
                 return Ok(Snapshot::default());
@@ -304,6 +305,9 @@ fn engine_trouble(error: &RunError) -> ProviderError {
 }
 
 const LOG_LINES: usize = 20;
+/// Five and a half seconds altogether.
+const LOOKS: u32 = 11;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 /// Bounded by the component's time-out instead.
 const FOREVER: Duration = Duration::from_hours(24);
 
