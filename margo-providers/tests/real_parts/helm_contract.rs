@@ -59,7 +59,6 @@ fn of(sample: Sample) -> (&'static str, &'static str, &'static str) {
     match sample {
         Sample::Update => ("1.1.0", UPDATE, "1m0s"),
         Sample::Failing => ("1.1.0", FAILING, "0m5s"),
-        Sample::Slow => ("1.0.0", HEALTHY, "1m0s"),
         Sample::TooSlow => ("1.1.0", TOO_SLOW, "0m3s"),
         _ => ("1.0.0", HEALTHY, "1m0s"),
     }

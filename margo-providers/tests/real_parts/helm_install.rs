@@ -9,6 +9,7 @@ use margo_conformance::kubernetes::Breakage;
 use margo_providers::helm::Options;
 use margo_providers::{Provider, ProviderError, Silent, Telemetry, Trouble};
 use margo_types::deployment::ApplicationDeployment;
+use margo_types::id::ComponentName;
 use serde_json::{Value, json};
 
 use crate::helm_trial;
@@ -169,7 +170,7 @@ async fn failed_installation() {
     let deployment = timed(deployment, "0m3s");
     let error = world.refused(&deployment).await;
     assert_eq!(
-        error.component.as_ref().map(|name| name.as_str()),
+        error.component.as_ref().map(ComponentName::as_str),
         Some("web")
     );
     assert_eq!(error.trouble, Trouble::Timeout, "{error}");

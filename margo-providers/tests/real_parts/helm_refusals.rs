@@ -4,6 +4,7 @@ use libtest_mimic::Trial;
 use margo_conformance::kubernetes::Verb;
 use margo_package::oci::{ArtifactStore, Client, Manifest, Reference};
 use margo_providers::{ProviderError, Trouble};
+use margo_types::id::ComponentName;
 use margo_types::media_type::{HELM_CHART, HELM_CONFIG};
 use margo_types::oci::Descriptor;
 use serde_json::json;
@@ -37,7 +38,7 @@ async fn refused_update(files: &[(&str, &str)]) -> ProviderError {
     let version = world.cluster.version();
     let error = world.refused(&world.deployment(&[("web", "2.0.0")])).await;
     assert_eq!(
-        error.component.as_ref().map(|name| name.as_str()),
+        error.component.as_ref().map(ComponentName::as_str),
         Some("web"),
         "{error}"
     );
@@ -184,7 +185,7 @@ async fn all_checked() {
         .refused(&world.deployment(&[("db", "1.0.0"), ("web", "1.0.0")]))
         .await;
     assert_eq!(
-        error.component.as_ref().map(|name| name.as_str()),
+        error.component.as_ref().map(ComponentName::as_str),
         Some("web")
     );
     assert_eq!(world.cluster.version(), version, "{error}");

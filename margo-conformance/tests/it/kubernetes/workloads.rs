@@ -366,7 +366,7 @@ async fn what_has_to_be_done_before_a_pod_is_done_once() {
 async fn rollouts_end_with_what_is_wanted() {
     for seed in 1_u64..=20 {
         let world = World::start().await;
-        let path = format!("{DEPLOYMENTS}/web");
+        let web = format!("{DEPLOYMENTS}/web");
         world
             .create(DEPLOYMENTS, &deployment("web", 2, &[("web", "web:0")]))
             .await;
@@ -383,7 +383,7 @@ async fn rollouts_end_with_what_is_wanted() {
             match next(5) {
                 0 => {
                     let patch = json!({ "spec": { "replicas": next(6) } });
-                    world.patch("merge", &path, &patch).await;
+                    world.patch("merge", &web, &patch).await;
                 }
                 1 => world.cluster.break_image(&image, Breakage::NotReady),
                 2 => world.cluster.mend_image(&image),
@@ -391,11 +391,11 @@ async fn rollouts_end_with_what_is_wanted() {
                     let kind = ["Recreate", "RollingUpdate"][usize::from(next(2) == 0)];
                     let strategy = json!({ "type": kind, "rollingUpdate": null });
                     let patch = json!({ "spec": { "strategy": strategy } });
-                    world.patch("merge", &path, &patch).await;
+                    world.patch("merge", &web, &patch).await;
                 }
                 _ => {
                     let patch = image_patch(&image);
-                    let (status, _) = world.patch("strategic-merge", &path, &patch).await;
+                    let (status, _) = world.patch("strategic-merge", &web, &patch).await;
                     assert_eq!(status, 200);
                 }
             }
@@ -403,7 +403,7 @@ async fn rollouts_end_with_what_is_wanted() {
         for number in 0..4 {
             world.cluster.mend_image(&format!("web:{number}"));
         }
-        let (_, found) = world.get(&path).await;
+        let (_, found) = world.get(&web).await;
         let image = &found["spec"]["template"]["spec"]["containers"][0]["image"];
         let replicas = found["spec"]["replicas"].as_u64().unwrap();
         let expected = vec![image.as_str().unwrap(); usize::try_from(replicas).unwrap()];
