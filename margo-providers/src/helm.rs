@@ -40,6 +40,7 @@ mod delivery;
 mod diagnosis;
 mod drift;
 mod install;
+mod json;
 mod names;
 mod observe;
 mod options;

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::cluster::{Cluster, Kind};
+use super::json::text;
 use super::readiness::{PodTrouble, Readiness, pod_trouble, readiness};
 
 /// The readiness of a workload as it is on the cluster, with what its pods say when it is not ready.
@@ -67,11 +68,4 @@ async fn worst_pod(
         Some((pod, trouble))
     });
     troubled.next()
-}
-
-fn text<'a>(value: &'a Value, path: &str) -> &'a str {
-    value
-        .pointer(path)
-        .and_then(Value::as_str)
-        .unwrap_or_default()
 }

@@ -4,6 +4,8 @@
 
 use serde_json::Value;
 
+use super::json::{int, text};
+
 /// How a workload fares.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Readiness {
@@ -297,20 +299,6 @@ fn explained(reason: &str, message: &str) -> String {
 
 fn coming(how: impl Into<String>) -> Readiness {
     Readiness::Coming(how.into())
-}
-
-fn text<'a>(value: &'a Value, path: &str) -> &'a str {
-    value
-        .pointer(path)
-        .and_then(Value::as_str)
-        .unwrap_or_default()
-}
-
-fn int(value: &Value, path: &str) -> i64 {
-    value
-        .pointer(path)
-        .and_then(Value::as_i64)
-        .unwrap_or_default()
 }
 
 #[cfg(test)]

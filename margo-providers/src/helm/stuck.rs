@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::cluster::{Cluster, Kind, trouble_with};
+use super::json::text;
 use crate::ProviderError;
 
 /// Deletes the pods of the stateful sets among these objects that are neither ready nor of the set's present template.
@@ -104,13 +105,6 @@ fn is_ready(pod: &Value) -> bool {
     let conditions = pod.pointer("/status/conditions").and_then(Value::as_array);
     let mut conditions = conditions.into_iter().flatten();
     conditions.any(|it| text(it, "/type") == "Ready" && text(it, "/status") == "True")
-}
-
-fn text<'a>(value: &'a Value, path: &str) -> &'a str {
-    value
-        .pointer(path)
-        .and_then(Value::as_str)
-        .unwrap_or_default()
 }
 
 const LOOKS: usize = 25;

@@ -5,6 +5,11 @@
 //! fail. `.ci/install` installs all parts. Registries are on loopback, images are made of the local busybox, everything else is in
 //! temporary folders.
 
+#![cfg_attr(
+    not(any(feature = "compose", feature = "helm")),
+    allow(dead_code, unused, reason = "no provider here needs a real part")
+)]
+
 #[cfg(all(feature = "compose", feature = "contract"))]
 mod contract;
 #[cfg(feature = "compose")]

@@ -10,6 +10,7 @@ use crate::helm::cluster::trouble_with;
 use crate::helm::delivery::Health;
 use crate::helm::diagnosis::diagnose;
 use crate::helm::drift::drift;
+use crate::helm::json::text;
 use crate::helm::names::Release;
 use crate::helm::readiness::Readiness;
 use crate::source::with_causes;
@@ -111,13 +112,6 @@ pub(super) fn shown(object: &Value) -> String {
         text(object, "/kind"),
         text(object, "/metadata/name")
     )
-}
-
-pub(super) fn text<'a>(object: &'a Value, path: &str) -> &'a str {
-    object
-        .pointer(path)
-        .and_then(Value::as_str)
-        .unwrap_or_default()
 }
 
 /// Requests at the same time.

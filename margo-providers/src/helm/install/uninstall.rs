@@ -7,9 +7,10 @@ use tokio::time::Instant;
 
 use super::history::History;
 use super::lock::Lock;
-use super::objects::{self, namespace, shown, text};
+use super::objects::{self, namespace, shown};
 use super::{GRACE, Installer, seconds};
 use crate::helm::cluster::{Kind, trouble_with};
+use crate::helm::json::text;
 use crate::helm::names::Release;
 use crate::{ProviderError, Trouble};
 

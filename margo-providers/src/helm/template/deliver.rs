@@ -10,10 +10,11 @@ use tokio::time::Instant;
 
 use super::Applier;
 use super::inventory::{Complete, Entry, Inventory};
-use super::object::{ObjectId, our_fields, text};
+use super::object::{ObjectId, our_fields};
 use super::order::{COUNT, wave};
 use super::plan::{Planned, Step, Todo, WIDTH};
 use crate::helm::cluster::{Kind, Write, trouble_with};
+use crate::helm::json::text;
 use crate::helm::names::Owned;
 use crate::helm::readiness::Readiness;
 use crate::helm::stuck::replace_stuck_pods;

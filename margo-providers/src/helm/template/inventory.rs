@@ -12,9 +12,10 @@ use margo_types::id::DeploymentId;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::object::{ObjectId, text};
+use super::object::ObjectId;
 use crate::files::blocking;
 use crate::helm::cluster::{Cluster, Kind, Write, namespace_missing, trouble_with};
+use crate::helm::json::text;
 use crate::helm::names::{Owned, Release, labels, selector};
 use crate::helm::telemetry::base64;
 use crate::{ProviderError, Trouble};

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::helm::cluster::Kind;
+use crate::helm::json::text;
 use crate::helm::names::{COMPONENT_LABEL, DEPLOYMENT_LABEL, OWNER_LABEL, Release};
 
 /// Names an object, whatever the version of its API.
@@ -150,13 +151,6 @@ pub(super) fn last_other(live: &Value, manager: &str) -> Option<String> {
 /// The part of an API version before the slash.
 fn group_of(api_version: &str) -> &str {
     api_version.split_once('/').map_or("", |(group, _)| group)
-}
-
-pub(super) fn text<'a>(value: &'a Value, path: &str) -> &'a str {
-    value
-        .pointer(path)
-        .and_then(Value::as_str)
-        .unwrap_or_default()
 }
 
 fn add_labels(metadata: &mut Map<String, Value>, labels: &BTreeMap<String, String>) {

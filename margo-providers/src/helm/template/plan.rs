@@ -8,9 +8,10 @@ use serde_json::Value;
 
 use super::Applier;
 use super::inventory::{Entry, Inventory};
-use super::object::{ObjectId, digest_of, is_ours, make_ours, our_fields, text, whose};
+use super::object::{ObjectId, digest_of, is_ours, make_ours, our_fields, whose};
 use super::order::wave;
 use crate::helm::cluster::{Kind, Write, is_not_found, trouble_with};
+use crate::helm::json::text;
 use crate::helm::names::{Owned, labels};
 use crate::{ProviderError, Trouble};
 

@@ -8,10 +8,11 @@ use tokio::time::Instant;
 
 use super::Applier;
 use super::inventory::{Entry, Inventory};
-use super::object::{ObjectId, is_kept, text};
+use super::object::{ObjectId, is_kept};
 use super::order::{COUNT, wave};
 use super::plan::{WIDTH, selector_of};
 use crate::helm::cluster::{Kind, is_not_found, trouble_with};
+use crate::helm::json::text;
 use crate::helm::names::{Owned, labels};
 use crate::{ProviderError, Trouble};
 

@@ -6,10 +6,11 @@ use serde_json::Value;
 
 use super::Applier;
 use super::inventory::{Entry, Inventory};
-use super::object::{ObjectId, last_other, our_fields, text};
+use super::object::{ObjectId, last_other, our_fields};
 use crate::ProviderError;
 use crate::helm::delivery::{Health, Standing};
 use crate::helm::diagnosis::diagnose;
+use crate::helm::json::text;
 use crate::helm::names::{Owned, Release};
 use crate::helm::readiness::Readiness;
 

@@ -10,10 +10,11 @@ use serde_json::Value;
 
 use super::Applier;
 use super::inventory::Entry;
-use super::object::{ObjectId, text};
+use super::object::ObjectId;
 use super::plan::{Step, selector_of};
 use crate::helm::cluster::{Cluster, Event, Kind, trouble_with};
 use crate::helm::diagnosis::diagnose;
+use crate::helm::json::text;
 use crate::helm::names::{Owned, labels};
 use crate::helm::readiness::{Readiness, is_awaited, readiness};
 use crate::{ProviderError, Trouble};
