@@ -1,15 +1,19 @@
 //! What runs the workloads, made from the section `[provider]`.
 
-use std::path::{Path, PathBuf};
+#[cfg(not(any(feature = "compose", feature = "helm")))]
+compile_error!("what runs the workloads? Build with the feature compose, helm, or both");
+#[cfg(feature = "compose")]
+mod compose;
+#[cfg(feature = "helm")]
+mod helm;
+
 use std::sync::Arc;
 
 use margo_package::oci::Client;
-use margo_providers::compose::ComposeProvider;
-use margo_providers::helm::{HelmProvider, Mode, TemplateOptions};
 use margo_providers::simulated::SimulatedProvider;
-use margo_providers::{Provider, Telemetry, compose, helm};
+use margo_providers::{Provider, Telemetry};
 
-use crate::config::{Config, HelmMode, ProviderKind};
+use crate::config::{Config, ProviderKind};
 use crate::failure::{Failure, Kind};
 
 /// Finds what runs the workloads.
@@ -22,73 +26,28 @@ pub(crate) async fn provider(config: &Config) -> Result<Arc<dyn Provider>, Failu
         refuse_helm_settings(config)?;
     }
     match kind {
-        ProviderKind::Compose => through_compose(config).await,
-        ProviderKind::Helm => through_helm(config).await,
+        #[cfg(feature = "compose")]
+        ProviderKind::Compose => compose::provider(config).await,
+        #[cfg(feature = "helm")]
+        ProviderKind::Helm => helm::provider(config).await,
         ProviderKind::Simulated => simulated(config),
+        #[cfg(not(all(feature = "compose", feature = "helm")))]
+        left_out => Err(not_built(config, left_out)),
     }
 }
 
-async fn through_compose(config: &Config) -> Result<Arc<dyn Provider>, Failure> {
-    let settings = &config.provider;
-    let mut options = compose::Options::new(config.state(WORKLOADS), registry(config)?);
-    options.command.clone_from(&settings.command);
-    options.docker_host.clone_from(&settings.docker_host);
-    options.telemetry = telemetry(config);
-    let compose = ComposeProvider::detect(options)
-        .await
-        .map_err(|error| Failure::of(Kind::Unavailable, &error))?;
-    tracing::info!(engine = %compose.found(), "found what runs workloads");
-    Ok(Arc::new(compose))
-}
-
-async fn through_helm(config: &Config) -> Result<Arc<dyn Provider>, Failure> {
-    let settings = &config.provider;
-    let mut options = helm::Options::new(config.state(WORKLOADS), registry(config)?);
-    options.mode = helm_mode(config)?;
-    options.program = settings.program.as_deref().map(|it| program(config, it));
-    options.kubeconfig = settings.kubeconfig.as_deref().map(|it| config.path(it));
-    options.context.clone_from(&settings.context);
-    options.create_namespace = settings.create_namespace.unwrap_or_default();
-    options
-        .image_pull_secrets
-        .clone_from(&settings.image_pull_secrets);
-    options.telemetry = telemetry(config);
-    let helm = HelmProvider::detect(options).await.map_err(|error| {
-        let doing = format!(
-            "{}, [provider]: Helm or its cluster cannot be used; correct program, kubeconfig or context, if that is what is wrong",
-            config.file.display()
-        );
-        Failure::of(Kind::Unavailable, &error).while_doing(doing)
-    })?;
-    tracing::info!(engine = %helm.found(), "found what runs workloads");
-    Ok(Arc::new(helm))
-}
-
-fn helm_mode(config: &Config) -> Result<Mode, Failure> {
-    let settings = &config.provider;
-    if settings.mode.unwrap_or_default() == HelmMode::Install {
-        let settings = [
-            ("[provider] kube_version", settings.kube_version.is_some()),
-            ("[provider] api_versions", !settings.api_versions.is_empty()),
-        ];
-        config.refuse(
-            &settings,
-            "charts that are only rendered",
-            "mode = \"template\"",
-        )?;
-        return Ok(Mode::Install);
-    }
-    let version = settings.kube_version.as_deref().ok_or_else(|| {
-        let message = format!(
-            "{}, [provider] has no kube_version, and mode = \"template\" renders charts without asking the cluster; write the version \
-             that `kubectl version` shows for the server, for example: kube_version = \"1.31\"",
-            config.file.display()
-        );
-        Failure::new(Kind::Configuration, message)
-    })?;
-    let mut options = TemplateOptions::new(version);
-    options.api_versions.clone_from(&settings.api_versions);
-    Ok(Mode::Template(options))
+/// A program of a device needs not have what the device does not run.
+#[cfg(not(all(feature = "compose", feature = "helm")))]
+fn not_built(config: &Config, kind: ProviderKind) -> Failure {
+    let feature = match kind {
+        ProviderKind::Helm => "helm",
+        _ => "compose",
+    };
+    let message = format!(
+        "{}, [provider]: this program was built without {feature}; choose another kind, or build it with --features {feature}",
+        config.file.display()
+    );
+    Failure::new(Kind::Configuration, message)
 }
 
 fn simulated(config: &Config) -> Result<Arc<dyn Provider>, Failure> {
@@ -115,15 +74,6 @@ fn telemetry(config: &Config) -> Option<Telemetry> {
     collector.certificate.clone_from(&telemetry.certificate);
     collector.protocol.clone_from(&telemetry.protocol);
     Some(collector)
-}
-
-/// A name alone is looked for in the path, anything else is a file.
-fn program(config: &Config, program: &Path) -> PathBuf {
-    if program.components().count() == 1 {
-        program.to_owned()
-    } else {
-        config.path(program)
-    }
 }
 
 fn refuse_compose_settings(config: &Config) -> Result<(), Failure> {
