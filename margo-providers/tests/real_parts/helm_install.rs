@@ -42,6 +42,7 @@ pub(crate) fn add(trials: &mut Vec<Trial>) {
         helm_trial("helm_large_charts_are_installed", large),
         helm_trial("helm_foreign_releases_are_left_alone", foreign),
         helm_trial("helm_oversized_objects_leave_nothing", oversized),
+        helm_trial("helm_damaged_records_are_made_up_for", damaged_record),
         helm_trial("helm_mounts_of_one_volume_are_no_drift", mounts),
         helm_trial("helm_components_may_be_called_lock", called_lock),
     ]);
@@ -516,6 +517,22 @@ async fn oversized() {
     assert_eq!(error.trouble, Trouble::Deployment, "{error}");
     assert!(!error.message.contains("could not be undone"), "{error}");
     world.assert_nothing_left();
+}
+
+async fn damaged_record() {
+    let world = world().await;
+    for name in ["web", "db"] {
+        world.publish(name, "1.0.0", WEB).await;
+    }
+    let both = world.deployment(&[("web", "1.0.0"), ("db", "1.0.0")]);
+    world.apply(&both).await.expect("it is installed");
+    let record = world.state().join(ID).join("record.json");
+    std::fs::write(&record, "{").expect("it can be written");
+    assert_eq!(world.states(&both).await, ["installing", "installing"]);
+    let one = world.deployment(&[("web", "1.0.0")]);
+    world.apply(&one).await.expect("it is updated");
+    assert_eq!(world.names("deployments").len(), 1, "db is not forgotten");
+    world.remove(&one).await;
 }
 
 async fn mounts() {
