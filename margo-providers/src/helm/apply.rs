@@ -68,7 +68,9 @@ impl HelmProvider {
         deployment: &ApplicationDeployment,
         home: &Home,
     ) -> Result<Option<Record>, ProviderError> {
-        if let Some(record) = home.recall().await? {
+        // One without components that counts as complete is what is left of a damaged one.
+        let is_whole = |record: &Record| !(record.keep && record.components.is_empty());
+        if let Some(record) = home.recall().await?.filter(is_whole) {
             return Ok(Some(record));
         }
         let found = self.delivery.list(Some(&deployment.id)).await?;

@@ -14,12 +14,15 @@ pub(super) fn drift(wanted: &Value, live: &Value) -> Option<String> {
     let (Value::Object(wanted), Value::Object(live)) = (wanted.as_ref(), live) else {
         return None;
     };
+    let is_secret = wanted.get("kind").is_some_and(|kind| kind == "Secret");
     let fields = wanted
         .iter()
         .filter(|(name, _)| !IGNORED.contains(&name.as_str()));
     for (name, wanted) in fields {
         let found = match name.as_str() {
             "metadata" => metadata(wanted, live.get(name)),
+            // What is in a secret is said to nobody.
+            "data" if is_secret => secret_data(wanted, live.get(name)),
             _ => compare(name, wanted, live.get(name)),
         };
         if found.is_some() {
@@ -27,6 +30,19 @@ pub(super) fn drift(wanted: &Value, live: &Value) -> Option<String> {
         }
     }
     None
+}
+
+fn secret_data(wanted: &Value, live: Option<&Value>) -> Option<String> {
+    let Value::Object(members) = wanted else {
+        return compare("data", wanted, live).map(|_| "data is another".to_owned());
+    };
+    members.iter().find_map(|(name, value)| {
+        let live = live.and_then(|live| live.get(name));
+        compare("", value, live).map(|_| match live {
+            Some(_) => format!("data.{name} has another value"),
+            None => format!("data.{name} is missing"),
+        })
+    })
 }
 
 /// Labels and annotations are all that a chart decides of the metadata.
@@ -58,7 +74,7 @@ fn compare(path: &str, wanted: &Value, live: Option<&Value>) -> Option<String> {
                 compare(
                     &format!("{path}[{index}]"),
                     value,
-                    counterpart(value, index, live),
+                    counterpart(wanted, index, live),
                 )
             })
         }
@@ -69,13 +85,17 @@ fn compare(path: &str, wanted: &Value, live: Option<&Value>) -> Option<String> {
 }
 
 /// The element that corresponds to a wanted one: with the same name, else in the same place. The server, and what watches over
-/// it, may add containers, volumes and variables anywhere.
-fn counterpart<'l>(wanted: &Value, index: usize, live: &'l [Value]) -> Option<&'l Value> {
-    let name = wanted.get("name").filter(|name| name.is_string());
+/// it, may add containers, volumes and variables anywhere. Of elements that share a name, such as several mounts of one volume,
+/// the first corresponds to the first, and so on.
+fn counterpart<'l>(wanted: &[Value], index: usize, live: &'l [Value]) -> Option<&'l Value> {
+    let (before, from) = wanted.split_at_checked(index)?;
+    let name = from.first()?.get("name").filter(|name| name.is_string());
     match name {
-        Some(name) => live
-            .iter()
-            .find(|element| element.get("name") == Some(name)),
+        Some(name) => {
+            let has_name = |element: &&Value| element.get("name") == Some(name);
+            let earlier = before.iter().filter(has_name).count();
+            live.iter().filter(has_name).nth(earlier)
+        }
         None => live.get(index),
     }
 }
@@ -146,7 +166,7 @@ fn with_encoded_data(object: &Value) -> Cow<'_, Value> {
     Cow::Owned(object)
 }
 
-/// A value within a line. Secrets have theirs in `data`, encoded, where they are of no use to anybody; they are cut short too.
+/// A value within a line.
 fn brief(value: &Value) -> String {
     let text = value.to_string();
     match text.char_indices().nth(BRIEF) {
@@ -236,12 +256,33 @@ mod tests {
     }
 
     #[test]
+    fn elements_that_share_a_name_are_told_apart_by_their_order() {
+        let wanted = json!({"spec": {"volumeMounts": [
+            {"name": "data", "mountPath": "/a"}, {"name": "more", "mountPath": "/m"}, {"name": "data", "mountPath": "/b"},
+        ]}});
+        let mut live = wanted.clone();
+        let mounts = live["spec"]["volumeMounts"].as_array_mut().unwrap();
+        mounts.insert(
+            0,
+            json!({"name": "kube-api-access", "mountPath": "/var/run"}),
+        );
+        assert_eq!(drift(&wanted, &live), None);
+        live["spec"]["volumeMounts"][3]["mountPath"] = "/c".into();
+        let said = "spec.volumeMounts[2].mountPath is \"/c\", not \"/b\"";
+        assert_eq!(drift(&wanted, &live).as_deref(), Some(said));
+    }
+
+    #[test]
     fn secrets_are_compared_in_their_encoded_form() {
         let wanted = json!({"kind": "Secret", "stringData": {"password": "secret"}});
         let live = json!({"kind": "Secret", "data": {"password": "c2VjcmV0"}});
         assert_eq!(drift(&wanted, &live), None);
         let live = json!({"kind": "Secret", "data": {"password": "b3RoZXI="}});
-        assert!(drift(&wanted, &live).is_some());
+        let said = drift(&wanted, &live);
+        assert_eq!(said.as_deref(), Some("data.password has another value"));
+        let live = json!({"kind": "Secret", "data": {}});
+        let said = drift(&wanted, &live);
+        assert_eq!(said.as_deref(), Some("data.password is missing"));
     }
 
     #[test]

@@ -56,9 +56,14 @@ pub(super) fn values_of(
     }
 }
 
-/// The values as a file for Helm: JSON, of which Helm's reader of YAML takes every character as it is meant.
+/// The values as a file for Helm.
 pub(super) fn values_file(values: &Map<String, Value>) -> String {
-    let json = Value::Object(values.clone()).to_string();
+    json_for_helm(&Value::Object(values.clone()))
+}
+
+/// JSON, of which Helm's reader of YAML takes every character as it is meant.
+pub(super) fn json_for_helm(value: &Value) -> String {
+    let json = value.to_string();
     let mut text = String::with_capacity(json.len());
     for character in json.chars() {
         match character {

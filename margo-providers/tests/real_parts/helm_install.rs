@@ -41,6 +41,10 @@ pub(crate) fn add(trials: &mut Vec<Trial>) {
         helm_trial("helm_removal_takes_volumes_and_hooks", removal),
         helm_trial("helm_large_charts_are_installed", large),
         helm_trial("helm_foreign_releases_are_left_alone", foreign),
+        helm_trial("helm_oversized_objects_leave_nothing", oversized),
+        helm_trial("helm_damaged_records_are_made_up_for", damaged_record),
+        helm_trial("helm_mounts_of_one_volume_are_no_drift", mounts),
+        helm_trial("helm_components_may_be_called_lock", called_lock),
     ]);
 }
 
@@ -499,6 +503,59 @@ fn env(world: &HelmWorld, name: &str) -> String {
 
 fn has_pods(cluster: &margo_conformance::kubernetes::Cluster) -> bool {
     !cluster.objects("pods").is_empty()
+}
+
+/// More than the cluster takes, and more than is read of one object: Helm remembers it all the same.
+async fn oversized() {
+    let world = world().await;
+    let text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: large}\ndata: {a: \"{{ repeat 3200000 \"x\" }}\"}\n";
+    world
+        .publish("web", "1.0.0", &[("templates/large.yaml", text)])
+        .await;
+    let deployment = world.deployment(&[("web", "1.0.0")]);
+    let error = world.refused(&deployment).await;
+    assert_eq!(error.trouble, Trouble::Deployment, "{error}");
+    assert!(!error.message.contains("could not be undone"), "{error}");
+    world.assert_nothing_left();
+}
+
+async fn damaged_record() {
+    let world = world().await;
+    for name in ["web", "db"] {
+        world.publish(name, "1.0.0", WEB).await;
+    }
+    let both = world.deployment(&[("web", "1.0.0"), ("db", "1.0.0")]);
+    world.apply(&both).await.expect("it is installed");
+    let record = world.state().join(ID).join("record.json");
+    std::fs::write(&record, "{").expect("it can be written");
+    assert_eq!(world.states(&both).await, ["installing", "installing"]);
+    let one = world.deployment(&[("web", "1.0.0")]);
+    world.apply(&one).await.expect("it is updated");
+    assert_eq!(world.names("deployments").len(), 1, "db is not forgotten");
+    world.remove(&one).await;
+}
+
+async fn mounts() {
+    let world = world().await;
+    let mounts = "volumeMounts: [{name: data, mountPath: /a, subPath: a}, {name: data, mountPath: /b, subPath: b}]";
+    let pod = format!(
+        "apiVersion: v1\nkind: Pod\nmetadata: {{name: web}}\nspec:\n  volumes: [{{name: data, emptyDir: {{}}}}]\n  containers:\n  - name: web\n    image: x\n    {mounts}\n"
+    );
+    world
+        .publish("web", "1.0.0", &[("templates/pod.yaml", &pod)])
+        .await;
+    let deployment = world.deployment(&[("web", "1.0.0")]);
+    world.apply(&deployment).await.expect("it is installed");
+    assert_eq!(world.states(&deployment).await, ["installed"]);
+    world.remove(&deployment).await;
+}
+
+async fn called_lock() {
+    let world = world().await;
+    world.publish("lock", "1.0.0", WEB).await;
+    let deployment = world.deployment(&[("lock", "1.0.0")]);
+    world.apply(&deployment).await.expect("it is installed");
+    world.remove(&deployment).await;
 }
 
 const V1: &str = "registry.example/web:1";

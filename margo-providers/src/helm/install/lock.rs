@@ -25,7 +25,8 @@ impl Lock {
         state: &Path,
         deployment: &DeploymentId,
     ) -> Result<Self, ProviderError> {
-        let path = Home::of(state, deployment).join("lock");
+        // No component is called like this: their names have no dots.
+        let path = Home::of(state, deployment).join("helm.lock");
         let file = blocking(move || {
             if let Some(home) = path.parent() {
                 create_private(home).map_err(device_trouble)?;

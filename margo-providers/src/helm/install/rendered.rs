@@ -13,6 +13,7 @@ use super::history::Content;
 use super::objects;
 use crate::files::{blocking, create_private, device_trouble, write_durably};
 use crate::helm::prepare::Prepared;
+use crate::helm::values::json_for_helm;
 use crate::{ProviderError, Trouble};
 
 /// The objects in what `helm upgrade --dry-run --output json` prints, hooks among them.
@@ -71,7 +72,7 @@ fn write(
     let mut documents = Vec::new();
     for object in objects {
         documents.extend(b"---\n");
-        serde_json::to_writer(&mut documents, object)?;
+        documents.extend(json_for_helm(object).into_bytes());
         documents.push(b'\n');
     }
     for directory in ["templates", "crds"] {
@@ -90,3 +91,17 @@ fn write(
 }
 
 const TEMPLATE: &[u8] = b"{{ .Files.Get \"objects.yaml\" }}\n";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_yaml_would_take_otherwise_is_escaped() {
+        let folder = tempfile::tempdir().unwrap();
+        let object = json!({"kind": "ConfigMap", "data": {"v": "a\u{85}b\u{7f}\u{feff}é"}});
+        write(folder.path(), &json!({}), &[object], b"").unwrap();
+        let written = std::fs::read_to_string(folder.path().join("objects.yaml")).unwrap();
+        assert!(written.contains(r#""a\u0085b\u007f\ufeffé""#), "{written}");
+    }
+}

@@ -26,7 +26,11 @@ impl Installer {
         time: Duration,
     ) -> Result<(), ProviderError> {
         let deadline = Instant::now() + time;
-        let mut leftovers = leftovers(release, history)?;
+        // What cannot be read here Helm may well uninstall: it must not stay for ever.
+        let mut leftovers = leftovers(release, history).unwrap_or_else(|error| {
+            tracing::warn!(%release, %error, "what it consists of cannot be looked at; helm alone says whether it is gone");
+            Vec::new()
+        });
         // They go when no pod uses them any more; asked for now, they also do if this process is killed after the next step.
         let claims = self.claims(release, &leftovers).await?;
         for claim in &claims {

@@ -43,6 +43,12 @@ fn missing_namespace(words: &str) -> Option<&str> {
 
 /// What Helm says, in the order it is looked for: an error that holds several is of the first kind.
 const KNOWN: &[(&str, Trouble, &str)] = &[
+    // First: a schema may name others in the network, which are not the cluster.
+    (
+        "values don't meet the specifications of the schema",
+        Trouble::Deployment,
+        VALUES,
+    ),
     ("cluster unreachable", Trouble::Engine, UNREACHABLE),
     ("connection refused", Trouble::Engine, UNREACHABLE),
     ("connection reset", Trouble::Engine, UNREACHABLE),
@@ -60,11 +66,6 @@ const KNOWN: &[(&str, Trouble, &str)] = &[
         Trouble::Device,
         FORBIDDEN,
     ),
-    (
-        "values don't meet the specifications of the schema",
-        Trouble::Deployment,
-        VALUES,
-    ),
     ("chart requires kubeVersion", Trouble::Device, ""),
     ("template: ", Trouble::Deployment, ""),
     ("execution error at", Trouble::Deployment, ""),
@@ -78,6 +79,12 @@ const KNOWN: &[(&str, Trouble, &str)] = &[
         "",
     ),
     ("no matches for kind", Trouble::Device, KIND),
+    (
+        "unable to build kubernetes objects",
+        Trouble::Deployment,
+        "",
+    ),
+    ("resource name may not be empty", Trouble::Deployment, ""),
     ("timed out waiting", Trouble::Timeout, ""),
     ("context deadline exceeded", Trouble::Timeout, ""),
     ("Request entity too large", Trouble::Deployment, ""),
@@ -108,6 +115,31 @@ mod tests {
             "INSTALLATION FAILED: x"
         );
         assert_eq!(words("panic: x"), "");
+    }
+
+    #[test]
+    fn the_more_telling_words_count() {
+        for (words, expected) in [
+            (
+                "values don't meet the specifications of the schema(s) in the following chart(s):\nGet \"http://x\": connection refused",
+                Trouble::Deployment,
+            ),
+            (
+                "unable to build kubernetes objects from release manifest: resource mapping not found: no matches for kind \"Widget\"",
+                Trouble::Device,
+            ),
+            (
+                "unable to build kubernetes objects from release manifest: unable to decode \"\"",
+                Trouble::Deployment,
+            ),
+        ] {
+            let known = KNOWN.iter().find(|(sign, ..)| words.contains(sign));
+            assert_eq!(
+                known.map(|(_, trouble, _)| *trouble),
+                Some(expected),
+                "{words}"
+            );
+        }
     }
 
     #[test]

@@ -28,7 +28,7 @@ impl Path {
     /// Reads a path. The error says what is wrong with it, to follow its text.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let mut steps = Vec::new();
-        let mut names = 0;
+        let (mut names, mut indexes) = (0, 0);
         let mut characters = text.chars();
         loop {
             let (name, mut stop) = until(&mut characters, &['.', '[', ',', '='])?;
@@ -41,6 +41,7 @@ impl Path {
             names += 1;
             while stop == Some('[') {
                 steps.push(Step::Index(index(&mut characters)?));
+                indexes += 1;
                 let (after, next) = until(&mut characters, &['.', '[', ',', '='])?;
                 if !after.is_empty() {
                     return Err(format!(
@@ -61,6 +62,11 @@ impl Path {
         }
         if names > MAX_NAMES {
             return Err(format!("has {names} names; Helm takes at most {MAX_NAMES}"));
+        }
+        if indexes > MAX_INDEXES {
+            return Err(format!(
+                "has {indexes} indexes; at most {MAX_INDEXES} are taken"
+            ));
         }
         Ok(Self(steps))
     }
@@ -137,3 +143,5 @@ const SPECIAL: &[char] = &['\\', '.', '[', ',', '='];
 /// Helm's own limits.
 const MAX_INDEX: usize = 65_536;
 const MAX_NAMES: usize = 31;
+/// Helm has no limit; lists in lists without end would be more than a stack holds.
+const MAX_INDEXES: usize = 31;

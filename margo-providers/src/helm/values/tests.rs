@@ -114,6 +114,9 @@ fn what_helm_would_not_take_is_refused_by_name() {
             .unwrap_err()
             .contains("at most 31")
     );
+    let deep = format!("a{}", "[0]".repeat(100_000));
+    let error = values(&[(&deep, json!(1))]).unwrap_err();
+    assert!(error.contains("has 100000 indexes"), "too many are told");
 }
 
 #[test]
