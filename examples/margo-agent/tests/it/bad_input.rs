@@ -156,6 +156,7 @@ fn an_engine_that_does_not_answer_is_named() {
     refused(&place, 69, &["no-such-engine", "not installed"]);
 }
 
+#[cfg(feature = "helm")]
 #[test]
 fn a_helm_that_cannot_be_used_is_named() {
     let place = Place::alone();
@@ -183,14 +184,6 @@ fn settings_of_another_kind_of_provider_are_refused() {
             &["[provider] docker_host", "kind = \"compose\""],
         ),
         (
-            "kind = \"helm\"\nkube_version = \"1.31\"",
-            &["[provider] kube_version", "mode = \"template\""],
-        ),
-        (
-            "kind = \"helm\"\nmode = \"template\"",
-            &["no kube_version", "kube_version = \"1.31\""],
-        ),
-        (
             "kind = \"helm\"\nmode = \"dry-run\"",
             &["line 17, mode", "\"template\""],
         ),
@@ -199,6 +192,37 @@ fn settings_of_another_kind_of_provider_are_refused() {
         place.provider(settings);
         refused(&place, 78, &[&["margo-agent.toml"], expected].concat());
     }
+}
+
+#[cfg(feature = "helm")]
+#[test]
+fn settings_of_another_mode_of_helm_are_refused() {
+    for (settings, expected) in [
+        (
+            "kind = \"helm\"\nkube_version = \"1.31\"",
+            &["[provider] kube_version", "mode = \"template\""][..],
+        ),
+        (
+            "kind = \"helm\"\nmode = \"template\"",
+            &["no kube_version", "kube_version = \"1.31\""],
+        ),
+    ] {
+        let place = Place::alone();
+        place.provider(settings);
+        refused(&place, 78, &[&["margo-agent.toml"], expected].concat());
+    }
+}
+
+#[cfg(not(feature = "helm"))]
+#[test]
+fn a_kind_that_was_not_built_is_named_with_its_feature() {
+    let place = Place::alone();
+    place.provider("kind = \"helm\"");
+    refused(
+        &place,
+        78,
+        &["margo-agent.toml", "built without helm", "--features helm"],
+    );
 }
 
 #[test]
