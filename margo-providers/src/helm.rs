@@ -25,8 +25,9 @@
 //! release (rc3.md ambiguity 60), so it may be either: the chart's own name is not compared with it.
 //!
 //! **Updates.** First everything is fetched, read and checked, for all components, with nothing changed; then
-//! components that a new revision dropped are removed, then the others are brought up in their order. What has not
-//! changed is not touched at all. An update that fails is taken back: the earlier revision runs on.
+//! the components are brought up in their order, then those that a new revision dropped are removed. What has not
+//! changed is not touched at all. A component whose update fails is taken back: its earlier revision runs on, and those after it and
+//! those dropped are not touched. Those before it are complete and stay; the error says which.
 //!
 //! **Parameters** are values of the chart, at the places that `helm --set` would write them to, with the types that the deployment
 //! gives them. They are handed over in a file for this user alone.

@@ -1,5 +1,7 @@
 //! Installing and updating, in both modes.
 
+mod undo;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -8,6 +10,7 @@ use margo_types::id::ComponentName;
 use margo_types::status::DeploymentState;
 use tokio::time::Instant;
 
+use self::undo::Failed;
 use super::HelmProvider;
 use super::delivery::{Health, Plan};
 use super::names::Owned;
@@ -48,17 +51,24 @@ impl HelmProvider {
             let new = home.clone();
             blocking(move || new.create().map_err(device_trouble)).await?;
         }
-        let outcome = match self.changes(deployment, &wanted, &record, progress).await {
-            Ok(changes) => self
-                .converge(&wanted, changes, &home, &mut record, progress)
-                .await
-                .map_err(|error| (error, true)),
-            Err(error) => Err((error, false)),
+        let before = record.clone();
+        let (begun, error) = match self.changes(deployment, &wanted, &record, progress).await {
+            Ok(changes) => {
+                let converged = self.converge(&wanted, changes, &home, &mut record, progress);
+                match converged.await {
+                    Ok(()) => return Ok(()),
+                    Err(error) => (true, error),
+                }
+            }
+            Err(error) => (false, error),
         };
-        match outcome {
-            Ok(()) => Ok(()),
-            Err((error, begun)) => Err(self.clean_up(&wanted, &home, record, begun, error).await),
-        }
+        let failed = Failed {
+            before,
+            record,
+            begun,
+            error,
+        };
+        Err(self.clean_up(deployment, &wanted, &home, failed).await)
     }
 
     /// What is remembered: by the files or, without them, by the cluster. What only the cluster remembers counts as having
@@ -124,9 +134,6 @@ impl HelmProvider {
         record: &mut Record,
         progress: &dyn Progress,
     ) -> Result<(), ProviderError> {
-        for owned in changes.dropped {
-            self.drop_component(&owned, home, record).await?;
-        }
         let mut due = changes.due.into_iter().peekable();
         let mut is_announced = true;
         for wanted in wanted {
@@ -145,6 +152,10 @@ impl HelmProvider {
         if !record.keep {
             record.keep = true;
             home.remember(record).await?;
+        }
+        // Last: until all others are complete, the earlier revision has to be able to run on.
+        for owned in changes.dropped {
+            self.drop_component(&owned, home, record).await?;
         }
         Ok(())
     }
@@ -241,76 +252,6 @@ impl HelmProvider {
         blocking(move || place.remove().map_err(device_trouble)).await?;
         record.components.remove(name);
         home.remember(record).await
-    }
-
-    /// After a failure: leaves nothing of what was never complete, and brings back what was. Unless it was begun, the cluster
-    /// is as before.
-    async fn clean_up(
-        &self,
-        wanted: &[Wanted<'_>],
-        home: &Home,
-        mut record: Record,
-        begun: bool,
-        mut error: ProviderError,
-    ) -> ProviderError {
-        let mut left = Vec::new();
-        // What came before the failed one is complete, and goes again with a deployment that never was.
-        for wanted in wanted.iter().rev() {
-            let name = &wanted.source.component.name;
-            let is_failed = begun && error.component.as_ref() == Some(name);
-            let undone = self.undo(wanted, &mut record, is_failed).await;
-            match undone {
-                Ok(true) => error
-                    .message
-                    .push_str("\nthe earlier revision is kept running"),
-                Ok(false) => {}
-                Err(trouble) => left.push(trouble.of(name).to_string()),
-            }
-        }
-        let remembered = if left.is_empty() && !record.keep {
-            let home = home.clone();
-            blocking(move || home.remove().map_err(device_trouble)).await
-        } else {
-            home.remember(&record).await
-        };
-        left.extend(remembered.err().map(|trouble| trouble.to_string()));
-        if !left.is_empty() {
-            let more = format!(
-                "\nand what was begun could not be undone: {}",
-                left.join("\n")
-            );
-            error.message.push_str(&more);
-        }
-        error
-    }
-
-    /// Undoes what this attempt made of a component; gives whether an earlier revision of it runs on.
-    async fn undo(
-        &self,
-        wanted: &Wanted<'_>,
-        record: &mut Record,
-        is_failed: bool,
-    ) -> Result<bool, ProviderError> {
-        let name = &wanted.source.component.name;
-        let place = wanted.place.clone();
-        let is_there = record.components.contains_key(name);
-        let stays = if !is_there {
-            false
-        } else if !record.keep {
-            self.delivery.remove(&wanted.owned()).await?;
-            false
-        } else if is_failed {
-            self.delivery.undo(wanted).await?
-        } else {
-            true
-        };
-        if stays {
-            blocking(move || place.drop_work().map_err(device_trouble)).await?;
-        } else {
-            blocking(move || place.remove().map_err(device_trouble)).await?;
-            record.components.remove(name);
-        }
-        Ok(stays && is_failed)
     }
 }
 

@@ -1,0 +1,116 @@
+//! Deployments of several components: what becomes of the others when one fails, in both modes.
+
+use libtest_mimic::Trial;
+use margo_conformance::kubernetes::Breakage;
+use margo_types::deployment::ApplicationDeployment;
+use margo_types::id::ComponentName;
+use serde_json::json;
+
+use crate::helm_install::WEB;
+use crate::helm_trial;
+use crate::helm_world::{HelmWorld, template_mode};
+
+pub(crate) fn add(trials: &mut Vec<Trial>) {
+    for template in [false, true] {
+        let mode = if template { "template" } else { "install" };
+        trials.extend([
+            helm_trial(
+                &format!("helm_{mode}_several_drop_last"),
+                move || async move { dropped_last(world(template).await).await },
+            ),
+            helm_trial(
+                &format!("helm_{mode}_several_tell_which_runs"),
+                move || async move { revisions(world(template).await).await },
+            ),
+        ]);
+    }
+}
+
+/// A device in one of the modes, with the charts `a`, `b` and `c`, and an image that cannot be pulled.
+async fn world(template: bool) -> HelmWorld {
+    let world = HelmWorld::with(|options| {
+        if template {
+            options.mode = template_mode();
+        }
+    })
+    .await;
+    for name in ["a", "b", "c"] {
+        world.publish(name, "1.0.0", WEB).await;
+    }
+    world
+        .cluster
+        .break_image(BROKEN, Breakage::ImagePullBackOff);
+    world
+}
+
+async fn dropped_last(world: HelmWorld) {
+    let first = world.deployment(&[("a", "1.0.0"), ("b", "1.0.0")]);
+    world.apply(&first).await.expect("they are installed");
+    let running = world.names("deployments");
+    let second = world.deployment(&[("a", "1.0.0"), ("c", "1.0.0")]);
+    let error = world
+        .refused(&with_images(second.clone(), &[("a", BROKEN)]))
+        .await;
+    assert_eq!(
+        error.component.as_ref().map(ComponentName::as_str),
+        Some("a"),
+        "{error}"
+    );
+    let told = "\nthe earlier revision is kept running";
+    assert!(error.message.ends_with(told), "{error}");
+    assert_eq!(world.names("deployments"), running);
+    assert_eq!(world.states(&first).await, ["installed", "installed"]);
+
+    world.apply(&second).await.expect("it is updated");
+    assert_eq!(world.states(&second).await, ["installed", "installed"]);
+    assert_eq!(world.names("deployments").len(), 2, "b is gone");
+    world.remove(&second).await;
+}
+
+async fn revisions(world: HelmWorld) {
+    let names = [("a", "1.0.0"), ("b", "1.0.0"), ("c", "1.0.0")];
+    let first = world.deployment(&names);
+    world.apply(&first).await.expect("they are installed");
+    let second = with_images(
+        first.clone(),
+        &[("a", UPDATED), ("b", BROKEN), ("c", UPDATED)],
+    );
+    let error = world.refused(&second).await;
+    let told = "\nthe earlier revision is kept running of b, c\nthe new revision runs of a";
+    assert!(error.message.ends_with(told), "{error}");
+    assert_eq!(images(&world), [UPDATED, FIRST, FIRST]);
+    world.remove(&first).await;
+}
+
+/// Another image for some components, and little time for all.
+fn with_images(
+    mut deployment: ApplicationDeployment,
+    images: &[(&str, &str)],
+) -> ApplicationDeployment {
+    for (component, image) in images {
+        let parameter =
+            json!({"value": image, "targets": [{"pointer": "image", "components": [component]}]});
+        let parameter = serde_json::from_value(parameter).expect("a parameter");
+        let name = format!("image-{component}");
+        deployment.spec.parameters.insert(name, parameter);
+    }
+    for component in &mut deployment.spec.deployment_profile.components {
+        component.properties.timeout = "0m3s".parse().ok();
+    }
+    deployment
+}
+
+/// The images of all deployments on the cluster, by their names.
+fn images(world: &HelmWorld) -> Vec<String> {
+    let names = world.names("deployments");
+    let image = |name: &String| {
+        let deployment = world.object("deployments", name);
+        let image = &deployment["spec"]["template"]["spec"]["containers"][0]["image"];
+        image.as_str().unwrap_or_default().to_owned()
+    };
+    names.iter().map(image).collect()
+}
+
+const FIRST: &str = "registry.example/web:1";
+const UPDATED: &str = "registry.example/web:2";
+const BROKEN: &str = "registry.example/web:broken";
