@@ -1,6 +1,7 @@
 //! Installing and updating, in both modes.
 
 mod undo;
+mod way;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -11,8 +12,9 @@ use margo_types::status::DeploymentState;
 use tokio::time::Instant;
 
 use self::undo::Failed;
+use self::way::Checked;
 use super::HelmProvider;
-use super::delivery::{Health, Plan};
+use super::delivery::Health;
 use super::names::Owned;
 use super::prepare::{Kept, Prepared, Record};
 use super::wanted::Wanted;
@@ -32,7 +34,7 @@ struct Changes<'w, 'd> {
 struct Change<'w, 'd> {
     wanted: &'w Wanted<'d>,
     prepared: Prepared,
-    plan: Plan,
+    checked: Checked,
     time: Duration,
 }
 
@@ -120,7 +122,7 @@ impl HelmProvider {
                 progress.component(name, DeploymentState::Installing);
             }
             let first = due.is_empty() && dropped.is_empty();
-            let change = self.change(wanted, kept, first).await;
+            let change = self.change(wanted, kept, first, &dropped).await;
             due.push(change.map_err(|error| error.of(name))?);
         }
         Ok(Changes { dropped, due })
@@ -134,7 +136,8 @@ impl HelmProvider {
         record: &mut Record,
         progress: &dyn Progress,
     ) -> Result<(), ProviderError> {
-        let mut due = changes.due.into_iter().peekable();
+        let Changes { mut dropped, due } = changes;
+        let mut due = due.into_iter().peekable();
         let mut is_announced = true;
         for wanted in wanted {
             let name = &wanted.source.component.name;
@@ -144,8 +147,12 @@ impl HelmProvider {
                 }
                 is_announced = false;
                 let is_last = due.peek().is_none();
-                let done = self.deliver(change, home, record, is_last).await;
-                done.map_err(|error| error.of(name))?;
+                let done = self.deliver(change, &mut dropped, home, record, is_last);
+                // That of a component which should make way names that one.
+                done.await.map_err(|error| match error.component {
+                    Some(_) => error,
+                    None => error.of(name),
+                })?;
             }
             progress.component(name, DeploymentState::Installed);
         }
@@ -154,7 +161,7 @@ impl HelmProvider {
             home.remember(record).await?;
         }
         // Last: until all others are complete, the earlier revision has to be able to run on.
-        for owned in changes.dropped {
+        for owned in dropped {
             self.drop_component(&owned, home, record).await?;
         }
         Ok(())
@@ -184,12 +191,13 @@ impl HelmProvider {
         wanted: &'w Wanted<'d>,
         kept: Option<&Kept>,
         first: bool,
+        dropped: &[Owned],
     ) -> Result<Change<'w, 'd>, ProviderError> {
         let begun = Instant::now();
         let prepared = async {
             let prepared = self.prepare(wanted, kept).await?;
-            let plan = self.delivery.check(wanted, &prepared, first).await?;
-            Ok((prepared, plan))
+            let checked = self.check(wanted, &prepared, first, dropped).await?;
+            Ok((prepared, checked))
         };
         let Ok(outcome) = tokio::time::timeout(wanted.timeout, prepared).await else {
             let message = format!(
@@ -198,11 +206,11 @@ impl HelmProvider {
             );
             return Err(ProviderError::new(Trouble::Timeout, message));
         };
-        let (prepared, plan) = outcome?;
+        let (prepared, checked) = outcome?;
         Ok(Change {
             wanted,
             prepared,
-            plan,
+            checked,
             time: wanted.timeout.saturating_sub(begun.elapsed()),
         })
     }
@@ -210,23 +218,29 @@ impl HelmProvider {
     async fn deliver(
         &self,
         change: Change<'_, '_>,
+        dropped: &mut Vec<Owned>,
         home: &Home,
         record: &mut Record,
         is_last: bool,
     ) -> Result<(), ProviderError> {
-        let wanted = change.wanted;
+        let Change {
+            wanted,
+            prepared,
+            checked,
+            time,
+        } = change;
+        let way = self.make_way(wanted, &prepared, checked, dropped, home, record);
+        let plan = way.await?;
         let name = &wanted.source.component.name;
         let earlier = record.components.get(name);
         let kept = Kept {
-            pin: Some(change.prepared.pin.clone()),
+            pin: Some(prepared.pin.clone()),
             release: wanted.release.clone(),
             complete: earlier.and_then(|kept| kept.complete),
         };
         record.components.insert(name.clone(), kept);
         home.remember(record).await?;
-        let delivered = self
-            .delivery
-            .deliver(wanted, &change.prepared, change.plan, change.time);
+        let delivered = self.delivery.deliver(wanted, &prepared, plan, time);
         delivered.await?;
         let place = wanted.place.clone();
         blocking(move || place.drop_work().map_err(device_trouble)).await?;

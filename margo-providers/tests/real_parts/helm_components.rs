@@ -22,6 +22,10 @@ pub(crate) fn add(trials: &mut Vec<Trial>) {
                 &format!("helm_{mode}_several_tell_which_runs"),
                 move || async move { revisions(world(template).await).await },
             ),
+            helm_trial(
+                &format!("helm_{mode}_several_may_be_renamed"),
+                move || async move { renamed(world(template).await).await },
+            ),
         ]);
     }
 }
@@ -82,6 +86,32 @@ async fn revisions(world: HelmWorld) {
     world.remove(&first).await;
 }
 
+/// A component of another name takes the objects of the one that is dropped.
+async fn renamed(world: HelmWorld) {
+    let fixed = [("templates/map.yaml", FIXED)];
+    for (name, revision) in [("b", "2.0.0"), ("c", "2.0.0")] {
+        world.publish(name, revision, &fixed).await;
+    }
+    let broken = [fixed[0], WEB[0], WEB[1]];
+    world.publish("c", "3.0.0", &broken).await;
+    let first = world.deployment(&[("a", "1.0.0"), ("b", "2.0.0")]);
+    world.apply(&first).await.expect("they are installed");
+    let second = world.deployment(&[("a", "1.0.0"), ("c", "2.0.0")]);
+    world.apply(&second).await.expect("b makes way");
+    assert_eq!(world.object("configmaps", "fixed")["data"]["of"], "c");
+    assert_eq!(world.states(&second).await, ["installed", "installed"]);
+    assert_eq!(world.states(&first).await, ["installed", "removed"]);
+
+    // What made way is not there any more when the update fails.
+    world.apply(&first).await.expect("c makes way");
+    let third = world.deployment(&[("a", "1.0.0"), ("c", "3.0.0")]);
+    let error = world.refused(&with_images(third, &[("c", BROKEN)])).await;
+    let told = "\nthe earlier revision is kept running of a\nnothing is left of b";
+    assert!(error.message.ends_with(told), "{error}");
+    assert_eq!(world.names("configmaps"), [""; 0]);
+    world.remove(&first).await;
+}
+
 /// Another image for some components, and little time for all.
 fn with_images(
     mut deployment: ApplicationDeployment,
@@ -114,3 +144,5 @@ fn images(world: &HelmWorld) -> Vec<String> {
 const FIRST: &str = "registry.example/web:1";
 const UPDATED: &str = "registry.example/web:2";
 const BROKEN: &str = "registry.example/web:broken";
+const FIXED: &str =
+    "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: fixed}\ndata: {of: {{ .Chart.Name }}}\n";
