@@ -70,7 +70,9 @@ impl HelmProvider {
             begun,
             error,
         };
-        Err(self.clean_up(deployment, &wanted, &home, failed).await)
+        Err(self
+            .clean_up(deployment, &wanted, &home, failed, progress)
+            .await)
     }
 
     /// What is remembered: by the files or, without them, by the cluster. What only the cluster remembers counts as having

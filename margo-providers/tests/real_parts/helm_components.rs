@@ -1,9 +1,13 @@
 //! Deployments of several components: what becomes of the others when one fails, in both modes.
 
+use std::sync::Mutex;
+
 use libtest_mimic::Trial;
 use margo_conformance::kubernetes::Breakage;
+use margo_providers::{Progress, Provider};
 use margo_types::deployment::ApplicationDeployment;
 use margo_types::id::ComponentName;
+use margo_types::status::DeploymentState;
 use serde_json::json;
 
 use crate::helm_install::WEB;
@@ -25,6 +29,10 @@ pub(crate) fn add(trials: &mut Vec<Trial>) {
             helm_trial(
                 &format!("helm_{mode}_several_may_be_renamed"),
                 move || async move { renamed(world(template).await).await },
+            ),
+            helm_trial(
+                &format!("helm_{mode}_several_are_told_to_be_undone"),
+                move || async move { undone(world(template).await).await },
             ),
         ]);
     }
@@ -110,6 +118,31 @@ async fn renamed(world: HelmWorld) {
     assert!(error.message.ends_with(told), "{error}");
     assert_eq!(world.names("configmaps"), [""; 0]);
     world.remove(&first).await;
+}
+
+async fn undone(world: HelmWorld) {
+    let deployment = world.deployment(&[("a", "1.0.0"), ("b", "1.0.0"), ("c", "1.0.0")]);
+    let told = Told::default();
+    let applied = world
+        .provider
+        .apply(&with_images(deployment, &[("c", BROKEN)]), &told)
+        .await;
+    let error = applied.expect_err("it fails");
+    assert!(!error.message.contains("runs"), "{error}");
+    let told = told.0.into_inner().expect("the list");
+    let end = ["c installing", "b removed", "a removed"];
+    assert!(told.ends_with(&end.map(str::to_owned)), "{told:?}");
+    world.assert_nothing_left();
+}
+
+#[derive(Default)]
+struct Told(Mutex<Vec<String>>);
+
+impl Progress for Told {
+    fn component(&self, name: &ComponentName, state: DeploymentState) {
+        let text = format!("{name} {}", state.as_str());
+        self.0.lock().expect("the list").push(text);
+    }
 }
 
 /// Another image for some components, and little time for all.

@@ -4,14 +4,15 @@ use std::collections::BTreeSet;
 
 use margo_types::deployment::ApplicationDeployment;
 use margo_types::id::ComponentName;
+use margo_types::status::DeploymentState;
 
 use super::dropped;
-use crate::ProviderError;
 use crate::files::{blocking, device_trouble};
 use crate::helm::HelmProvider;
 use crate::helm::prepare::Record;
 use crate::helm::wanted::Wanted;
 use crate::home::Home;
+use crate::{Progress, ProviderError};
 
 /// An attempt to install or update that failed.
 pub(super) struct Failed {
@@ -33,6 +34,7 @@ impl HelmProvider {
         wanted: &[Wanted<'_>],
         home: &Home,
         failed: Failed,
+        progress: &dyn Progress,
     ) -> ProviderError {
         let Failed {
             before,
@@ -46,8 +48,16 @@ impl HelmProvider {
         for wanted in wanted.iter().rev() {
             let name = &wanted.source.component.name;
             let is_failed = begun && error.component.as_ref() == Some(name);
+            let was_there = record.components.contains_key(name);
             match self.undo(wanted, &mut record, is_failed).await {
-                Ok(()) => drop(unclear.remove(name)),
+                Ok(()) => {
+                    unclear.remove(name);
+                    let is_there = record.components.contains_key(name);
+                    // Of the failed one the error tells.
+                    if was_there && !is_there && error.component.as_ref() != Some(name) {
+                        progress.component(name, DeploymentState::Removed);
+                    }
+                }
                 Err(trouble) => {
                     unclear.insert(name.clone());
                     left.push(trouble.of(name).to_string());
