@@ -31,7 +31,8 @@
 //! Only a dropped component whose objects another one takes, as after renaming, goes before that.
 //!
 //! **Parameters** are values of the chart, at the places that `helm --set` would write them to, with the types that the deployment
-//! gives them. They are handed over in a file for this user alone.
+//! gives them. They are handed over in a file for this user alone, but for whole numbers of seven digits or more: those are on
+//! the command line of `helm`, where every user of the device can see them. Secrets belong in strings.
 //!
 //! **Offline.** Charts are kept by digest; a revision that was pulled once is not asked for again until the deployment is
 //! removed, and never becomes another chart.
