@@ -15,6 +15,7 @@ mod metadata;
 mod pack;
 mod read;
 mod rendered;
+mod schema;
 mod template;
 
 pub use self::error::ChartError;

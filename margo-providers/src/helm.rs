@@ -25,11 +25,14 @@
 //! release (rc3.md ambiguity 60), so it may be either: the chart's own name is not compared with it.
 //!
 //! **Updates.** First everything is fetched, read and checked, for all components, with nothing changed; then
-//! components that a new revision dropped are removed, then the others are brought up in their order. What has not
-//! changed is not touched at all. An update that fails is taken back: the earlier revision runs on.
+//! the components are brought up in their order, then those that a new revision dropped are removed. What has not
+//! changed is not touched at all. A component whose update fails is taken back: its earlier revision runs on, and those after it and
+//! those dropped are not touched. Those before it are complete and stay; the error says which.
+//! Only a dropped component whose objects another one takes, as after renaming, goes before that.
 //!
 //! **Parameters** are values of the chart, at the places that `helm --set` would write them to, with the types that the deployment
-//! gives them. They are handed over in a file for this user alone.
+//! gives them. They are handed over in a file for this user alone, but for whole numbers of seven digits or more: those are on
+//! the command line of `helm`, where every user of the device can see them. Secrets belong in strings.
 //!
 //! **Offline.** Charts are kept by digest; a revision that was pulled once is not asked for again until the deployment is
 //! removed, and never becomes another chart.

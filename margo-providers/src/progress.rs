@@ -7,7 +7,8 @@ use margo_types::status::DeploymentState;
 ///
 /// Called from the provider's task; must return at once.
 pub trait Progress: Send + Sync {
-    /// A component has come to a new state. Failures are not told here: they end the operation with an error.
+    /// A component has come to a new state. Failures are not told here: they end the operation with an error. What such a
+    /// failure takes along is told as removed.
     fn component(&self, name: &ComponentName, state: DeploymentState);
 }
 

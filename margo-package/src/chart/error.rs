@@ -44,6 +44,15 @@ pub enum ChartError {
         /// What it is.
         found: String,
     },
+    /// The author's fault: a `values.schema.json` is no JSON.
+    #[error("{file} is no JSON")]
+    Schema {
+        /// The file.
+        file: String,
+        /// The reason.
+        #[source]
+        why: serde_json::Error,
+    },
     /// The author's fault: charts are packed into charts deeper, or more often, than is read.
     #[error(
         "{file} is one packed chart too many: more than {limit} of them, or nested too deeply; unpack some"

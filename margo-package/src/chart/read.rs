@@ -7,6 +7,7 @@ use super::error::ChartError;
 use super::finding::{CapabilityCheck, ChartFinding};
 use super::lint::Findings;
 use super::metadata::ChartMetadata;
+use super::schema::outside_references;
 use crate::archive::{ArchiveReader, Entry, Limits, Policy};
 
 /// A chart, with what was found in it.
@@ -19,6 +20,9 @@ pub struct Chart {
     pub metadata: ChartMetadata,
     /// Whether it has a `values.schema.json`.
     pub has_values_schema: bool,
+    /// What its `values.schema.json` refers to outside of itself, such as `http://example.org/port.json`; the first 20. Helm opens
+    /// files and connections for them.
+    pub schema_references: Vec<String>,
     /// What it must not have, without that of its subcharts; the first 500.
     pub findings: Vec<ChartFinding>,
     /// Where it asks which APIs the cluster has, without its subcharts; the first 500.
@@ -99,7 +103,10 @@ fn read_archive<R: Read>(
             "Chart.yaml" => {
                 part.metadata = Some(ChartMetadata::read(&file, &member.read_to_end()?)?);
             }
-            "values.schema.json" => part.has_values_schema = true,
+            "values.schema.json" => {
+                part.has_values_schema = true;
+                part.schema_references = outside_references(&file, &member.read_to_end()?)?;
+            }
             inside if is_packed_chart(inside) => {
                 let next = budget.packed_charts.checked_sub(1).filter(|_| nesting > 0);
                 budget.packed_charts = next.ok_or_else(|| ChartError::TooManyCharts {
@@ -141,6 +148,7 @@ fn read_archive<R: Read>(
 struct Parts {
     metadata: Option<ChartMetadata>,
     has_values_schema: bool,
+    schema_references: Vec<String>,
     findings: Findings,
 }
 
@@ -171,6 +179,7 @@ fn assemble(
         directory: name,
         metadata,
         has_values_schema: part.has_values_schema,
+        schema_references: part.schema_references,
         findings: part.findings.forbidden.into_iter().collect(),
         capability_checks: part.findings.capability_checks.into_iter().collect(),
         subcharts,

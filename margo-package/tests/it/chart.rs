@@ -52,6 +52,46 @@ fn metadata() {
 }
 
 #[test]
+fn what_schemas_refer_to() {
+    let with = |schema: &str| read(chart("c").file("c/values.schema.json", schema));
+    for (schema, expected) in [
+        ("", &[][..]),
+        ("\u{feff}{}", &[]),
+        (
+            r##"{"$schema": "http://json-schema.org/draft-07/schema#", "items": [{"$ref": "#/a"}]}"##,
+            &[],
+        ),
+        (r#"{"properties": {"$ref": {"type": "string"}}}"#, &[]),
+        (
+            r#"{"allOf": [{"$ref": "http://a.example/b.json#/c"}]}"#,
+            &["http://a.example/b.json#/c"],
+        ),
+        (
+            r#"{"not": {"$dynamicRef": "b.json"}, "$ref": "file:///c"}"#,
+            &["file:///c", "b.json"],
+        ),
+        (
+            r#"{"$schema": "http://a.example/draft"}"#,
+            &["http://a.example/draft"],
+        ),
+    ] {
+        let mut found = with(schema).unwrap().schema_references;
+        found.sort();
+        let mut expected: Vec<&str> = expected.to_vec();
+        expected.sort_unstable();
+        assert_eq!(found, expected, "{schema}");
+    }
+    for schema in ["{", "\"\\ud800\"", "{} {}"] {
+        let error = with(schema).unwrap_err();
+        assert!(
+            matches!(error, ChartError::Schema { ref file, .. } if file == "c/values.schema.json"),
+            "{schema}"
+        );
+        assert_eq!(error.blame(), Blame::Content);
+    }
+}
+
+#[test]
 fn what_is_no_chart() {
     let with = |metadata: &str| read(Tar::new().file("c/Chart.yaml", metadata)).unwrap_err();
     assert!(

@@ -39,7 +39,7 @@ impl ComposeProvider {
         match outcome {
             Ok(()) => Ok(()),
             Err(error) => Err(self
-                .clean_up(deployment, &wanted, &home, record, error)
+                .clean_up(deployment, &wanted, &home, record, error, progress)
                 .await),
         }
     }
@@ -283,11 +283,20 @@ impl ComposeProvider {
         home: &Home,
         mut record: Record,
         mut error: ProviderError,
+        progress: &dyn Progress,
     ) -> ProviderError {
+        let failed = error.component.clone();
         let cleaned = async {
             if !record.keep {
                 for project in self.projects_of(deployment).await?.iter().rev() {
                     self.installed.sweep(project, false).await?;
+                }
+                for wanted in wanted.iter().rev() {
+                    let name = &wanted.source.component.name;
+                    // Of the failed one the error tells.
+                    if record.components.contains_key(name) && failed.as_ref() != Some(name) {
+                        progress.component(name, DeploymentState::Removed);
+                    }
                 }
                 let home = home.clone();
                 return blocking(move || home.remove().map_err(device_trouble)).await;

@@ -1,5 +1,8 @@
 //! Installing and updating, in both modes.
 
+mod undo;
+mod way;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -8,8 +11,10 @@ use margo_types::id::ComponentName;
 use margo_types::status::DeploymentState;
 use tokio::time::Instant;
 
+use self::undo::Failed;
+use self::way::Checked;
 use super::HelmProvider;
-use super::delivery::{Health, Plan};
+use super::delivery::Health;
 use super::names::Owned;
 use super::prepare::{Kept, Prepared, Record};
 use super::wanted::Wanted;
@@ -29,7 +34,7 @@ struct Changes<'w, 'd> {
 struct Change<'w, 'd> {
     wanted: &'w Wanted<'d>,
     prepared: Prepared,
-    plan: Plan,
+    checked: Checked,
     time: Duration,
 }
 
@@ -48,17 +53,26 @@ impl HelmProvider {
             let new = home.clone();
             blocking(move || new.create().map_err(device_trouble)).await?;
         }
-        let outcome = match self.changes(deployment, &wanted, &record, progress).await {
-            Ok(changes) => self
-                .converge(&wanted, changes, &home, &mut record, progress)
-                .await
-                .map_err(|error| (error, true)),
-            Err(error) => Err((error, false)),
+        let before = record.clone();
+        let (begun, error) = match self.changes(deployment, &wanted, &record, progress).await {
+            Ok(changes) => {
+                let converged = self.converge(&wanted, changes, &home, &mut record, progress);
+                match converged.await {
+                    Ok(()) => return Ok(()),
+                    Err(error) => (true, error),
+                }
+            }
+            Err(error) => (false, error),
         };
-        match outcome {
-            Ok(()) => Ok(()),
-            Err((error, begun)) => Err(self.clean_up(&wanted, &home, record, begun, error).await),
-        }
+        let failed = Failed {
+            before,
+            record,
+            begun,
+            error,
+        };
+        Err(self
+            .clean_up(deployment, &wanted, &home, failed, progress)
+            .await)
     }
 
     /// What is remembered: by the files or, without them, by the cluster. What only the cluster remembers counts as having
@@ -110,7 +124,7 @@ impl HelmProvider {
                 progress.component(name, DeploymentState::Installing);
             }
             let first = due.is_empty() && dropped.is_empty();
-            let change = self.change(wanted, kept, first).await;
+            let change = self.change(wanted, kept, first, &dropped).await;
             due.push(change.map_err(|error| error.of(name))?);
         }
         Ok(Changes { dropped, due })
@@ -124,10 +138,8 @@ impl HelmProvider {
         record: &mut Record,
         progress: &dyn Progress,
     ) -> Result<(), ProviderError> {
-        for owned in changes.dropped {
-            self.drop_component(&owned, home, record).await?;
-        }
-        let mut due = changes.due.into_iter().peekable();
+        let Changes { mut dropped, due } = changes;
+        let mut due = due.into_iter().peekable();
         let mut is_announced = true;
         for wanted in wanted {
             let name = &wanted.source.component.name;
@@ -137,14 +149,22 @@ impl HelmProvider {
                 }
                 is_announced = false;
                 let is_last = due.peek().is_none();
-                let done = self.deliver(change, home, record, is_last).await;
-                done.map_err(|error| error.of(name))?;
+                let done = self.deliver(change, &mut dropped, home, record, is_last);
+                // That of a component which should make way names that one.
+                done.await.map_err(|error| match error.component {
+                    Some(_) => error,
+                    None => error.of(name),
+                })?;
             }
             progress.component(name, DeploymentState::Installed);
         }
         if !record.keep {
             record.keep = true;
             home.remember(record).await?;
+        }
+        // Last: until all others are complete, the earlier revision has to be able to run on.
+        for owned in dropped {
+            self.drop_component(&owned, home, record).await?;
         }
         Ok(())
     }
@@ -173,12 +193,13 @@ impl HelmProvider {
         wanted: &'w Wanted<'d>,
         kept: Option<&Kept>,
         first: bool,
+        dropped: &[Owned],
     ) -> Result<Change<'w, 'd>, ProviderError> {
         let begun = Instant::now();
         let prepared = async {
             let prepared = self.prepare(wanted, kept).await?;
-            let plan = self.delivery.check(wanted, &prepared, first).await?;
-            Ok((prepared, plan))
+            let checked = self.check(wanted, &prepared, first, dropped).await?;
+            Ok((prepared, checked))
         };
         let Ok(outcome) = tokio::time::timeout(wanted.timeout, prepared).await else {
             let message = format!(
@@ -187,11 +208,11 @@ impl HelmProvider {
             );
             return Err(ProviderError::new(Trouble::Timeout, message));
         };
-        let (prepared, plan) = outcome?;
+        let (prepared, checked) = outcome?;
         Ok(Change {
             wanted,
             prepared,
-            plan,
+            checked,
             time: wanted.timeout.saturating_sub(begun.elapsed()),
         })
     }
@@ -199,23 +220,29 @@ impl HelmProvider {
     async fn deliver(
         &self,
         change: Change<'_, '_>,
+        dropped: &mut Vec<Owned>,
         home: &Home,
         record: &mut Record,
         is_last: bool,
     ) -> Result<(), ProviderError> {
-        let wanted = change.wanted;
+        let Change {
+            wanted,
+            prepared,
+            checked,
+            time,
+        } = change;
+        let way = self.make_way(wanted, &prepared, checked, dropped, home, record);
+        let plan = way.await?;
         let name = &wanted.source.component.name;
         let earlier = record.components.get(name);
         let kept = Kept {
-            pin: Some(change.prepared.pin.clone()),
+            pin: Some(prepared.pin.clone()),
             release: wanted.release.clone(),
             complete: earlier.and_then(|kept| kept.complete),
         };
         record.components.insert(name.clone(), kept);
         home.remember(record).await?;
-        let delivered = self
-            .delivery
-            .deliver(wanted, &change.prepared, change.plan, change.time);
+        let delivered = self.delivery.deliver(wanted, &prepared, plan, time);
         delivered.await?;
         let place = wanted.place.clone();
         blocking(move || place.drop_work().map_err(device_trouble)).await?;
@@ -241,76 +268,6 @@ impl HelmProvider {
         blocking(move || place.remove().map_err(device_trouble)).await?;
         record.components.remove(name);
         home.remember(record).await
-    }
-
-    /// After a failure: leaves nothing of what was never complete, and brings back what was. Unless it was begun, the cluster
-    /// is as before.
-    async fn clean_up(
-        &self,
-        wanted: &[Wanted<'_>],
-        home: &Home,
-        mut record: Record,
-        begun: bool,
-        mut error: ProviderError,
-    ) -> ProviderError {
-        let mut left = Vec::new();
-        // What came before the failed one is complete, and goes again with a deployment that never was.
-        for wanted in wanted.iter().rev() {
-            let name = &wanted.source.component.name;
-            let is_failed = begun && error.component.as_ref() == Some(name);
-            let undone = self.undo(wanted, &mut record, is_failed).await;
-            match undone {
-                Ok(true) => error
-                    .message
-                    .push_str("\nthe earlier revision is kept running"),
-                Ok(false) => {}
-                Err(trouble) => left.push(trouble.of(name).to_string()),
-            }
-        }
-        let remembered = if left.is_empty() && !record.keep {
-            let home = home.clone();
-            blocking(move || home.remove().map_err(device_trouble)).await
-        } else {
-            home.remember(&record).await
-        };
-        left.extend(remembered.err().map(|trouble| trouble.to_string()));
-        if !left.is_empty() {
-            let more = format!(
-                "\nand what was begun could not be undone: {}",
-                left.join("\n")
-            );
-            error.message.push_str(&more);
-        }
-        error
-    }
-
-    /// Undoes what this attempt made of a component; gives whether an earlier revision of it runs on.
-    async fn undo(
-        &self,
-        wanted: &Wanted<'_>,
-        record: &mut Record,
-        is_failed: bool,
-    ) -> Result<bool, ProviderError> {
-        let name = &wanted.source.component.name;
-        let place = wanted.place.clone();
-        let is_there = record.components.contains_key(name);
-        let stays = if !is_there {
-            false
-        } else if !record.keep {
-            self.delivery.remove(&wanted.owned()).await?;
-            false
-        } else if is_failed {
-            self.delivery.undo(wanted).await?
-        } else {
-            true
-        };
-        if stays {
-            blocking(move || place.drop_work().map_err(device_trouble)).await?;
-        } else {
-            blocking(move || place.remove().map_err(device_trouble)).await?;
-            record.components.remove(name);
-        }
-        Ok(stays && is_failed)
     }
 }
 

@@ -234,6 +234,7 @@ impl Delivery for Installer {
             return Ok(Plan::Chart);
         }
         let history = self.history(&wanted.release).await?;
+        self.claim(&history, &wanted.owned())?;
         if history.latest().is_some_and(Revision::is_cut_off) {
             let lock = self.lock(&wanted.deployment).await?;
             self.recover(&wanted.release, &lock, wanted.timeout).await?;

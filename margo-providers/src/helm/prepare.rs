@@ -80,6 +80,7 @@ impl HelmProvider {
             );
             return Err(ProviderError::new(Trouble::Deployment, message));
         }
+        refuse_references(&chart)?;
         Ok(Prepared {
             pin,
             path,
@@ -93,6 +94,20 @@ impl HelmProvider {
 fn read_chart(path: &Path) -> Result<Chart, ProviderError> {
     let file = File::open(path).map_err(device_trouble)?;
     Chart::read(file, Chart::default_limits()).map_err(|error| chart_trouble(&error))
+}
+
+/// Refuses schemas that would have `helm` open whatever the chart's author wants.
+fn refuse_references(chart: &Chart) -> Result<(), ProviderError> {
+    for chart in chart.all() {
+        if let Some(reference) = chart.schema_references.first() {
+            let message = format!(
+                "the chart is refused: {}/values.schema.json refers to {reference:?}; put what is there into the file and refer to it with #",
+                chart.directory
+            );
+            return Err(ProviderError::new(Trouble::Deployment, message));
+        }
+    }
+    Ok(())
 }
 
 fn chart_trouble(error: &ChartError) -> ProviderError {

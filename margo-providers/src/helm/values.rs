@@ -21,8 +21,8 @@ use crate::{ProviderError, Trouble};
 /// The order of parameters does not count: what is given for a whole is written before what is given for its parts.
 ///
 /// # Errors
-/// [`Trouble::Deployment`] for a pointer that Helm would not take or would ignore, and for parameters that contradict each
-/// other.
+/// [`Trouble::Deployment`] for a pointer that Helm would not take or would ignore, for parameters that contradict each
+/// other, and for more than memory or a command line should have to hold.
 pub(super) fn values_of(
     deployment: &ApplicationDeployment,
     component: &ComponentName,
@@ -46,14 +46,22 @@ pub(super) fn values_of(
         }
     }
     let mut values = Value::Object(Map::new());
+    let mut room = MAX_ELEMENTS;
     // Paths are sorted, so a whole comes before its parts.
     for (path, (parameter, value)) in given {
-        set(&mut values, path.steps(), value).map_err(|why| wrong(parameter, why))?;
+        set(&mut values, path.steps(), value, &mut room).map_err(|why| wrong(parameter, why))?;
     }
-    match values {
-        Value::Object(values) => Ok(values),
-        _ => Ok(Map::new()),
+    let values = match values {
+        Value::Object(values) => values,
+        _ => Map::new(),
+    };
+    if !fits_command_line(&large_numbers(&values)) {
+        let message = format!(
+            "the parameters have too many whole numbers of seven digits or more, which Helm takes on its command line only; give at most {MAX_NUMBERS}, or strings"
+        );
+        return Err(ProviderError::new(Trouble::Deployment, message).of(component));
     }
+    Ok(values)
 }
 
 /// The values as a file for Helm.
@@ -96,6 +104,14 @@ pub(super) fn large_numbers(values: &Map<String, Value>) -> Vec<String> {
     found
 }
 
+/// Whether they fit on one command line, with their paths.
+fn fits_command_line(numbers: &[String]) -> bool {
+    let bytes: usize = numbers.iter().map(String::len).sum();
+    numbers.len() <= MAX_NUMBERS
+        && bytes <= MAX_NUMBER_BYTES
+        && numbers.iter().all(|number| number.len() <= MAX_ARGUMENT)
+}
+
 fn collect(value: &Value, steps: &mut Vec<Step>, found: &mut Vec<String>) {
     match value {
         Value::Number(number) => {
@@ -124,8 +140,9 @@ fn collect(value: &Value, steps: &mut Vec<Step>, found: &mut Vec<String>) {
     }
 }
 
-/// Writes a value where the steps lead, making what is missing on the way. Elements of a list that nobody gives are `null`.
-fn set(root: &mut Value, steps: &[Step], value: &Value) -> Result<(), String> {
+/// Writes a value where the steps lead, making what is missing on the way. Elements of a list that nobody gives are `null`;
+/// at most `room` of them are made.
+fn set(root: &mut Value, steps: &[Step], value: &Value, room: &mut usize) -> Result<(), String> {
     let mut place = root;
     for (depth, step) in steps.iter().enumerate() {
         let above = steps.get(..depth).unwrap_or_default();
@@ -156,6 +173,11 @@ fn set(root: &mut Value, steps: &[Step], value: &Value) -> Result<(), String> {
                 match place {
                     Value::Array(elements) => {
                         if elements.len() <= *index {
+                            let more = *index + 1 - elements.len();
+                            *room = room.checked_sub(more).ok_or_else(|| {
+                                let pointer = Path::shown(steps);
+                                format!("with its pointer {pointer:?} the lists would have more than {MAX_ELEMENTS} elements in all")
+                            })?;
                             elements.resize(*index + 1, Value::Null);
                         }
                         // It is that long now.
@@ -199,6 +221,12 @@ const fn kind(value: &Value) -> &'static str {
 
 /// Helm reads numbers of files as floating point and prints those from here on with an exponent.
 const EXACT: u64 = 1_000_000;
+/// The elements of lists that the pointers for one component may make. Few pointers can ask for many.
+const MAX_ELEMENTS: usize = 1_000_000;
+/// Systems take about 2 MiB of arguments, their places in a table included, and 128 KiB of one.
+const MAX_NUMBERS: usize = 10_000;
+const MAX_NUMBER_BYTES: usize = 1 << 20;
+const MAX_ARGUMENT: usize = 100 << 10;
 
 #[cfg(test)]
 mod tests;

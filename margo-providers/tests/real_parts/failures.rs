@@ -12,6 +12,7 @@ use margo_types::oci::{Descriptor, PackageManifest};
 use serde_json::json;
 
 use crate::engine::FOREIGN_IMAGE;
+use crate::installing::Told;
 use crate::world::{World, compose, service, with};
 use crate::{Found, trial};
 
@@ -121,8 +122,20 @@ async fn later_component(world: World) {
         .publish("web", "1.0.0", &compose("web", &service("exit 1")))
         .await;
     let deployment = world.deployment(&[("db", "1.0.0"), ("web", "1.0.0")]);
-    let error = failure(&world, &deployment).await;
+    let told = Told::default();
+    let applied = world.provider.apply(&deployment, &told).await;
+    let error = applied.expect_err("it fails");
     assert_eq!(error.component.expect("one").as_str(), "web");
+    let told = told.0.into_inner().expect("the list");
+    let expected = [
+        "db installing",
+        "db installed",
+        "web installing",
+        "db removed",
+    ];
+    assert_eq!(told, expected);
+    world.assert_nothing_left();
+    assert_eq!(world.provider_list().await, []);
 }
 
 async fn foreign(world: World) {

@@ -41,6 +41,10 @@ pub(crate) fn add(trials: &mut Vec<Trial>) {
         helm_trial("helm_removal_takes_volumes_and_hooks", removal),
         helm_trial("helm_large_charts_are_installed", large),
         helm_trial("helm_foreign_releases_are_left_alone", foreign),
+        helm_trial(
+            "helm_foreign_pending_releases_are_left_alone",
+            foreign_pending,
+        ),
         helm_trial("helm_oversized_objects_leave_nothing", oversized),
         helm_trial("helm_damaged_records_are_made_up_for", damaged_record),
         helm_trial("helm_mounts_of_one_volume_are_no_drift", mounts),
@@ -464,6 +468,30 @@ async fn foreign() {
     other.id = OTHER_ID.parse().expect("an ID");
     world.apply(&other).await.expect("it is installed");
     assert_eq!(world.names("deployments").len(), 2);
+}
+
+/// Somebody else's release that was cut off is not ours to recover.
+async fn foreign_pending() {
+    let world = world().await;
+    for name in ["web", "db"] {
+        world.publish(name, "1.0.0", WEB).await;
+    }
+    let both = world.deployment(&[("web", "1.0.0"), ("db", "1.0.0")]);
+    world.apply(&both).await.expect("they are installed");
+    let secrets = world.names("secrets");
+    for secret in secrets.iter().filter(|name| name.contains(".db-")) {
+        world
+            .cluster
+            .change("secrets", Some(NAMESPACE), secret, |secret| {
+                secret["metadata"]["labels"]["margo.owner"] = "other".into();
+                secret["metadata"]["labels"]["status"] = "pending-install".into();
+            });
+    }
+    std::fs::remove_dir_all(world.state().join(ID)).expect("it is there");
+    let version = world.cluster.version();
+    let error = world.refused(&both).await;
+    assert!(error.message.contains("owner other"), "{error}");
+    assert_eq!(world.cluster.version(), version, "nothing was changed");
 }
 
 /// The component `web` with this image.

@@ -18,6 +18,7 @@ pub(crate) fn add(trials: &mut Vec<Trial>) {
         helm_trial("helm_bad_charts_are_refused", bad_charts),
         helm_trial("helm_charts_of_another_kind_are_refused", other_kinds),
         helm_trial("helm_values_that_break_the_schema_are_refused", schema),
+        helm_trial("helm_schemas_open_nothing", references),
         helm_trial("helm_nothing_changes_before_all_are_checked", all_checked),
         helm_trial("helm_missing_revisions_are_named", missing_revision),
         helm_trial("helm_clusters_that_are_down_are_named", no_cluster),
@@ -171,6 +172,37 @@ async fn schema() {
     assert_eq!(error.trouble, Trouble::Deployment);
     for expected in ["do not fit the chart", "password"] {
         assert!(error.message.contains(expected), "{error}");
+    }
+}
+
+/// A schema has `helm` ask nobody, neither that of the chart nor that of one in it; in both modes.
+async fn references() {
+    for world in [HelmWorld::with(|_| {}).await, HelmWorld::template().await] {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        listener.set_nonblocking(true).expect("it can be asked");
+        let url = format!("http://{}/schema.json", listener.local_addr().expect("one"));
+        let schema = json!({"properties": {"password": {"$ref": url}}}).to_string();
+        let inner = "apiVersion: v2\nname: inner\nversion: 1.0.0\n";
+        let outside = [("values.schema.json", schema.as_str()), WEB[0], WEB[1]];
+        let inside = [
+            ("charts/inner/Chart.yaml", inner),
+            ("charts/inner/values.schema.json", &schema),
+            WEB[1],
+        ];
+        for (revision, files, file) in [
+            ("1.0.0", outside, "web/values.schema.json"),
+            ("2.0.0", inside, "web/charts/inner/values.schema.json"),
+        ] {
+            world.publish("web", revision, &files).await;
+            let error = world.refused(&world.deployment(&[("web", revision)])).await;
+            assert_eq!(error.trouble, Trouble::Deployment, "{error}");
+            for expected in [file, &url] {
+                assert!(error.message.contains(expected), "{error}");
+            }
+            let asked = listener.accept().expect_err("nobody asks");
+            assert_eq!(asked.kind(), std::io::ErrorKind::WouldBlock);
+        }
+        world.assert_nothing_left();
     }
 }
 

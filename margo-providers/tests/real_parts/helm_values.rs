@@ -4,6 +4,7 @@
 use std::process::Command;
 
 use libtest_mimic::Trial;
+use margo_providers::Trouble;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
@@ -17,6 +18,7 @@ pub(crate) fn add(trials: &mut Vec<Trial>) {
     trials.extend([
         helm_trial("helm_pointers_mean_what_they_mean_to_helm", paths),
         helm_trial("helm_numbers_are_written_as_they_are_given", numbers),
+        helm_trial("helm_values_have_bounds", bounds),
     ]);
 }
 
@@ -129,6 +131,42 @@ async fn numbers() {
     assert_eq!(*data, expected);
 }
 
+/// What a small document could blow up, and what a command line does not hold; in both modes.
+async fn bounds() {
+    let lists: Map<String, Value> = (0..1000)
+        .map(|number| (format!("x{number}[65536]"), json!(1)))
+        .collect();
+    let large = |count| json!({"numbers": vec![1_000_000; count]});
+    let long = json!({"n".repeat(200_000): 1_000_000});
+    for world in [HelmWorld::with(|_| {}).await, HelmWorld::template().await] {
+        world
+            .publish("web", "1.0.0", &[("templates/numbers.yaml", COUNT)])
+            .await;
+        let asked = world.registry.requests().len();
+        for (parameters, expected) in [
+            (&json!(lists), "x111[65536]"),
+            (&large(10_001), "at most 10000"),
+            (&long, "at most 10000"),
+        ] {
+            let deployment = world.deployment_with(ID, &[("web", "1.0.0")], parameters);
+            let error = world.refused(&deployment).await;
+            assert_eq!(error.trouble, Trouble::Deployment);
+            assert!(error.message.contains(expected), "{error}");
+        }
+        assert_eq!(world.registry.requests().len(), asked, "nobody was asked");
+        let deployment = world.deployment_with(ID, &[("web", "1.0.0")], &large(10_000));
+        world.apply(&deployment).await.expect("helm takes them");
+        let name = &world.names("configmaps")[0];
+        assert_eq!(world.object("configmaps", name)["data"]["count"], "10000");
+    }
+}
+
+const COUNT: &str = r"
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: {{ .Release.Name }}}
+data: {count: {{ len .Values.numbers | quote }}}
+";
 const ALL: &str = r"
 apiVersion: v1
 kind: ConfigMap

@@ -93,8 +93,9 @@ async fn again(world: World) {
     world.remove(&deployment).await;
 }
 
+/// Writes down what is told.
 #[derive(Default)]
-struct Told(Mutex<Vec<String>>);
+pub(crate) struct Told(pub(crate) Mutex<Vec<String>>);
 
 impl Progress for Told {
     fn component(&self, name: &ComponentName, state: DeploymentState) {

@@ -16,6 +16,8 @@ mod contract;
 mod engine;
 #[cfg(feature = "compose")]
 mod failures;
+#[cfg(feature = "helm")]
+mod helm_components;
 #[cfg(all(feature = "helm", feature = "contract"))]
 mod helm_contract;
 #[cfg(feature = "helm")]
@@ -68,6 +70,7 @@ fn main() -> ExitCode {
     #[cfg(feature = "helm")]
     {
         helm_install::add(&mut trials);
+        helm_components::add(&mut trials);
         helm_refusals::add(&mut trials);
         helm_values::add(&mut trials);
         helm_template::add(&mut trials);

@@ -1,0 +1,181 @@
+//! Deployments of several components: what becomes of the others when one fails, in both modes.
+
+use std::sync::Mutex;
+
+use libtest_mimic::Trial;
+use margo_conformance::kubernetes::Breakage;
+use margo_providers::{Progress, Provider};
+use margo_types::deployment::ApplicationDeployment;
+use margo_types::id::ComponentName;
+use margo_types::status::DeploymentState;
+use serde_json::json;
+
+use crate::helm_install::WEB;
+use crate::helm_trial;
+use crate::helm_world::{HelmWorld, template_mode};
+
+pub(crate) fn add(trials: &mut Vec<Trial>) {
+    for template in [false, true] {
+        let mode = if template { "template" } else { "install" };
+        trials.extend([
+            helm_trial(
+                &format!("helm_{mode}_several_drop_last"),
+                move || async move { dropped_last(world(template).await).await },
+            ),
+            helm_trial(
+                &format!("helm_{mode}_several_tell_which_runs"),
+                move || async move { revisions(world(template).await).await },
+            ),
+            helm_trial(
+                &format!("helm_{mode}_several_may_be_renamed"),
+                move || async move { renamed(world(template).await).await },
+            ),
+            helm_trial(
+                &format!("helm_{mode}_several_are_told_to_be_undone"),
+                move || async move { undone(world(template).await).await },
+            ),
+        ]);
+    }
+}
+
+/// A device in one of the modes, with the charts `a`, `b` and `c`, and an image that cannot be pulled.
+async fn world(template: bool) -> HelmWorld {
+    let world = HelmWorld::with(|options| {
+        if template {
+            options.mode = template_mode();
+        }
+    })
+    .await;
+    for name in ["a", "b", "c"] {
+        world.publish(name, "1.0.0", WEB).await;
+    }
+    world
+        .cluster
+        .break_image(BROKEN, Breakage::ImagePullBackOff);
+    world
+}
+
+async fn dropped_last(world: HelmWorld) {
+    let first = world.deployment(&[("a", "1.0.0"), ("b", "1.0.0")]);
+    world.apply(&first).await.expect("they are installed");
+    let running = world.names("deployments");
+    let second = world.deployment(&[("a", "1.0.0"), ("c", "1.0.0")]);
+    let error = world
+        .refused(&with_images(second.clone(), &[("a", BROKEN)]))
+        .await;
+    assert_eq!(
+        error.component.as_ref().map(ComponentName::as_str),
+        Some("a"),
+        "{error}"
+    );
+    let told = "\nthe earlier revision is kept running";
+    assert!(error.message.ends_with(told), "{error}");
+    assert_eq!(world.names("deployments"), running);
+    assert_eq!(world.states(&first).await, ["installed", "installed"]);
+
+    world.apply(&second).await.expect("it is updated");
+    assert_eq!(world.states(&second).await, ["installed", "installed"]);
+    assert_eq!(world.names("deployments").len(), 2, "b is gone");
+    world.remove(&second).await;
+}
+
+async fn revisions(world: HelmWorld) {
+    let names = [("a", "1.0.0"), ("b", "1.0.0"), ("c", "1.0.0")];
+    let first = world.deployment(&names);
+    world.apply(&first).await.expect("they are installed");
+    let second = with_images(
+        first.clone(),
+        &[("a", UPDATED), ("b", BROKEN), ("c", UPDATED)],
+    );
+    let error = world.refused(&second).await;
+    let told = "\nthe earlier revision is kept running of b, c\nthe new revision runs of a";
+    assert!(error.message.ends_with(told), "{error}");
+    assert_eq!(images(&world), [UPDATED, FIRST, FIRST]);
+    world.remove(&first).await;
+}
+
+/// A component of another name takes the objects of the one that is dropped.
+async fn renamed(world: HelmWorld) {
+    let fixed = [("templates/map.yaml", FIXED)];
+    for (name, revision) in [("b", "2.0.0"), ("c", "2.0.0")] {
+        world.publish(name, revision, &fixed).await;
+    }
+    let broken = [fixed[0], WEB[0], WEB[1]];
+    world.publish("c", "3.0.0", &broken).await;
+    let first = world.deployment(&[("a", "1.0.0"), ("b", "2.0.0")]);
+    world.apply(&first).await.expect("they are installed");
+    let second = world.deployment(&[("a", "1.0.0"), ("c", "2.0.0")]);
+    world.apply(&second).await.expect("b makes way");
+    assert_eq!(world.object("configmaps", "fixed")["data"]["of"], "c");
+    assert_eq!(world.states(&second).await, ["installed", "installed"]);
+    assert_eq!(world.states(&first).await, ["installed", "removed"]);
+
+    // What made way is not there any more when the update fails.
+    world.apply(&first).await.expect("c makes way");
+    let third = world.deployment(&[("a", "1.0.0"), ("c", "3.0.0")]);
+    let error = world.refused(&with_images(third, &[("c", BROKEN)])).await;
+    let told = "\nthe earlier revision is kept running of a\nnothing is left of b";
+    assert!(error.message.ends_with(told), "{error}");
+    assert_eq!(world.names("configmaps"), [""; 0]);
+    world.remove(&first).await;
+}
+
+async fn undone(world: HelmWorld) {
+    let deployment = world.deployment(&[("a", "1.0.0"), ("b", "1.0.0"), ("c", "1.0.0")]);
+    let told = Told::default();
+    let applied = world
+        .provider
+        .apply(&with_images(deployment, &[("c", BROKEN)]), &told)
+        .await;
+    let error = applied.expect_err("it fails");
+    assert!(!error.message.contains("runs"), "{error}");
+    let told = told.0.into_inner().expect("the list");
+    let end = ["c installing", "b removed", "a removed"];
+    assert!(told.ends_with(&end.map(str::to_owned)), "{told:?}");
+    world.assert_nothing_left();
+}
+
+#[derive(Default)]
+struct Told(Mutex<Vec<String>>);
+
+impl Progress for Told {
+    fn component(&self, name: &ComponentName, state: DeploymentState) {
+        let text = format!("{name} {}", state.as_str());
+        self.0.lock().expect("the list").push(text);
+    }
+}
+
+/// Another image for some components, and little time for all.
+fn with_images(
+    mut deployment: ApplicationDeployment,
+    images: &[(&str, &str)],
+) -> ApplicationDeployment {
+    for (component, image) in images {
+        let parameter =
+            json!({"value": image, "targets": [{"pointer": "image", "components": [component]}]});
+        let parameter = serde_json::from_value(parameter).expect("a parameter");
+        let name = format!("image-{component}");
+        deployment.spec.parameters.insert(name, parameter);
+    }
+    for component in &mut deployment.spec.deployment_profile.components {
+        component.properties.timeout = "0m3s".parse().ok();
+    }
+    deployment
+}
+
+/// The images of all deployments on the cluster, by their names.
+fn images(world: &HelmWorld) -> Vec<String> {
+    let names = world.names("deployments");
+    let image = |name: &String| {
+        let deployment = world.object("deployments", name);
+        let image = &deployment["spec"]["template"]["spec"]["containers"][0]["image"];
+        image.as_str().unwrap_or_default().to_owned()
+    };
+    names.iter().map(image).collect()
+}
+
+const FIRST: &str = "registry.example/web:1";
+const UPDATED: &str = "registry.example/web:2";
+const BROKEN: &str = "registry.example/web:broken";
+const FIXED: &str =
+    "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: fixed}\ndata: {of: {{ .Chart.Name }}}\n";
