@@ -37,6 +37,10 @@ pub(super) fn add(trials: &mut Vec<Trial>) {
             "helm_template_notices_and_heals_drift",
             notices_and_heals_drift,
         ),
+        helm_trial(
+            "helm_template_knows_objects_without_their_labels",
+            knows_objects_without_their_labels,
+        ),
         helm_trial("helm_template_needs_no_memory", needs_no_memory),
         helm_trial("helm_template_makes_namespaces_when_told", makes_namespaces),
         helm_trial(
@@ -286,6 +290,29 @@ async fn notices_and_heals_drift() {
         ["installed"],
         "scaling is nobody's drift"
     );
+}
+
+/// Whoever takes our labels off an object does not make it somebody else's: it is healed, and it is removed.
+async fn knows_objects_without_their_labels() {
+    let world = HelmWorld::template().await;
+    world.publish("web", "1.0.0", WEB).await;
+    let deployment = world.deployment(&[("web", "1.0.0")]);
+    world.apply(&deployment).await.expect("it is applied");
+    let name = release(&world, "web");
+    let uid = world.object("configmaps", &name)["metadata"]["uid"].clone();
+
+    let patch = json!({"metadata": {"labels": null}}).to_string();
+    world.kubectl_patch("configmaps", &name, &patch).await;
+    let states = world.states(&deployment).await;
+    let said = format!("the ConfigMap {name} was changed by somebody");
+    assert!(states[0].contains(&said), "{states:?}");
+    world.apply(&deployment).await.expect("it is applied");
+    let healed = &world.object("configmaps", &name)["metadata"];
+    assert_eq!(healed["uid"], uid);
+    assert_eq!(healed["labels"]["margo.owner"], "margo");
+
+    world.kubectl_patch("configmaps", &name, &patch).await;
+    world.remove(&deployment).await;
 }
 
 /// What is on the cluster is known from the cluster, also by a device that lost its disk.
