@@ -59,6 +59,7 @@ fn compare(path: &str, wanted: &Value, live: Option<&Value>) -> Option<String> {
         return (!is_empty(wanted)).then(|| format!("{path} is missing"));
     };
     match (wanted, live) {
+        _ if path == REPLICAS => None,
         (Value::Object(wanted), Value::Object(live)) => wanted
             .iter()
             .find_map(|(name, value)| compare(&format!("{path}.{name}"), value, live.get(name))),
@@ -177,6 +178,8 @@ fn brief(value: &Value) -> String {
 
 /// What the server or its controllers own.
 const IGNORED: &[&str] = &["apiVersion", "kind", "status"];
+/// Left to whoever scales, as in template mode.
+const REPLICAS: &str = "spec.replicas";
 const BRIEF: usize = 40;
 /// In thousandths.
 const SUFFIXES: &[(&str, i128)] = &[
@@ -230,9 +233,9 @@ mod tests {
 
     #[test]
     fn what_somebody_changed_is_named() {
-        let wanted = json!({"kind": "Deployment", "metadata": {"labels": {"app": "web"}}, "spec": {"replicas": 1, "args": ["a", "b"]}});
+        let wanted = json!({"kind": "Deployment", "metadata": {"labels": {"app": "web"}}, "spec": {"paused": true, "args": ["a", "b"]}});
         for (path, value, expected) in [
-            ("/spec/replicas", json!(3), "spec.replicas is 3, not 1"),
+            ("/spec/paused", json!(false), "spec.paused is false, not true"),
             (
                 "/spec/args",
                 json!(["a"]),
@@ -253,6 +256,13 @@ mod tests {
             *live.pointer_mut(path).unwrap() = value;
             assert_eq!(drift(&wanted, &live).as_deref(), Some(expected));
         }
+    }
+
+    #[test]
+    fn scaling_is_no_drift() {
+        let wanted = json!({"kind": "Deployment", "spec": {"replicas": 1}});
+        let live = json!({"kind": "Deployment", "spec": {"replicas": 3}});
+        assert_eq!(drift(&wanted, &live), None);
     }
 
     #[test]
