@@ -239,7 +239,8 @@ async fn all(source: Option<impl AsyncRead + Unpin>) -> io::Result<Vec<u8>> {
             .await?;
     }
     if bytes.len() as u64 > STDOUT_BYTES {
-        return Err(io::Error::other("it prints without end"));
+        let why = "it prints without end";
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, why));
     }
     Ok(bytes)
 }
@@ -300,7 +301,8 @@ impl Drop for Group {
     }
 }
 
-const STDOUT_BYTES: u64 = 16 << 20;
+/// The longest output; more is an error of the kind [`io::ErrorKind::FileTooLarge`].
+pub(crate) const STDOUT_BYTES: u64 = 16 << 20;
 const STDERR_BYTES: usize = 64 << 10;
 const COMPLAINT_LINES: usize = 8;
 const LINE_CHARACTERS: usize = 300;

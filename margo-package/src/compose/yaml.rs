@@ -3,13 +3,17 @@
 //! The documents of the specification are read by `margo-types`. Compose files and charts are other people's formats:
 //! they use anchors and merge keys, so they are read here, within a budget that aliases cannot exceed.
 
+mod helm;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
 use margo_types::{DocumentPath, Location, Segment};
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_saphyr::{DuplicateKeyPolicy, MergeKeyPolicy, Options, Spanned};
+
+use self::helm::HelmValue;
 
 /// The longest file, in bytes.
 pub(crate) const MAX_BYTES: usize = 1 << 20;
@@ -34,16 +38,17 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Value, YamlError> {
 }
 
 /// Reads one document within the same limits, but as Helm and `kubectl` do, whose parser follows YAML 1.1: `yes` is true and
-/// `0644` is octal. Of repeated keys the last counts.
+/// `0644` is octal, also as keys. Of repeated keys the last counts.
 pub(crate) fn parse_as_helm(bytes: &[u8]) -> Result<Value, YamlError> {
     let mut options = options();
     options.strict_booleans = false;
     options.legacy_octal_numbers = true;
     options.duplicate_keys = DuplicateKeyPolicy::LastWins;
-    parse_with(bytes, options)
+    let HelmValue(value) = parse_with(bytes, options)?;
+    Ok(value)
 }
 
-fn parse_with(bytes: &[u8], options: Options) -> Result<Value, YamlError> {
+fn parse_with<T: DeserializeOwned>(bytes: &[u8], options: Options) -> Result<T, YamlError> {
     let error = |why: String, location| YamlError { why, location };
     if bytes.len() > MAX_BYTES {
         return Err(too_long());

@@ -14,15 +14,12 @@ pub(super) fn drift(wanted: &Value, live: &Value) -> Option<String> {
     let (Value::Object(wanted), Value::Object(live)) = (wanted.as_ref(), live) else {
         return None;
     };
-    let is_secret = wanted.get("kind").is_some_and(|kind| kind == "Secret");
     let fields = wanted
         .iter()
         .filter(|(name, _)| !IGNORED.contains(&name.as_str()));
     for (name, wanted) in fields {
         let found = match name.as_str() {
             "metadata" => metadata(wanted, live.get(name)),
-            // What is in a secret is said to nobody.
-            "data" if is_secret => secret_data(wanted, live.get(name)),
             _ => compare(name, wanted, live.get(name)),
         };
         if found.is_some() {
@@ -30,19 +27,6 @@ pub(super) fn drift(wanted: &Value, live: &Value) -> Option<String> {
         }
     }
     None
-}
-
-fn secret_data(wanted: &Value, live: Option<&Value>) -> Option<String> {
-    let Value::Object(members) = wanted else {
-        return compare("data", wanted, live).map(|_| "data is another".to_owned());
-    };
-    members.iter().find_map(|(name, value)| {
-        let live = live.and_then(|live| live.get(name));
-        compare("", value, live).map(|_| match live {
-            Some(_) => format!("data.{name} has another value"),
-            None => format!("data.{name} is missing"),
-        })
-    })
 }
 
 /// Labels and annotations are all that a chart decides of the metadata.
@@ -59,6 +43,7 @@ fn compare(path: &str, wanted: &Value, live: Option<&Value>) -> Option<String> {
         return (!is_empty(wanted)).then(|| format!("{path} is missing"));
     };
     match (wanted, live) {
+        _ if path == REPLICAS => None,
         (Value::Object(wanted), Value::Object(live)) => wanted
             .iter()
             .find_map(|(name, value)| compare(&format!("{path}.{name}"), value, live.get(name))),
@@ -80,8 +65,14 @@ fn compare(path: &str, wanted: &Value, live: Option<&Value>) -> Option<String> {
         }
         _ if wanted == live || is_same_scalar(wanted, live) => None,
         _ if is_empty(wanted) && is_empty(live) => None,
+        _ if is_private(path) => Some(format!("{path} has another value")),
         _ => Some(format!("{path} is {}, not {}", brief(live), brief(wanted))),
     }
+}
+
+/// Whether what stands there is said to nobody: configurations hold passwords, not only in secrets.
+fn is_private(path: &str) -> bool {
+    path.split(['.', '[']).any(|name| PRIVATE.contains(&name))
 }
 
 /// The element that corresponds to a wanted one: with the same name, else in the same place. The server, and what watches over
@@ -177,6 +168,9 @@ fn brief(value: &Value) -> String {
 
 /// What the server or its controllers own.
 const IGNORED: &[&str] = &["apiVersion", "kind", "status"];
+/// Left to whoever scales, as in template mode.
+const REPLICAS: &str = "spec.replicas";
+const PRIVATE: &[&str] = &["data", "stringData", "binaryData", "env"];
 const BRIEF: usize = 40;
 /// In thousandths.
 const SUFFIXES: &[(&str, i128)] = &[
@@ -230,9 +224,13 @@ mod tests {
 
     #[test]
     fn what_somebody_changed_is_named() {
-        let wanted = json!({"kind": "Deployment", "metadata": {"labels": {"app": "web"}}, "spec": {"replicas": 1, "args": ["a", "b"]}});
+        let wanted = json!({"kind": "Deployment", "metadata": {"labels": {"app": "web"}}, "spec": {"paused": true, "args": ["a", "b"]}});
         for (path, value, expected) in [
-            ("/spec/replicas", json!(3), "spec.replicas is 3, not 1"),
+            (
+                "/spec/paused",
+                json!(false),
+                "spec.paused is false, not true",
+            ),
             (
                 "/spec/args",
                 json!(["a"]),
@@ -252,6 +250,33 @@ mod tests {
             let mut live = wanted.clone();
             *live.pointer_mut(path).unwrap() = value;
             assert_eq!(drift(&wanted, &live).as_deref(), Some(expected));
+        }
+    }
+
+    #[test]
+    fn scaling_is_no_drift() {
+        let wanted = json!({"kind": "Deployment", "spec": {"replicas": 1}});
+        let live = json!({"kind": "Deployment", "spec": {"replicas": 3}});
+        assert_eq!(drift(&wanted, &live), None);
+    }
+
+    #[test]
+    fn values_of_configurations_are_told_to_nobody() {
+        let env = |value: &str| json!([{"name": "A", "value": value}]);
+        let config = |value: &str| json!({"kind": "ConfigMap", "data": {"a.b": value}});
+        let pod = |value: &str| json!({"kind": "Pod", "spec": {"containers": [{"name": "web", "env": env(value)}]}});
+        let own = |value: &str| json!({"kind": "Pump", "stringData": {"a": [value]}});
+        for (wanted, live, path) in [
+            (config("s3cret"), config("secr3t"), "data.a.b"),
+            (
+                pod("s3cret"),
+                pod("secr3t"),
+                "spec.containers[0].env[0].value",
+            ),
+            (own("s3cret"), own("secr3t"), "stringData.a[0]"),
+        ] {
+            let expected = format!("{path} has another value");
+            assert_eq!(drift(&wanted, &live), Some(expected));
         }
     }
 

@@ -3,9 +3,10 @@
 mod failure;
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 
 use super::options::Options;
-use crate::program::{Invocation, Output, Problem, find_version};
+use crate::program::{Invocation, Output, Problem, STDOUT_BYTES, find_version};
 use crate::{Engine, ProviderError, Trouble};
 
 /// A `helm` of a version that is known, and how it reaches the cluster.
@@ -60,8 +61,14 @@ impl Helm {
     /// Runs it to its end, whatever its exit status.
     pub(super) async fn run(&self, command: &Invocation) -> Result<Output, ProviderError> {
         command.run().await.map_err(|error| {
-            let trouble = match error.problem {
+            let trouble = match &error.problem {
                 Problem::Slow(_) => Trouble::Timeout,
+                // Nothing but what a chart renders to is that long.
+                Problem::Output(cause) if cause.kind() == ErrorKind::FileTooLarge => {
+                    let most = STDOUT_BYTES >> 20;
+                    let message = format!("the chart renders to more than {most} MiB; split it");
+                    return ProviderError::new(Trouble::Deployment, message);
+                }
                 _ => Trouble::Engine,
             };
             ProviderError::new(trouble, error.to_string())

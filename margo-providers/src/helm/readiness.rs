@@ -47,6 +47,14 @@ pub(super) fn is_awaited(object: &Value) -> bool {
     )
 }
 
+/// Whether the cluster removes an object like this one by itself when it is done, so that it may be missing.
+pub(super) fn goes_when_done(object: &Value) -> bool {
+    group_and_kind(object) == ("batch", "Job")
+        && object
+            .pointer("/spec/ttlSecondsAfterFinished")
+            .is_some_and(Value::is_number)
+}
+
 /// Why a pod does not run, in the words of the kubelet; `None` when nothing is wrong with it.
 pub(super) fn pod_trouble(pod: &Value) -> Option<PodTrouble> {
     let statuses = ["/status/initContainerStatuses", "/status/containerStatuses"];

@@ -13,7 +13,7 @@ use margo_types::id::ComponentName;
 use serde_json::{Value, json};
 
 use crate::helm_trial;
-use crate::helm_world::{HelmWorld, ID, NAMESPACE, OTHER_ID};
+use crate::helm_world::{HelmWorld, ID, NAMESPACE, OTHER_ID, PASSING_JOB};
 
 pub(crate) fn add(trials: &mut Vec<Trial>) {
     trials.extend([
@@ -49,6 +49,7 @@ pub(crate) fn add(trials: &mut Vec<Trial>) {
         helm_trial("helm_damaged_records_are_made_up_for", damaged_record),
         helm_trial("helm_mounts_of_one_volume_are_no_drift", mounts),
         helm_trial("helm_components_may_be_called_lock", called_lock),
+        helm_trial("helm_jobs_that_go_when_done_are_not_missed", passing_job),
     ]);
 }
 
@@ -376,10 +377,15 @@ async fn drift() {
             object["spec"]["replicas"] = 3.into();
         });
     let states = world.states(&deployment).await;
-    assert!(
-        states[0].contains("spec.replicas is 3, not 1"),
-        "{states:?}"
-    );
+    assert_eq!(states, ["installed"], "scaling is nobody's drift");
+    world
+        .cluster
+        .change("deployments", Some(NAMESPACE), name, |object| {
+            object["spec"]["template"]["spec"]["containers"][0]["image"] = V2.into();
+        });
+    let states = world.states(&deployment).await;
+    let said = format!("spec.template.spec.containers[0].image is \"{V2}\", not \"{V1}\"");
+    assert!(states[0].contains(&said), "{states:?}");
     world.apply(&deployment).await.expect("it is mended");
     assert_eq!(world.states(&deployment).await, ["installed"]);
     // A release that somebody upgrades by hand is not what was delivered.
@@ -575,6 +581,19 @@ async fn mounts() {
     let deployment = world.deployment(&[("web", "1.0.0")]);
     world.apply(&deployment).await.expect("it is installed");
     assert_eq!(world.states(&deployment).await, ["installed"]);
+    world.remove(&deployment).await;
+}
+
+async fn passing_job() {
+    let world = world().await;
+    world.publish("web", "1.0.0", PASSING_JOB).await;
+    let deployment = world.deployment(&[("web", "1.0.0")]);
+    world.apply(&deployment).await.expect("it is installed");
+    world.cluster.delete("jobs", Some(NAMESPACE), "job");
+    assert_eq!(world.states(&deployment).await, ["installed"]);
+    let writes = world.writes();
+    world.apply(&deployment).await.expect("it is installed");
+    assert_eq!(world.writes(), writes, "the job is not run again");
     world.remove(&deployment).await;
 }
 

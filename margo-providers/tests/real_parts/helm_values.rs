@@ -5,6 +5,7 @@ use std::process::Command;
 
 use libtest_mimic::Trial;
 use margo_providers::Trouble;
+use margo_providers::helm::Mode;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
@@ -12,13 +13,14 @@ use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
 use crate::helm_trial;
-use crate::helm_world::{HelmWorld, ID};
+use crate::helm_world::{HelmWorld, ID, template_mode};
 
 pub(crate) fn add(trials: &mut Vec<Trial>) {
     trials.extend([
         helm_trial("helm_pointers_mean_what_they_mean_to_helm", paths),
         helm_trial("helm_numbers_are_written_as_they_are_given", numbers),
         helm_trial("helm_values_have_bounds", bounds),
+        helm_trial("helm_keys_are_the_same_in_both_modes", keys),
     ]);
 }
 
@@ -58,6 +60,21 @@ async fn paths() {
     let values = data["values"].as_str().expect("values");
     // On a difference, decode both with `base64 -d`.
     assert_eq!([values], expected[..]);
+}
+
+/// The keys of objects are what Helm makes of them, also where it does not apply them itself.
+async fn keys() {
+    let config = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata: {on: a, n: b, 1.10: c, 0x10: d, 'y': e}\n";
+    let expected = json!({"true": "a", "false": "b", "1.1": "c", "16": "d", "y": "e"});
+    for mode in [Mode::Install, template_mode()] {
+        let world = HelmWorld::with(|options| options.mode = mode).await;
+        let files = [("templates/c.yaml", config)];
+        world.publish("web", "1.0.0", &files).await;
+        let deployment = world.deployment(&[("web", "1.0.0")]);
+        world.apply(&deployment).await.expect("it is installed");
+        assert_eq!(world.object("configmaps", "c")["data"], expected);
+        assert_eq!(world.states(&deployment).await, ["installed"]);
+    }
 }
 
 /// The chart, rendered with these on the command line.

@@ -27,6 +27,21 @@ pub(crate) const ID: &str = "ad9b614e-8912-45f4-a523-372358765def";
 pub(crate) const OTHER_ID: &str = "ad9b614e-8912-45f4-a523-372358765de0";
 /// The namespace of all deployments.
 pub(crate) const NAMESPACE: &str = "apps";
+/// A chart with a job that the cluster removes when it is done.
+pub(crate) const PASSING_JOB: &[(&str, &str)] = &[(
+    "templates/job.yaml",
+    r"
+apiVersion: batch/v1
+kind: Job
+metadata: {name: job}
+spec:
+  ttlSecondsAfterFinished: 60
+  template:
+    spec:
+      restartPolicy: Never
+      containers: [{name: job, image: registry.example/job:1}]
+",
+)];
 
 impl HelmWorld {
     /// A device in template mode.

@@ -30,7 +30,7 @@ pub(in crate::helm) fn trouble_with(error: Error, what: &str) -> ProviderError {
 /// There is no such namespace.
 pub(in crate::helm) fn namespace_missing(namespace: &str) -> ProviderError {
     let message = format!(
-        "the cluster has no namespace {namespace}; create it, or let the provider do so with the option create_namespace"
+        "the cluster has no namespace {namespace}; create it; that of the deployment itself is made with the option create_namespace"
     );
     ProviderError::new(Trouble::Device, message)
 }
@@ -56,10 +56,9 @@ fn refusal(status: &Status, what: &str) -> ProviderError {
             let details = status.details.as_ref();
             return namespace_missing(details.map_or("?", |details| details.name.as_str()));
         }
-        400 | 404 | 413 | 415 | 422 => (
-            Trouble::Deployment,
-            format!("the cluster refuses {what}; change the chart or its values: {said}"),
-        ),
+        400 | 404 | 413 | 415 | 422 => refused(what, &said),
+        // It means the object, such as one with two variables of one name, and calls it a fault of its own.
+        500 if said.contains("failed to create typed patch object") => refused(what, &said),
         409 => (
             Trouble::Deployment,
             format!("{what} is in use by somebody else: {said}"),
@@ -70,6 +69,11 @@ fn refusal(status: &Status, what: &str) -> ProviderError {
         ),
     };
     ProviderError::new(trouble, message)
+}
+
+fn refused(what: &str, said: &str) -> (Trouble, String) {
+    let message = format!("the cluster refuses {what}; change the chart or its values: {said}");
+    (Trouble::Deployment, message)
 }
 
 /// The last cause: those around it only say that a request was made.

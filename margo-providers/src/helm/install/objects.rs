@@ -12,7 +12,7 @@ use crate::helm::diagnosis::diagnose;
 use crate::helm::drift::drift;
 use crate::helm::json::text;
 use crate::helm::names::Release;
-use crate::helm::readiness::Readiness;
+use crate::helm::readiness::{Readiness, goes_when_done};
 use crate::source::with_causes;
 use crate::{ProviderError, Trouble};
 
@@ -43,6 +43,9 @@ impl Installer {
     async fn health_of(&self, release: &Release, object: &Value) -> Result<Health, ProviderError> {
         let shown = shown(object);
         let Some(live) = self.live(release, object).await? else {
+            if goes_when_done(object) {
+                return Ok(Health::Ready);
+            }
             return Ok(Health::Failed(format!("the {shown} is missing")));
         };
         if let Some(difference) = drift(object, &live) {

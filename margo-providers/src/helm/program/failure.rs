@@ -1,5 +1,6 @@
 //! What Helm's words mean for who has to act.
 
+use crate::helm::cluster::namespace_missing;
 use crate::program::{Output, last_lines};
 use crate::{ProviderError, Trouble};
 
@@ -12,10 +13,7 @@ pub(super) fn failure(what: &str, output: &Output) -> ProviderError {
         words
     };
     if let Some(namespace) = missing_namespace(&words) {
-        let message = format!(
-            "the cluster has no namespace {namespace}; create it, or let the provider do so with the option create_namespace"
-        );
-        return ProviderError::new(Trouble::Device, message);
+        return namespace_missing(namespace);
     }
     let known = KNOWN.iter().find(|(sign, ..)| words.contains(sign));
     let (trouble, meaning) = known.map_or((Trouble::Workload, ""), |(_, trouble, meaning)| {

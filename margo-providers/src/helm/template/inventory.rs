@@ -149,6 +149,12 @@ impl Inventory {
             .collect())
     }
 
+    /// An object as it was applied when all was last complete.
+    pub(super) fn applied(&self, id: &ObjectId) -> Option<&Value> {
+        let objects = &self.complete.as_ref()?.objects;
+        objects.iter().find(|object| ObjectId::of(object) == *id)
+    }
+
     /// The entry of an object.
     pub(super) fn entry(&self, id: &ObjectId) -> Option<&Entry> {
         self.entries.iter().find(|entry| entry.id == *id)

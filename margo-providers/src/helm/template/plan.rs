@@ -86,16 +86,20 @@ impl Applier {
         owned: &Owned,
         entries: &[Entry],
     ) -> Result<BTreeMap<ObjectId, Value>, ProviderError> {
-        let mut places: BTreeSet<(Kind, Option<String>)> = BTreeSet::new();
+        let mut kinds: Vec<(&Entry, Kind)> = Vec::with_capacity(entries.len());
         for entry in entries {
             let kind = self.cluster.kind(&entry.api_version, &entry.id.kind).await;
             match kind {
-                Ok(kind) => places.insert((kind, entry.id.namespace.clone())),
+                Ok(kind) => kinds.push((entry, kind)),
                 // What the cluster does not have any more has no objects.
-                Err(error) if error.trouble == Trouble::Device && error.source.is_none() => false,
+                Err(error) if error.trouble == Trouble::Device && error.source.is_none() => {}
                 Err(error) => return Err(error),
-            };
+            }
         }
+        let places = kinds
+            .iter()
+            .map(|(entry, kind)| (kind.clone(), entry.id.namespace.clone()));
+        let places: BTreeSet<(Kind, Option<String>)> = places.collect();
         let labels = labels(&self.owner, &owned.deployment, &owned.component);
         let selector = selector_of(&labels);
         let mut lists = Vec::new();
@@ -122,7 +126,33 @@ impl Applier {
             .into_iter()
             .flatten()
             .map(|object| (ObjectId::of(&object), object));
-        Ok(objects.filter(|(id, _)| known.contains(id)).collect())
+        let mut live: BTreeMap<ObjectId, Value> =
+            objects.filter(|(id, _)| known.contains(id)).collect();
+        // Without our labels an object is in no list, and still is ours.
+        let unlisted = kinds
+            .iter()
+            .filter(|(entry, _)| !live.contains_key(&entry.id));
+        let looks: Vec<_> = unlisted
+            .map(|(entry, kind)| self.look_for(entry, kind))
+            .collect();
+        let found: Vec<Option<Value>> = stream::iter(looks)
+            .buffer_unordered(WIDTH)
+            .try_collect()
+            .await?;
+        let found = found.into_iter().flatten();
+        live.extend(found.map(|object| (ObjectId::of(&object), object)));
+        Ok(live)
+    }
+
+    /// An object by its name, if it still is the one that was applied.
+    async fn look_for(&self, entry: &Entry, kind: &Kind) -> Result<Option<Value>, ProviderError> {
+        let Some(uid) = &entry.uid else {
+            return Ok(None);
+        };
+        let (namespace, name) = (entry.id.namespace.as_deref(), &entry.id.name);
+        let found = self.cluster.get(kind, namespace, name).await;
+        let found = found.map_err(|error| trouble_with(error, &entry.id.to_string()))?;
+        Ok(found.filter(|object| text(object, "/metadata/uid") == uid))
     }
 
     /// The objects as they are applied, in their order.

@@ -12,7 +12,7 @@ use crate::helm::delivery::{Health, Standing};
 use crate::helm::diagnosis::diagnose;
 use crate::helm::json::text;
 use crate::helm::names::{Owned, Release};
-use crate::helm::readiness::Readiness;
+use crate::helm::readiness::{Readiness, goes_when_done};
 
 impl Applier {
     /// How a release fares now.
@@ -66,7 +66,8 @@ impl Applier {
         live: Option<&Value>,
     ) -> Option<String> {
         let Some(live) = live.filter(|_| inventory.is_settled) else {
-            let is_missed = inventory.is_settled && live.is_none();
+            let is_done = inventory.applied(&entry.id).is_some_and(goes_when_done);
+            let is_missed = inventory.is_settled && live.is_none() && !is_done;
             return is_missed.then(|| format!("{} is missing: somebody removed it", entry.id));
         };
         if !text(live, "/metadata/deletionTimestamp").is_empty() {

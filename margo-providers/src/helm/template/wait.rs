@@ -1,6 +1,6 @@
 //! Waiting until what was applied is ready.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::helm::cluster::{Cluster, Event, Kind, trouble_with};
 use crate::helm::diagnosis::diagnose;
 use crate::helm::json::text;
 use crate::helm::names::{Owned, labels};
-use crate::helm::readiness::{Readiness, is_awaited, readiness};
+use crate::helm::readiness::{Readiness, goes_when_done, is_awaited, readiness};
 use crate::{ProviderError, Trouble};
 
 impl Applier {
@@ -39,7 +39,11 @@ impl Applier {
                 kind,
                 namespace: id.namespace.clone(),
                 states: BTreeMap::new(),
+                passing: BTreeSet::new(),
             });
+            if goes_when_done(object) {
+                group.passing.insert(id.name.clone());
+            }
             group.states.insert(id.name.clone(), readiness(object));
         }
         let waiting = groups.into_values().filter(|group| !group.is_ready());
@@ -83,6 +87,8 @@ struct Group {
     kind: Kind,
     namespace: Option<String>,
     states: BTreeMap<String, Readiness>,
+    /// Those that the cluster removes when they are done.
+    passing: BTreeSet<String>,
 }
 
 impl Group {
@@ -98,8 +104,8 @@ impl Group {
                 .await;
             match listed {
                 Ok(listed) => {
-                    for state in self.states.values_mut() {
-                        *state = Readiness::Coming("is not there".to_owned());
+                    for (name, state) in &mut self.states {
+                        *state = absent(name, &self.passing);
                     }
                     for object in &listed.objects {
                         self.note(&cluster, object).await?;
@@ -141,8 +147,9 @@ impl Group {
             match event {
                 Event::There(object) => self.note(cluster, &object).await?,
                 Event::Gone(object) => {
-                    if let Some(state) = self.states.get_mut(&ObjectId::of(&object).name) {
-                        *state = Readiness::Coming("is gone".to_owned());
+                    let name = ObjectId::of(&object).name;
+                    if let Some(state) = self.states.get_mut(&name) {
+                        *state = absent(&name, &self.passing);
                     }
                 }
             }
@@ -165,6 +172,15 @@ impl Group {
             return Err(ProviderError::new(Trouble::Workload, format!("{id} {how}")));
         }
         Ok(())
+    }
+}
+
+/// How a workload fares that was applied and is not there.
+fn absent(name: &str, passing: &BTreeSet<String>) -> Readiness {
+    if passing.contains(name) {
+        Readiness::Ready
+    } else {
+        Readiness::Coming("is not there".to_owned())
     }
 }
 

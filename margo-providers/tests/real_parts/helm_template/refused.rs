@@ -28,6 +28,10 @@ pub(super) fn add(trials: &mut Vec<Trial>) {
         helm_trial("helm_template_refuses_bad_options", bad_options),
         helm_trial("helm_template_refuses_bad_places", bad_places),
         helm_trial(
+            "helm_template_blames_the_chart_for_what_it_renders_to",
+            bad_objects,
+        ),
+        helm_trial(
             "helm_template_says_what_is_wrong_with_the_cluster",
             trouble_with_the_cluster,
         ),
@@ -218,6 +222,37 @@ async fn bad_places() {
     assert!(error.message.contains("shorten the name"), "{error}");
     assert_eq!(world.writes(), 0);
     world.assert_nothing_left();
+}
+
+/// What server-side apply, an API server or the provider cannot take is for the author to change.
+async fn bad_objects() {
+    let world = HelmWorld::template().await;
+    let twice = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - name: web\n    image: x\n    \
+        env: [{name: A, value: '1'}, {name: A, value: '2'}]\n";
+    let elsewhere = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: elsewhere}\n";
+    let long = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n  a: {{ repeat 17000000 \"x\" }}\n";
+    for (revision, template, trouble, expected) in [
+        ("1.0.0", twice, Trouble::Deployment, "duplicate entries"),
+        (
+            "1.0.1",
+            elsewhere,
+            Trouble::Device,
+            "no namespace elsewhere; create it; that of the deployment itself",
+        ),
+        (
+            "1.0.2",
+            long,
+            Trouble::Deployment,
+            "renders to more than 16 MiB",
+        ),
+    ] {
+        let files = [("templates/a.yaml", template)];
+        world.publish("web", revision, &files).await;
+        let error = world.refused(&world.deployment(&[("web", revision)])).await;
+        assert_eq!(error.trouble, trouble, "{error}");
+        assert!(error.message.contains(expected), "{error}");
+    }
+    assert_eq!(world.writes(), 0);
 }
 
 async fn trouble_with_the_cluster() {

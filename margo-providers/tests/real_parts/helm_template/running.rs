@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::{CONFIG, DEPLOYMENT, STATEFUL_SET, WEB};
 use crate::helm_trial;
-use crate::helm_world::{HelmWorld, ID, NAMESPACE, release, template_mode};
+use crate::helm_world::{HelmWorld, ID, NAMESPACE, PASSING_JOB, release, template_mode};
 
 pub(super) fn add(trials: &mut Vec<Trial>) {
     trials.extend([
@@ -36,6 +36,14 @@ pub(super) fn add(trials: &mut Vec<Trial>) {
         helm_trial(
             "helm_template_notices_and_heals_drift",
             notices_and_heals_drift,
+        ),
+        helm_trial(
+            "helm_template_knows_objects_without_their_labels",
+            knows_objects_without_their_labels,
+        ),
+        helm_trial(
+            "helm_template_does_not_miss_jobs_that_go_when_done",
+            does_not_miss_jobs_that_go,
         ),
         helm_trial("helm_template_needs_no_memory", needs_no_memory),
         helm_trial("helm_template_makes_namespaces_when_told", makes_namespaces),
@@ -286,6 +294,43 @@ async fn notices_and_heals_drift() {
         ["installed"],
         "scaling is nobody's drift"
     );
+}
+
+/// Whoever takes our labels off an object does not make it somebody else's: it is healed, and it is removed.
+async fn knows_objects_without_their_labels() {
+    let world = HelmWorld::template().await;
+    world.publish("web", "1.0.0", WEB).await;
+    let deployment = world.deployment(&[("web", "1.0.0")]);
+    world.apply(&deployment).await.expect("it is applied");
+    let name = release(&world, "web");
+    let uid = world.object("configmaps", &name)["metadata"]["uid"].clone();
+
+    let patch = json!({"metadata": {"labels": null}}).to_string();
+    world.kubectl_patch("configmaps", &name, &patch).await;
+    let states = world.states(&deployment).await;
+    let said = format!("the ConfigMap {name} was changed by somebody");
+    assert!(states[0].contains(&said), "{states:?}");
+    world.apply(&deployment).await.expect("it is applied");
+    let healed = &world.object("configmaps", &name)["metadata"];
+    assert_eq!(healed["uid"], uid);
+    assert_eq!(healed["labels"]["margo.owner"], "margo");
+
+    world.kubectl_patch("configmaps", &name, &patch).await;
+    world.remove(&deployment).await;
+}
+
+/// The cluster removes such a job once it is done; that is no reason to run it again.
+async fn does_not_miss_jobs_that_go() {
+    let world = HelmWorld::template().await;
+    world.publish("web", "1.0.0", PASSING_JOB).await;
+    let deployment = world.deployment(&[("web", "1.0.0")]);
+    world.apply(&deployment).await.expect("it is applied");
+    world.cluster.delete("jobs", Some(NAMESPACE), "job");
+    assert_eq!(world.states(&deployment).await, ["installed"]);
+    let writes = world.writes();
+    world.apply(&deployment).await.expect("it is applied");
+    assert_eq!(world.writes(), writes, "the job is not run again");
+    world.remove(&deployment).await;
 }
 
 /// What is on the cluster is known from the cluster, also by a device that lost its disk.
