@@ -46,10 +46,10 @@ pub(super) fn values_of(
         }
     }
     let mut values = Value::Object(Map::new());
-    let mut room = MAX_ELEMENTS;
+    let mut spare = MAX_ELEMENTS;
     // Paths are sorted, so a whole comes before its parts.
     for (path, (parameter, value)) in given {
-        set(&mut values, path.steps(), value, &mut room).map_err(|why| wrong(parameter, why))?;
+        set(&mut values, path.steps(), value, &mut spare).map_err(|why| wrong(parameter, why))?;
     }
     let values = match values {
         Value::Object(values) => values,
@@ -141,8 +141,8 @@ fn collect(value: &Value, steps: &mut Vec<Step>, found: &mut Vec<String>) {
 }
 
 /// Writes a value where the steps lead, making what is missing on the way. Elements of a list that nobody gives are `null`;
-/// at most `room` of them are made.
-fn set(root: &mut Value, steps: &[Step], value: &Value, room: &mut usize) -> Result<(), String> {
+/// at most `spare` of them are made.
+fn set(root: &mut Value, steps: &[Step], value: &Value, spare: &mut usize) -> Result<(), String> {
     let mut place = root;
     for (depth, step) in steps.iter().enumerate() {
         let above = steps.get(..depth).unwrap_or_default();
@@ -174,7 +174,7 @@ fn set(root: &mut Value, steps: &[Step], value: &Value, room: &mut usize) -> Res
                     Value::Array(elements) => {
                         if elements.len() <= *index {
                             let more = *index + 1 - elements.len();
-                            *room = room.checked_sub(more).ok_or_else(|| {
+                            *spare = spare.checked_sub(more).ok_or_else(|| {
                                 let pointer = Path::shown(steps);
                                 format!("with its pointer {pointer:?} the lists would have more than {MAX_ELEMENTS} elements in all")
                             })?;
