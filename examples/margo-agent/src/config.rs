@@ -2,6 +2,7 @@
 
 mod read;
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
@@ -134,12 +135,26 @@ pub(crate) struct Provider {
     pub context: Option<String>,
     /// Helm: whether a namespace that is missing is made.
     pub create_namespace: Option<bool>,
+    /// Helm: what tells the releases of this agent from those of another on the same cluster; `margo` when left out.
+    pub owner: Option<String>,
     /// Helm: the secrets with which the cluster pulls images.
     pub image_pull_secrets: Vec<String>,
+    /// Helm: who the cluster is to registries that images are pulled from, by `host` or `host:port`.
+    pub image_registries: BTreeMap<String, ImageRegistry>,
     /// Helm, templates: the version of Kubernetes that charts are rendered for.
     pub kube_version: Option<String>,
     /// Helm, templates: the versions of APIs that charts may ask for.
     pub api_versions: Vec<String>,
+}
+
+/// A registry that images are pulled from.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ImageRegistry {
+    /// The name to log in with.
+    pub username: String,
+    /// The file with the password; blanks and line ends after it do not count.
+    pub password_file: PathBuf,
 }
 
 /// How workloads are run.

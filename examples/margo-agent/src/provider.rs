@@ -96,9 +96,14 @@ fn refuse_helm_settings(config: &Config) -> Result<(), Failure> {
             "[provider] create_namespace",
             settings.create_namespace.is_some(),
         ),
+        ("[provider] owner", settings.owner.is_some()),
         (
             "[provider] image_pull_secrets",
             !settings.image_pull_secrets.is_empty(),
+        ),
+        (
+            "[provider] image_registries",
+            !settings.image_registries.is_empty(),
         ),
         ("[provider] kube_version", settings.kube_version.is_some()),
         ("[provider] api_versions", !settings.api_versions.is_empty()),

@@ -101,6 +101,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("kubeconfig", "\"/etc/rancher/k3s/k3s.yaml\""),
     ("context", "\"default\""),
     ("create_namespace", "true"),
+    ("owner", "\"line4\""),
     ("image_pull_secrets", "[\"registry\"]"),
     ("kube_version", "\"1.31\""),
     ("api_versions", "[\"monitoring.coreos.com/v1\"]"),

@@ -1,8 +1,11 @@
 //! Charts, through an installed `helm` and a Kubernetes cluster.
 
+use std::collections::BTreeMap;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use margo_package::oci::Credentials;
 use margo_providers::Provider;
 use margo_providers::helm::{HelmProvider, Mode, Options, TemplateOptions};
 
@@ -21,6 +24,10 @@ pub(super) async fn provider(config: &Config) -> Result<Arc<dyn Provider>, Failu
     options
         .image_pull_secrets
         .clone_from(&settings.image_pull_secrets);
+    if let Some(owner) = &settings.owner {
+        options.owner.clone_from(owner);
+    }
+    options.image_credentials = image_credentials(config)?;
     options.telemetry = telemetry(config);
     let helm = HelmProvider::detect(options).await.map_err(|error| {
         let doing = format!(
@@ -31,6 +38,25 @@ pub(super) async fn provider(config: &Config) -> Result<Arc<dyn Provider>, Failu
     })?;
     tracing::info!(engine = %helm.found(), "found what runs workloads");
     Ok(Arc::new(helm))
+}
+
+fn image_credentials(config: &Config) -> Result<BTreeMap<String, Credentials>, Failure> {
+    let registries = config.provider.image_registries.iter();
+    let credentials = registries.map(|(host, registry)| {
+        let file = config.path(&registry.password_file);
+        let password = fs::read_to_string(&file).map_err(|error| {
+            let setting = format!("[provider.image_registries.\"{host}\"] password_file");
+            let doing = format!(
+                "{}, {setting}: {} cannot be read",
+                config.file.display(),
+                file.display()
+            );
+            Failure::of(Kind::Configuration, &error).while_doing(doing)
+        })?;
+        let login = Credentials::password(&registry.username, password.trim_end());
+        Ok((host.clone(), login))
+    });
+    credentials.collect()
 }
 
 fn mode(config: &Config) -> Result<Mode, Failure> {

@@ -180,6 +180,21 @@ fn settings_of_another_kind_of_provider_are_refused() {
             &["[provider] kubeconfig", "kind = \"helm\""][..],
         ),
         (
+            "kind = \"simulated\"\nowner = \"line4\"",
+            &["[provider] owner", "kind = \"helm\""],
+        ),
+        (
+            "kind = \"simulated\"\n[provider.image_registries.\"r.example\"]\nusername = \"u\"\npassword_file = \"p\"",
+            &["[provider] image_registries", "kind = \"helm\""],
+        ),
+        (
+            "kind = \"helm\"\n[provider.image_registries.\"r.example\"]\nusername = \"u\"\npassword_file = \"no-such-file\"",
+            &[
+                "image_registries.\"r.example\"] password_file",
+                "no-such-file",
+            ],
+        ),
+        (
             "kind = \"helm\"\ndocker_host = \"unix:///run/docker.sock\"",
             &["[provider] docker_host", "kind = \"compose\""],
         ),

@@ -29,9 +29,12 @@ type Test = fn(&'static str) -> Pin<Box<dyn Future<Output = ()>>>;
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let tests: [(&str, Test); 3] = [
+    let tests: [(&str, Test); 4] = [
         ("runs_charts_and_removes_them", |mode| {
             Box::pin(runs_and_removes(mode))
+        }),
+        ("has_an_owner_and_logins_for_images", |mode| {
+            Box::pin(owner_and_logins(mode))
         }),
         ("finishes_after_a_kill", |mode| Box::pin(killed(mode))),
         ("goes_on_without_its_cluster", |mode| {
@@ -103,6 +106,32 @@ async fn runs_and_removes(mode: &'static str) {
             .any(|name| name.to_string_lossy().contains(&id.to_string())),
         "{left:?}"
     );
+}
+
+async fn owner_and_logins(mode: &'static str) {
+    let device = Device::new(mode).await;
+    device.publish("1.0.0").await;
+    let kubeconfig = "kubeconfig = \"kubeconfig\"";
+    let settings = format!(
+        "{kubeconfig}\nowner = \"line4\"\n[provider.image_registries.\"images.example\"]\nusername = \"panel\"\n\
+         password_file = \"images-password\""
+    );
+    device
+        .place
+        .change("margo-agent.toml", kubeconfig, &settings);
+    device.place.write("images-password", "s3cret\n");
+    device.wfm.assign(&device.deployment("1.0.0"));
+    let mut agent = device.place.start();
+    agent.wait("the chart", is_installed);
+    let secrets = device.cluster.objects("secrets");
+    let owned = secrets
+        .iter()
+        .filter(|it| it["metadata"]["labels"]["margo.owner"] == "line4");
+    assert!(owned.count() > 0, "{secrets:#?}");
+    let logins = secrets
+        .iter()
+        .filter_map(|it| it["data"][".dockerconfigjson"].as_str());
+    assert_eq!(logins.count(), 1, "{secrets:#?}");
 }
 
 async fn killed(mode: &'static str) {
