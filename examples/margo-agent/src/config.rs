@@ -150,6 +150,10 @@ pub(crate) struct Provider {
 /// A registry that images are pulled from.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(
+    not(feature = "helm"),
+    allow(dead_code, reason = "without Helm it is refused")
+)]
 pub(crate) struct ImageRegistry {
     /// The name to log in with.
     pub username: String,
