@@ -1,7 +1,6 @@
 //! Whatever may be wrong is named, with what to do, and nothing is half done.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 
 use margo_conformance::authority::Lifetime;
 use margo_conformance::wfm::FakeWfm;
@@ -168,7 +167,7 @@ fn a_helm_that_cannot_be_used_is_named() {
 
     let helm_2 = "#!/bin/sh\necho 'Client: v2.17.0+ga690bad'\necho 'Error: could not find tiller' >&2\nexit 1\n";
     place.write("bin/helm", helm_2);
-    fs::set_permissions(&helm, fs::Permissions::from_mode(0o755)).unwrap();
+    fs::set_permissions(&helm, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     refused(&place, 69, &[&name, "2.17.0", "install Helm 3"]);
 }
 
