@@ -187,13 +187,6 @@ fn settings_of_another_kind_of_provider_are_refused() {
             &["[provider] image_registries", "kind = \"helm\""],
         ),
         (
-            "kind = \"helm\"\n[provider.image_registries.\"r.example\"]\nusername = \"u\"\npassword_file = \"no-such-file\"",
-            &[
-                "image_registries.\"r.example\"] password_file",
-                "no-such-file",
-            ],
-        ),
-        (
             "kind = \"helm\"\ndocker_host = \"unix:///run/docker.sock\"",
             &["[provider] docker_host", "kind = \"compose\""],
         ),
@@ -210,11 +203,18 @@ fn settings_of_another_kind_of_provider_are_refused() {
 
 #[cfg(feature = "helm")]
 #[test]
-fn settings_of_another_mode_of_helm_are_refused() {
+fn settings_that_helm_cannot_use_are_refused() {
     for (settings, expected) in [
         (
             "kind = \"helm\"\nkube_version = \"1.31\"",
             &["[provider] kube_version", "mode = \"template\""][..],
+        ),
+        (
+            "kind = \"helm\"\n[provider.image_registries.\"r.example\"]\nusername = \"u\"\npassword_file = \"no-such-file\"",
+            &[
+                "image_registries.\"r.example\"] password_file",
+                "no-such-file",
+            ],
         ),
         (
             "kind = \"helm\"\nmode = \"template\"",
