@@ -392,12 +392,12 @@ fn at_level(
     deployment
 }
 
-/// The first component came, the second one did not, and the third was not begun.
+/// The first component came and went again with the second one, which did not come; the third was not begun.
 fn assert_lamp_failed(report: &DeploymentStatus) {
     let [db, lamp, web] = &report.components[..] else {
         panic!("{report:#?}");
     };
-    assert_eq!(db.state, DeploymentState::Installed);
+    assert_eq!(db.state, DeploymentState::Removed);
     assert_eq!(lamp.state, DeploymentState::Failed);
     assert_eq!(web.state, DeploymentState::Pending);
     let error = lamp.error.as_ref().unwrap();
