@@ -114,7 +114,6 @@ impl Living {
         self.poll = request;
         let answer = answer?;
         if answer.status == 304 {
-            self.course.note(|tally| tally.unchanged += 1);
             return Ok(());
         }
         self.poll = poll_request(&self.course, answer.tag.as_deref());
@@ -130,9 +129,7 @@ impl Living {
         } = &*self.course;
         let request = identity.poll(&self.device.client, target, settings, self.tag.as_deref())?;
         let answer = self.ask(Operation::Poll, &request).await?;
-        if answer.status == 304 {
-            self.course.note(|tally| tally.unchanged += 1);
-        } else {
+        if answer.status != 304 {
             self.tag = answer.tag;
         }
         Ok(())
@@ -202,7 +199,7 @@ impl Living {
         }
         let result = result.and_then(|answer| check(operation, answer));
         self.course.note(|tally| match &result {
-            Ok(_) => tally.answered(operation, begin.elapsed()),
+            Ok(answer) => tally.answered(operation, begin.elapsed(), answer.status == 304),
             Err(fault) => tally.failed(fault),
         });
         if let Err(fault) = &result {
@@ -224,7 +221,7 @@ impl Living {
             _ => fault,
         })?;
         self.course
-            .note(|tally| tally.answered(Operation::Handshake, begin.elapsed()));
+            .note(|tally| tally.answered(Operation::Handshake, begin.elapsed(), false));
         self.course.tally().connected += 1;
         self.ask_over(connection, request).await
     }

@@ -64,9 +64,11 @@ impl Tally {
         }
     }
 
-    pub(super) fn answered(&mut self, operation: Operation, latency: Duration) {
+    /// In one step, so that a run that ends meanwhile counts both or neither.
+    pub(super) fn answered(&mut self, operation: Operation, latency: Duration, is_unchanged: bool) {
         let latencies = self.operations.entry(operation).or_insert_with(histogram);
         latencies.saturating_record(micros(latency));
+        self.unchanged += u64::from(is_unchanged);
     }
 
     pub(super) fn late(&mut self, lag: Duration) {
