@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::cluster::{Cluster, Kind};
+use super::cluster::Cluster;
 use super::json::text;
 use super::readiness::{PodTrouble, Readiness, pod_trouble, readiness};
 
@@ -17,7 +17,7 @@ pub(super) async fn diagnose(cluster: &Cluster, live: &Value) -> Readiness {
         Readiness::Failed(how) => (how, true),
     };
     let namespace = text(live, "/metadata/namespace");
-    let Some((pod, trouble)) = worst_pod(cluster, namespace, live).await else {
+    let Some((pod, trouble)) = worst_pod(cluster, live).await else {
         return if has_failed {
             Readiness::Failed(how)
         } else {
@@ -42,28 +42,13 @@ pub(super) async fn diagnose(cluster: &Cluster, live: &Value) -> Readiness {
 }
 
 /// The first of its pods that something is wrong with.
-async fn worst_pod(
-    cluster: &Cluster,
-    namespace: &str,
-    live: &Value,
-) -> Option<(Value, PodTrouble)> {
+async fn worst_pod(cluster: &Cluster, live: &Value) -> Option<(Value, PodTrouble)> {
     if text(live, "/kind") == "Pod" {
         let trouble = pod_trouble(live)?;
         return Some((live.clone(), trouble));
     }
-    let labels = live.pointer("/spec/selector/matchLabels")?.as_object()?;
-    let labels = labels
-        .iter()
-        .filter_map(|(label, value)| Some(format!("{label}={}", value.as_str()?)));
-    let labels: Vec<String> = labels.collect();
-    if labels.is_empty() {
-        return None;
-    }
-    let pods = cluster
-        .list(&Kind::pod(), Some(namespace), &labels.join(","))
-        .await
-        .ok()?;
-    let mut troubled = pods.objects.into_iter().filter_map(|pod| {
+    let pods = cluster.pods_of(live).await.ok()?;
+    let mut troubled = pods.into_iter().filter_map(|pod| {
         let trouble = pod_trouble(&pod)?;
         Some((pod, trouble))
     });

@@ -54,21 +54,10 @@ async fn replace_in(cluster: &Cluster, namespace: &str, set: &Value) -> Result<(
         return Ok(());
     };
     let present = text(&live, "/status/updateRevision");
-    let labels = live
-        .pointer("/spec/selector/matchLabels")
-        .and_then(Value::as_object);
-    let labels: Vec<String> = labels
-        .into_iter()
-        .flatten()
-        .filter_map(|(label, value)| Some(format!("{label}={}", value.as_str()?)))
-        .collect();
-    if present.is_empty() || labels.is_empty() {
+    if present.is_empty() {
         return Ok(());
     }
-    let pods = cluster
-        .list(&Kind::pod(), Some(namespace), &labels.join(","))
-        .await;
-    for pod in pods.map_err(failed)?.objects {
+    for pod in cluster.pods_of(&live).await.map_err(failed)? {
         if is_of(&pod, text(&live, "/metadata/uid"))
             && !is_of_template(&pod, present)
             && !is_ready(&pod)

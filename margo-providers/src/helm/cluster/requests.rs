@@ -12,6 +12,7 @@ use kube::core::Request;
 use serde_json::Value;
 
 use super::{Cluster, Kind};
+use crate::helm::json::text;
 
 /// The objects of a kind at one moment.
 #[derive(Clone, Debug, Default)]
@@ -73,19 +74,33 @@ impl Cluster {
                     .objects
                     .extend(items.drain(..).map(|item| with_kind(item, kind)));
             }
-            let text = |path| {
-                answer
-                    .pointer(path)
-                    .and_then(Value::as_str)
-                    .unwrap_or_default()
-            };
-            text("/metadata/resourceVersion").clone_into(&mut listed.version);
-            let next = text("/metadata/continue");
+            text(&answer, "/metadata/resourceVersion").clone_into(&mut listed.version);
+            let next = text(&answer, "/metadata/continue");
             if next.is_empty() {
                 return Ok(listed);
             }
             page.continue_token = Some(next.to_owned());
         }
+    }
+
+    /// The pods with the labels that a workload selects; none when it selects none by its labels.
+    pub(in crate::helm) async fn pods_of(&self, workload: &Value) -> Result<Vec<Value>, Error> {
+        let labels = workload
+            .pointer("/spec/selector/matchLabels")
+            .and_then(Value::as_object);
+        let labels: Vec<String> = labels
+            .into_iter()
+            .flatten()
+            .filter_map(|(label, value)| Some(format!("{label}={}", value.as_str()?)))
+            .collect();
+        if labels.is_empty() {
+            return Ok(Vec::new());
+        }
+        let namespace = text(workload, "/metadata/namespace");
+        let pods = self
+            .list(&Kind::pod(), Some(namespace), &labels.join(","))
+            .await?;
+        Ok(pods.objects)
     }
 
     /// Applies an object on the side of the server. The object that comes, or would come, of it.

@@ -84,8 +84,17 @@ pub(super) fn objects(content: &Content) -> Result<Vec<Value>, ProviderError> {
     read(content.manifest.as_bytes())
 }
 
+/// The objects of a revision and of its hooks.
+pub(super) fn with_hooks(content: &Content) -> Result<Vec<Value>, ProviderError> {
+    let mut all = objects(content)?;
+    for hook in &content.hooks {
+        all.extend(read(hook.manifest.as_bytes())?);
+    }
+    Ok(all)
+}
+
 /// The objects of YAML documents that Helm wrote.
-pub(super) fn read(manifest: &[u8]) -> Result<Vec<Value>, ProviderError> {
+fn read(manifest: &[u8]) -> Result<Vec<Value>, ProviderError> {
     let rendered = read_rendered(manifest).map_err(|error| {
         let message = format!(
             "what the chart renders to cannot be read: {}",

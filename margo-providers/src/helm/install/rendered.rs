@@ -22,11 +22,7 @@ pub(super) fn objects_of(output: &[u8]) -> Result<Vec<Value>, ProviderError> {
         let message = "what helm prints of a trial is not readable; use another version of Helm";
         ProviderError::new(Trouble::Engine, message).because(error)
     })?;
-    let mut all = objects::objects(&content)?;
-    for hook in &content.hooks {
-        all.extend(objects::read(hook.manifest.as_bytes())?);
-    }
-    Ok(all)
+    objects::with_hooks(&content)
 }
 
 impl Installer {

@@ -152,11 +152,7 @@ fn leftovers(release: &Release, history: &History) -> Result<Vec<Value>, Provide
     let Some(latest) = history.latest() else {
         return Ok(Vec::new());
     };
-    let content = latest.content()?;
-    let mut all = objects::objects(&content)?;
-    for hook in &content.hooks {
-        all.extend(objects::read(hook.manifest.as_bytes())?);
-    }
+    let mut all = objects::with_hooks(&latest.content()?)?;
     for object in &all {
         if is_kept(object) {
             tracing::warn!(%release, object = shown(object), "the chart wants it kept; it stays on the cluster");
