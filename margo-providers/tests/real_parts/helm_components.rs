@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::helm_install::WEB;
 use crate::helm_trial;
-use crate::helm_world::{HelmWorld, template_mode};
+use crate::helm_world::{BROKEN, FIRST, HelmWorld, SECOND, briefly, template_mode};
 
 pub(crate) fn add(trials: &mut Vec<Trial>) {
     for template in [false, true] {
@@ -71,6 +71,7 @@ async fn dropped_last(world: HelmWorld) {
     let told = "\nthe earlier revision is kept running";
     assert!(error.message.ends_with(told), "{error}");
     assert_eq!(world.names("deployments"), running);
+    world.cluster.settle().await;
     assert_eq!(world.states(&first).await, ["installed", "installed"]);
 
     world.apply(&second).await.expect("it is updated");
@@ -85,12 +86,12 @@ async fn revisions(world: HelmWorld) {
     world.apply(&first).await.expect("they are installed");
     let second = with_images(
         first.clone(),
-        &[("a", UPDATED), ("b", BROKEN), ("c", UPDATED)],
+        &[("a", SECOND), ("b", BROKEN), ("c", SECOND)],
     );
     let error = world.refused(&second).await;
     let told = "\nthe earlier revision is kept running of b, c\nthe new revision runs of a";
     assert!(error.message.ends_with(told), "{error}");
-    assert_eq!(images(&world), [UPDATED, FIRST, FIRST]);
+    assert_eq!(images(&world), [SECOND, FIRST, FIRST]);
     world.remove(&first).await;
 }
 
@@ -157,10 +158,7 @@ fn with_images(
         let name = format!("image-{component}");
         deployment.spec.parameters.insert(name, parameter);
     }
-    for component in &mut deployment.spec.deployment_profile.components {
-        component.properties.timeout = "0m3s".parse().ok();
-    }
-    deployment
+    briefly(deployment)
 }
 
 /// The images of all deployments on the cluster, by their names.
@@ -174,8 +172,5 @@ fn images(world: &HelmWorld) -> Vec<String> {
     names.iter().map(image).collect()
 }
 
-const FIRST: &str = "registry.example/web:1";
-const UPDATED: &str = "registry.example/web:2";
-const BROKEN: &str = "registry.example/web:broken";
 const FIXED: &str =
     "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: fixed}\ndata: {of: {{ .Chart.Name }}}\n";

@@ -13,7 +13,10 @@ use margo_types::id::ComponentName;
 use serde_json::{Value, json};
 
 use crate::helm_trial;
-use crate::helm_world::{HelmWorld, ID, NAMESPACE, OTHER_ID, PASSING_JOB};
+use crate::helm_world::{
+    BROKEN, FIRST, HelmWorld, ID, NEVER, OTHER_ID, PASSING_JOB, SECOND, SLOW, TestCluster, brief,
+    briefly,
+};
 
 pub(crate) fn add(trials: &mut Vec<Trial>) {
     trials.extend([
@@ -76,7 +79,7 @@ async fn one_helm() {
     let mut log = PathBuf::new();
     let world = HelmWorld::with(|options| log = recording(options)).await;
     world.publish("web", "1.0.0", WEB).await;
-    let parameters = json!({"image": V1, "password": "top secret"});
+    let parameters = json!({"image": FIRST, "password": "top secret"});
     let deployment = world.deployment_with(ID, &[("web", "1.0.0")], &parameters);
     world.apply(&deployment).await.expect("it is installed");
     let told = std::fs::read_to_string(&log).expect("a log");
@@ -96,7 +99,7 @@ async fn again() {
     let mut log = PathBuf::new();
     let world = HelmWorld::with(|options| log = recording(options)).await;
     world.publish("web", "1.0.0", WEB).await;
-    let deployment = with_image(&world, "1.0.0", V1);
+    let deployment = with_image(&world, "1.0.0", FIRST);
     world.apply(&deployment).await.expect("it is installed");
     let (version, asked) = (world.cluster.version(), world.registry.requests().len());
     let told = std::fs::read_to_string(&log).expect("a log");
@@ -117,7 +120,7 @@ async fn update() {
     let world = world().await;
     world.publish("web", "1.0.0", WEB).await;
     world.publish("web", "2.0.0", WEB).await;
-    let parameters = json!({"image": V1, "password": "old"});
+    let parameters = json!({"image": FIRST, "password": "old"});
     let first = world.deployment_with(ID, &[("web", "1.0.0")], &parameters);
     world.apply(&first).await.expect("it is installed");
     let release = world.names("deployments");
@@ -143,20 +146,22 @@ async fn failed_update() {
     world
         .cluster
         .break_image(BROKEN, Breakage::ImagePullBackOff);
-    let first = with_image(&world, "1.0.0", V1);
+    let first = with_image(&world, "1.0.0", FIRST);
     world.apply(&first).await.expect("it is installed");
-    let second = timed(with_image(&world, "2.0.0", BROKEN), "0m3s");
+    let second = briefly(with_image(&world, "2.0.0", BROKEN));
     let error = world.refused(&second).await;
     assert_eq!(error.trouble, Trouble::Workload, "{error}");
+    let timeout = format!("time-out of {} s", brief());
     for expected in [
         "ImagePullBackOff",
-        "time-out of 3 s",
+        &timeout,
         "the earlier revision is kept running",
     ] {
         assert!(error.message.contains(expected), "{error}");
     }
-    assert_eq!(image(&world), V1);
+    assert_eq!(image(&world), FIRST);
     assert_eq!(env(&world, "CHART"), "web-1.0.0");
+    world.cluster.settle().await;
     let version = world.cluster.version();
     world.apply(&first).await.expect("it is still there");
     assert_eq!(world.cluster.version(), version, "nothing was to be done");
@@ -168,15 +173,18 @@ async fn failed_installation() {
     for name in ["web", "db"] {
         world.publish(name, "1.0.0", WEB).await;
     }
-    world.cluster.break_image(BROKEN, Breakage::NotReady);
+    world.cluster.break_image(SECOND, Breakage::NotReady);
     let mut deployment = world.deployment(&[("db", "1.0.0"), ("web", "1.0.0")]);
-    let target = json!({"value": BROKEN, "targets": [{"pointer": "image", "components": ["web"]}]});
-    let parameter = serde_json::from_value(target).expect("a parameter");
-    deployment
-        .spec
-        .parameters
-        .insert("image".to_owned(), parameter);
-    let deployment = timed(deployment, "0m3s");
+    for (pointer, value) in [("image", SECOND), ("probe", NEVER)] {
+        let target =
+            json!({"value": value, "targets": [{"pointer": pointer, "components": ["web"]}]});
+        let parameter = serde_json::from_value(target).expect("a parameter");
+        deployment
+            .spec
+            .parameters
+            .insert(pointer.to_owned(), parameter);
+    }
+    let deployment = briefly(deployment);
     let error = world.refused(&deployment).await;
     assert_eq!(
         error.component.as_ref().map(ComponentName::as_str),
@@ -191,7 +199,7 @@ async fn failed_installation() {
 async fn cut_off(
     world: &HelmWorld,
     work: impl Future<Output = Result<(), ProviderError>>,
-    when: impl Fn(&margo_conformance::kubernetes::Cluster) -> bool,
+    when: impl Fn(&TestCluster) -> bool,
 ) {
     tokio::select! {
         biased;
@@ -201,7 +209,7 @@ async fn cut_off(
 }
 
 /// Whether there is a revision of a release with this status.
-fn has_status(cluster: &margo_conformance::kubernetes::Cluster, status: &str) -> bool {
+fn has_status(cluster: &TestCluster, status: &str) -> bool {
     let secrets = cluster.objects("secrets");
     secrets
         .iter()
@@ -212,7 +220,7 @@ async fn cut_off_installation() {
     let world = world().await;
     world.publish("web", "1.0.0", WEB).await;
     world.cluster.delay_readiness(Duration::from_secs(3));
-    let deployment = with_image(&world, "1.0.0", V1);
+    let deployment = world.deployment_with(ID, &[("web", "1.0.0")], &json!({"probe": SLOW}));
     let pending = |cluster: &_| has_status(cluster, "pending-install") && has_pods(cluster);
     cut_off(&world, world.apply(&deployment), pending).await;
     assert_eq!(world.states(&deployment).await, ["installing"]);
@@ -224,15 +232,16 @@ async fn cut_off_installation() {
 async fn cut_off_update() {
     let world = world().await;
     world.publish("web", "1.0.0", WEB).await;
-    let first = with_image(&world, "1.0.0", V1);
+    let first = with_image(&world, "1.0.0", FIRST);
     world.apply(&first).await.expect("it is installed");
     world.cluster.delay_readiness(Duration::from_secs(3));
-    let second = with_image(&world, "1.0.0", V2);
+    let parameters = json!({"image": SECOND, "probe": SLOW});
+    let second = world.deployment_with(ID, &[("web", "1.0.0")], &parameters);
     let pending = |cluster: &_| has_status(cluster, "pending-upgrade");
     cut_off(&world, world.apply(&second), pending).await;
     world.cluster.delay_readiness(Duration::ZERO);
     world.apply(&second).await.expect("it is carried on");
-    assert_eq!(image(&world), V2);
+    assert_eq!(image(&world), SECOND);
     assert_eq!(world.states(&second).await, ["installed"]);
     world.remove(&second).await;
 }
@@ -240,16 +249,14 @@ async fn cut_off_update() {
 async fn cut_off_removal() {
     let world = world().await;
     world.publish("web", "1.0.0", WEB).await;
-    let deployment = with_image(&world, "1.0.0", V1);
+    let deployment = with_image(&world, "1.0.0", FIRST);
     world.apply(&deployment).await.expect("it is installed");
-    let gone = |cluster: &margo_conformance::kubernetes::Cluster| {
-        cluster.objects("deployments").is_empty()
-    };
+    let gone = |cluster: &TestCluster| cluster.objects("deployments").is_empty();
     // The deployment stays until its finalizer is taken away.
     let name = &world.names("deployments")[0];
     world
         .cluster
-        .change("deployments", Some(NAMESPACE), name, |object| {
+        .change("deployments", Some(&world.namespace), name, |object| {
             object["metadata"]["finalizers"] = json!(["margo.test/hold"]);
         });
     let removing = world.provider.remove(&deployment, &Silent);
@@ -259,7 +266,7 @@ async fn cut_off_removal() {
     .await;
     world
         .cluster
-        .change("deployments", Some(NAMESPACE), name, |object| {
+        .change("deployments", Some(&world.namespace), name, |object| {
             object["metadata"]["finalizers"] = json!([]);
         });
     world.remove(&deployment).await;
@@ -287,11 +294,13 @@ async fn definitions() {
     for endpoint in [None, Some("http://collector:4318")] {
         let world =
             HelmWorld::with(|options| options.telemetry = endpoint.map(Telemetry::new)).await;
+        let widgets = WIDGETS.replace("example.org", &world.group());
+        let widget = WIDGET.replace("example.org", &world.group());
         world
-            .publish("kinds", "1.0.0", &[("crds/widgets.yaml", WIDGETS)])
+            .publish("kinds", "1.0.0", &[("crds/widgets.yaml", &widgets)])
             .await;
         world
-            .publish("web", "1.0.0", &[("templates/widget.yaml", WIDGET)])
+            .publish("web", "1.0.0", &[("templates/widget.yaml", &widget)])
             .await;
         let deployment = world.deployment(&[("kinds", "1.0.0"), ("web", "1.0.0")]);
         world.apply(&deployment).await.expect("they are installed");
@@ -304,14 +313,14 @@ async fn definitions() {
 async fn moved_tag() {
     let world = world().await;
     world.publish("web", "1.0.0", WEB).await;
-    let first = with_image(&world, "1.0.0", V1);
+    let first = with_image(&world, "1.0.0", FIRST);
     world.apply(&first).await.expect("it is installed");
     world
         .publish("web", "1.0.0", &[("templates/web.yaml", CONFIG_MAP)])
         .await;
-    let second = with_image(&world, "1.0.0", V2);
+    let second = with_image(&world, "1.0.0", SECOND);
     world.apply(&second).await.expect("the chart is at hand");
-    assert_eq!(image(&world), V2);
+    assert_eq!(image(&world), SECOND);
     // Without the chart at hand it is pulled again, and is another one.
     let place = world.state().join(ID).join("web");
     for entry in std::fs::read_dir(&place).expect("a folder") {
@@ -323,17 +332,19 @@ async fn moved_tag() {
     let error = world.refused(&first).await;
     assert_eq!(error.trouble, Trouble::Deployment);
     assert_eq!(error.message.matches("sha256:").count(), 2, "{error}");
-    assert_eq!(image(&world), V2, "nothing was changed");
+    assert_eq!(image(&world), SECOND, "nothing was changed");
 }
 
 async fn offline() {
     let world = world().await;
     world.publish("web", "1.0.0", WEB).await;
-    let deployment = with_image(&world, "1.0.0", V1);
+    let deployment = with_image(&world, "1.0.0", FIRST);
     world.apply(&deployment).await.expect("it is installed");
     world.registry.stop().await;
     let name = &world.names("deployments")[0];
-    world.cluster.delete("deployments", Some(NAMESPACE), name);
+    world
+        .cluster
+        .delete("deployments", Some(&world.namespace), name);
     assert_eq!(
         world.states(&deployment).await,
         [format!("failed: the Deployment {name} is missing")]
@@ -348,7 +359,7 @@ async fn offline() {
 async fn state_lost() {
     let world = world().await;
     world.publish("web", "1.0.0", WEB).await;
-    let deployment = with_image(&world, "1.0.0", V1);
+    let deployment = with_image(&world, "1.0.0", FIRST);
     world.apply(&deployment).await.expect("it is installed");
     std::fs::remove_dir_all(world.state().join(ID)).expect("it is there");
     assert_eq!(
@@ -368,28 +379,31 @@ async fn state_lost() {
 async fn drift() {
     let world = world().await;
     world.publish("web", "1.0.0", WEB).await;
-    let deployment = with_image(&world, "1.0.0", V1);
+    let deployment = with_image(&world, "1.0.0", FIRST);
     world.apply(&deployment).await.expect("it is installed");
     let name = &world.names("deployments")[0];
     world
         .cluster
-        .change("deployments", Some(NAMESPACE), name, |object| {
+        .change("deployments", Some(&world.namespace), name, |object| {
             object["spec"]["replicas"] = 3.into();
         });
+    let is_scaled =
+        |_: &TestCluster| world.object("deployments", name)["status"]["availableReplicas"] == 3;
+    world.cluster.wait_until(is_scaled).await;
     let states = world.states(&deployment).await;
     assert_eq!(states, ["installed"], "scaling is nobody's drift");
     world
         .cluster
-        .change("deployments", Some(NAMESPACE), name, |object| {
-            object["spec"]["template"]["spec"]["containers"][0]["image"] = V2.into();
+        .change("deployments", Some(&world.namespace), name, |object| {
+            object["spec"]["template"]["spec"]["containers"][0]["image"] = SECOND.into();
         });
     let states = world.states(&deployment).await;
-    let said = format!("spec.template.spec.containers[0].image is \"{V2}\", not \"{V1}\"");
+    let said = format!("spec.template.spec.containers[0].image is \"{SECOND}\", not \"{FIRST}\"");
     assert!(states[0].contains(&said), "{states:?}");
     world.apply(&deployment).await.expect("it is mended");
     assert_eq!(world.states(&deployment).await, ["installed"]);
     // A release that somebody upgrades by hand is not what was delivered.
-    world.helm(&["rollback", name, "1", "--namespace", NAMESPACE]);
+    world.helm(&["rollback", name, "1", "--namespace", &world.namespace]);
     assert_eq!(
         world.states(&deployment).await,
         ["installed"],
@@ -404,7 +418,7 @@ async fn telemetry() {
     })
     .await;
     world.publish("web", "1.0.0", WEB).await;
-    let deployment = with_image(&world, "1.0.0", V1);
+    let deployment = with_image(&world, "1.0.0", FIRST);
     world.apply(&deployment).await.expect("it is installed");
     assert_eq!(
         env(&world, "HTTP_OTEL_EXPORTER_OTLP_ENDPOINT"),
@@ -453,14 +467,14 @@ async fn large() {
 async fn foreign() {
     let world = world().await;
     world.publish("web", "1.0.0", WEB).await;
-    let deployment = with_image(&world, "1.0.0", V1);
+    let deployment = with_image(&world, "1.0.0", FIRST);
     world.apply(&deployment).await.expect("it is installed");
     let name = world.names("deployments").remove(0);
     // The labels are another owner's now.
     for secret in world.names("secrets") {
         world
             .cluster
-            .change("secrets", Some(NAMESPACE), &secret, |secret| {
+            .change("secrets", Some(&world.namespace), &secret, |secret| {
                 secret["metadata"]["labels"]["margo.owner"] = "other".into();
             });
     }
@@ -470,7 +484,7 @@ async fn foreign() {
     assert!(error.message.contains("owner other"), "{error}");
     assert_eq!(world.names("deployments"), [name], "it is left alone");
     // Another device's deployments are apart.
-    let mut other = with_image(&world, "1.0.0", V1);
+    let mut other = with_image(&world, "1.0.0", FIRST);
     other.id = OTHER_ID.parse().expect("an ID");
     world.apply(&other).await.expect("it is installed");
     assert_eq!(world.names("deployments").len(), 2);
@@ -488,7 +502,7 @@ async fn foreign_pending() {
     for secret in secrets.iter().filter(|name| name.contains(".db-")) {
         world
             .cluster
-            .change("secrets", Some(NAMESPACE), secret, |secret| {
+            .change("secrets", Some(&world.namespace), secret, |secret| {
                 secret["metadata"]["labels"]["margo.owner"] = "other".into();
                 secret["metadata"]["labels"]["status"] = "pending-install".into();
             });
@@ -503,13 +517,6 @@ async fn foreign_pending() {
 /// The component `web` with this image.
 fn with_image(world: &HelmWorld, revision: &str, image: &str) -> ApplicationDeployment {
     world.deployment_with(ID, &[("web", revision)], &json!({"image": image}))
-}
-
-fn timed(mut deployment: ApplicationDeployment, timeout: &str) -> ApplicationDeployment {
-    for component in &mut deployment.spec.deployment_profile.components {
-        component.properties.timeout = Some(timeout.parse().expect("a time-out"));
-    }
-    deployment
 }
 
 fn container(world: &HelmWorld) -> Value {
@@ -535,7 +542,7 @@ fn env(world: &HelmWorld, name: &str) -> String {
         .to_owned()
 }
 
-fn has_pods(cluster: &margo_conformance::kubernetes::Cluster) -> bool {
+fn has_pods(cluster: &TestCluster) -> bool {
     !cluster.objects("pods").is_empty()
 }
 
@@ -573,7 +580,7 @@ async fn mounts() {
     let world = world().await;
     let mounts = "volumeMounts: [{name: data, mountPath: /a, subPath: a}, {name: data, mountPath: /b, subPath: b}]";
     let pod = format!(
-        "apiVersion: v1\nkind: Pod\nmetadata: {{name: web}}\nspec:\n  volumes: [{{name: data, emptyDir: {{}}}}]\n  containers:\n  - name: web\n    image: x\n    {mounts}\n"
+        "apiVersion: v1\nkind: Pod\nmetadata: {{name: web}}\nspec:\n  volumes: [{{name: data, emptyDir: {{}}}}]\n  containers:\n  - name: web\n    image: {FIRST}\n    {mounts}\n"
     );
     world
         .publish("web", "1.0.0", &[("templates/pod.yaml", &pod)])
@@ -589,7 +596,7 @@ async fn passing_job() {
     world.publish("web", "1.0.0", PASSING_JOB).await;
     let deployment = world.deployment(&[("web", "1.0.0")]);
     world.apply(&deployment).await.expect("it is installed");
-    world.cluster.delete("jobs", Some(NAMESPACE), "job");
+    world.cluster.delete("jobs", Some(&world.namespace), "job");
     assert_eq!(world.states(&deployment).await, ["installed"]);
     let writes = world.writes();
     world.apply(&deployment).await.expect("it is installed");
@@ -605,13 +612,10 @@ async fn called_lock() {
     world.remove(&deployment).await;
 }
 
-const V1: &str = "registry.example/web:1";
-const V2: &str = "registry.example/web:2";
-const BROKEN: &str = "registry.example/web:broken";
 pub(crate) const WEB: &[(&str, &str)] = &[
     (
         "values.yaml",
-        "image: registry.example/web:1\npassword: none\n",
+        "image: registry.k8s.io/pause:3.9\npassword: none\n",
     ),
     ("templates/web.yaml", DEPLOYMENT),
 ];
@@ -630,6 +634,9 @@ spec:
       containers:
         - name: web
           image: {{ .Values.image }}
+          {{- with .Values.probe }}
+          readinessProbe: {{ . }}
+          {{- end }}
           resources: {limits: {memory: 1024Mi, cpu: 0.5}}
           env:
             - {name: PASSWORD, value: {{ .Values.password | quote }}}
@@ -646,7 +653,7 @@ spec:
   selector: {matchLabels: {app: {{ .Release.Name }}}}
   template:
     metadata: {labels: {app: {{ .Release.Name }}}}
-    spec: {containers: [{name: web, image: x}]}
+    spec: {containers: [{name: web, image: registry.k8s.io/pause:3.9}]}
   volumeClaimTemplates:
     - metadata: {name: data}
       spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Mi}}}

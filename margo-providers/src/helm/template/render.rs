@@ -6,6 +6,7 @@ use margo_package::chart::read_rendered;
 use serde_json::Value;
 
 use super::Applier;
+use super::explicit::spell_out;
 use crate::files::blocking;
 use crate::helm::prepare::Prepared;
 use crate::helm::values::large_numbers;
@@ -64,6 +65,7 @@ impl Applier {
         let objects = rendered.objects.into_iter().map(|one| one.object);
         let mut objects: Vec<Value> = objects.collect();
         self.injection.put_into(&mut objects, release);
+        objects.iter_mut().for_each(spell_out);
         Ok(objects)
     }
 }
