@@ -25,6 +25,8 @@ mod helm_install;
 #[cfg(feature = "helm")]
 mod helm_refusals;
 #[cfg(feature = "helm")]
+mod helm_stored;
+#[cfg(feature = "helm")]
 mod helm_template;
 #[cfg(feature = "helm")]
 mod helm_values;
@@ -73,6 +75,7 @@ fn main() -> ExitCode {
         helm_components::add(&mut trials);
         helm_refusals::add(&mut trials);
         helm_values::add(&mut trials);
+        helm_stored::add(&mut trials);
         helm_template::add(&mut trials);
         #[cfg(feature = "contract")]
         helm_contract::add(&mut trials);
