@@ -10,6 +10,8 @@ use super::template::{Action, TokenKind, split};
 pub(super) struct Findings {
     pub(super) forbidden: BTreeSet<ChartFinding>,
     pub(super) capability_checks: BTreeSet<CapabilityCheck>,
+    /// Whether any hook is more than a test.
+    pub(super) has_hooks: bool,
 }
 
 impl Findings {
@@ -49,6 +51,7 @@ impl Findings {
                 TokenKind::Text(text) => {
                     if text == HOOK {
                         self.forbid(file, line, ChartRule::Hook);
+                        self.has_hooks = true;
                     }
                     // `tpl` runs strings as templates.
                     if text.contains("{{")
@@ -70,8 +73,9 @@ impl Findings {
             if line.trim_start().starts_with('#') {
                 continue;
             }
-            if value_of(line, HOOK).is_some() {
+            if let Some(phases) = value_of(line, HOOK) {
                 self.forbid(file, start + offset, ChartRule::Hook);
+                self.has_hooks |= !is_test(phases);
             }
             let kind = value_of(line, "kind").unwrap_or_default();
             let kind = kind.trim_start_matches([' ', '"', '\'']);
@@ -122,6 +126,12 @@ fn value_of<'a>(line: &'a str, key: &str) -> Option<&'a str> {
         let starts_here = before.is_empty() || before.ends_with([' ', '\t', '"', '\'', '{', ',']);
         (starts_here && !is_comment).then_some(value)
     })
+}
+
+/// Whether a hook only runs for `helm test`.
+fn is_test(phases: &str) -> bool {
+    let phases = phases.trim().trim_end_matches(['}', ' ']);
+    matches!(phases.trim_matches(['"', '\'']), "test" | "test-success")
 }
 
 fn is_end_of_word(rest: &str) -> bool {

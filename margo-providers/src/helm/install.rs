@@ -2,10 +2,15 @@
 //!
 //! `helm` takes most of the time, so it is run as rarely as can be: once for a component that is the only one to change. What
 //! is there is read from the secrets that Helm keeps its releases in.
+//!
+//! What every container is given besides comes into a chart while `helm` renders it ([`post_renderer`]). Helm 4 takes no programs
+//! for that, and Helm 3 leaves hooks out: there the chart is rendered first, and what comes out is installed ([`rendered`]).
 
 mod history;
 mod lock;
 mod objects;
+#[cfg(unix)]
+mod post_renderer;
 mod rendered;
 mod uninstall;
 
@@ -14,7 +19,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use margo_types::id::DeploymentId;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use self::history::{History, Revision};
@@ -40,20 +45,41 @@ pub(super) struct Installer {
     owner: String,
     create_namespace: bool,
     injection: Injection,
+    /// Whether Helm has what it renders changed by us.
+    can_post_render: bool,
     helm: Helm,
     cluster: Cluster,
 }
 
 impl Installer {
     pub(super) async fn new(options: &Options, helm: Helm) -> Result<Self, ProviderError> {
+        let injection = Injection::new(options);
+        let cluster = Cluster::connect(options).await?;
         Ok(Self {
             state: options.state.clone(),
             owner: options.owner.clone(),
             create_namespace: options.create_namespace,
-            injection: Injection::new(options),
+            can_post_render: !injection.is_empty() && can_post_render(options, &helm).await,
+            injection,
             helm,
-            cluster: Cluster::connect(options).await?,
+            cluster,
         })
+    }
+
+    /// How what every container is given besides comes into this chart.
+    fn way(&self, wanted: &Wanted<'_>, prepared: &Prepared) -> Way {
+        let has_hooks = || {
+            let charts = prepared.chart.all();
+            charts.iter().any(|chart| chart.has_hooks)
+                || json!(wanted.values).to_string().contains(HOOK)
+        };
+        if self.injection.is_empty() {
+            Way::AsItIs
+        } else if self.can_post_render && !has_hooks() {
+            Way::PostRendered
+        } else {
+            Way::Rendered
+        }
     }
 
     /// `helm upgrade --install` of a component with this chart.
@@ -110,9 +136,10 @@ impl Installer {
         &self,
         wanted: &Wanted<'_>,
         prepared: &Prepared,
+        time: Duration,
     ) -> Result<Vec<Value>, ProviderError> {
         let trial = self
-            .upgrade(wanted, prepared, &prepared.path, wanted.timeout)
+            .upgrade(wanted, prepared, &prepared.path, time)
             .arguments(["--dry-run=server", "--output", "json"]);
         let output = self.helm.succeed(&trial, REFUSED).await?;
         let mut objects = rendered::objects_of(&output.stdout)?;
@@ -158,7 +185,7 @@ impl Installer {
         self.helm
             .succeed(&command.input(lock.file()), &what)
             .await?;
-        let objects = objects::objects(&to.content()?)?;
+        let objects = objects::objects(&self.packed(to).await?.content()?)?;
         replace_stuck_pods(&self.cluster, &release.namespace, &objects).await
     }
 
@@ -239,9 +266,11 @@ impl Delivery for Installer {
             let lock = self.lock(&wanted.deployment).await?;
             self.recover(&wanted.release, &lock, wanted.timeout).await?;
         }
-        match self.render(wanted, prepared).await {
-            Ok(_) if self.injection.is_empty() => Ok(Plan::Chart),
-            Ok(objects) => Ok(Plan::Rendered(objects)),
+        match self.render(wanted, prepared, wanted.timeout).await {
+            Ok(objects) if self.way(wanted, prepared) == Way::Rendered => {
+                Ok(Plan::Rendered(objects))
+            }
+            Ok(_) => Ok(Plan::Chart),
             // A component before this one may bring it.
             Err(error) if error.message.contains(NO_KIND) => Ok(Plan::Chart),
             Err(error) => Err(error),
@@ -263,10 +292,11 @@ impl Delivery for Installer {
         if history.needs_recovery() {
             self.recover(&wanted.release, &lock, left()).await?;
         }
+        let way = self.way(wanted, prepared);
         let objects = match plan {
             Plan::Rendered(objects) => Some(objects),
-            _ if self.injection.is_empty() => None,
-            _ => Some(self.render(wanted, prepared).await?),
+            _ if way == Way::Rendered => Some(self.render(wanted, prepared, left()).await?),
+            _ => None,
         };
         let chart = match objects {
             Some(objects) => self.chart_of(prepared, objects).await?,
@@ -276,12 +306,14 @@ impl Delivery for Installer {
         if wanted.wait {
             upgrade = upgrade.arguments(["--wait"]);
         }
-        let outcome = self
-            .helm
-            .succeed(&upgrade.input(lock.file()), REFUSED)
-            .await;
+        let upgrade = upgrade.input(lock.file());
+        let outcome = match way {
+            #[cfg(unix)]
+            Way::PostRendered => self.post_render(upgrade, wanted, prepared).await,
+            _ => self.helm.succeed(&upgrade, REFUSED).await.map(drop),
+        };
         match outcome {
-            Ok(_) => Ok(()),
+            Ok(()) => Ok(()),
             Err(error) => Err(self.explain(wanted, error).await),
         }
     }
@@ -345,9 +377,11 @@ impl Delivery for Installer {
 
     async fn list(&self, deployment: Option<&DeploymentId>) -> Result<Vec<Owned>, ProviderError> {
         let selector = format!("owner=helm,{}", selector(&self.owner, deployment));
-        let listed = self.cluster.list(&Kind::secret(), None, &selector).await;
-        let listed =
-            listed.map_err(|error| trouble_with(error, "the releases of all namespaces"))?;
+        let secrets = Kind::secret();
+        let listed = self.cluster.list_metadata(&secrets, None, &selector);
+        let listed = listed
+            .await
+            .map_err(|error| trouble_with(error, "the releases of all namespaces"))?;
         let mut found: Vec<Owned> = listed
             .objects
             .iter()
@@ -363,6 +397,27 @@ impl Delivery for Installer {
     }
 }
 
+/// How what every container is given besides comes into a chart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// There is nothing of the kind.
+    AsItIs,
+    /// Helm has us change what it renders.
+    PostRendered,
+    /// The chart is rendered, and one of what comes out is installed.
+    Rendered,
+}
+
+#[cfg(unix)]
+async fn can_post_render(options: &Options, helm: &Helm) -> bool {
+    post_renderer::is_possible(options, helm).await
+}
+
+#[cfg(not(unix))]
+async fn can_post_render(_: &Options, _: &Helm) -> bool {
+    false
+}
+
 /// A duration as Helm takes it; at least a second, for 0 would be no limit.
 fn seconds(time: Duration) -> String {
     format!("{}s", time.as_secs().max(1))
@@ -371,6 +426,7 @@ fn seconds(time: Duration) -> String {
 const REFUSED: &str = "helm did not install it";
 /// What Helm says of a kind that the cluster does not have.
 const NO_KIND: &str = "no matches for kind";
+const HOOK: &str = "helm.sh/hook";
 const HISTORY: &str = "5";
 /// How long removing and bringing back may take.
 const PATIENCE: Duration = Duration::from_mins(5);

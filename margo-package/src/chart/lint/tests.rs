@@ -40,6 +40,22 @@ fn lookup_is_found_as_a_function_only() {
 }
 
 #[test]
+fn tests_are_no_hooks_that_run_by_themselves() {
+    for (source, has_hooks) in [
+        ("helm.sh/hook: test", false),
+        ("  \"helm.sh/hook\": \"test-success\"", false),
+        ("annotations: {'helm.sh/hook' : test}", false),
+        ("kind: ConfigMap", false),
+        ("helm.sh/hook: test,post-install", true),
+        ("helm.sh/hook: post-upgrade", true),
+        ("helm.sh/hook: {{ .Values.phase }}", true),
+        ("{{ set .a \"helm.sh/hook\" \"test\" }}", true),
+    ] {
+        assert_eq!(search(source).has_hooks, has_hooks, "{source}");
+    }
+}
+
+#[test]
 fn hooks_are_found_as_annotations_only() {
     use ChartRule::Hook;
     assert_eq!(

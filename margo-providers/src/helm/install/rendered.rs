@@ -1,7 +1,7 @@
 //! Charts of what a chart renders to, with what every container is given besides.
 //!
-//! A post-renderer would have to be a program for Helm 3 and a plugin for Helm 4. A chart of finished objects does for both: it
-//! keeps the name, the version and the values of the original, and is thus listed like it. Hooks stay hooks.
+//! A chart of finished objects does where there is no post-renderer: it keeps the name, the version and the values of the original,
+//! and is thus listed like it. Hooks stay hooks. It takes a run of `helm` more, and about twice the room in a release.
 
 use std::path::{Path, PathBuf};
 
