@@ -295,7 +295,7 @@ impl Delivery for Installer {
         let way = self.way(wanted, prepared);
         let objects = match plan {
             Plan::Rendered(objects) => Some(objects),
-            _ if way == Way::Rendered => Some(self.render(wanted, prepared, left()).await?),
+            _ if way == Way::Rendered => Some(self.render_now(wanted, prepared, left()).await?),
             _ => None,
         };
         let chart = match objects {
