@@ -13,29 +13,28 @@ mod objects;
 mod post_renderer;
 mod rendered;
 mod uninstall;
+mod upgrade;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use margo_types::id::DeploymentId;
-use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use self::history::{History, Revision};
 use self::lock::Lock;
+use self::upgrade::{Way, can_post_render};
 use super::cluster::{Cluster, Kind, trouble_with};
 use super::delivery::{Delivery, Health, Plan, Standing};
+use super::names::selector;
 use super::names::{COMPONENT_LABEL, DEPLOYMENT_LABEL, MARK_LABEL, OWNER_LABEL, Owned, Release};
-use super::names::{labels, selector};
 use super::options::Options;
 use super::prepare::Prepared;
 use super::program::Helm;
 use super::stuck::replace_stuck_pods;
 use super::telemetry::Injection;
-use super::values::large_numbers;
 use super::wanted::Wanted;
-use crate::program::Invocation;
 use crate::{ProviderError, Trouble};
 
 /// Delivers by `helm upgrade --install`.
@@ -64,87 +63,6 @@ impl Installer {
             helm,
             cluster,
         })
-    }
-
-    /// How what every container is given besides comes into this chart.
-    fn way(&self, wanted: &Wanted<'_>, prepared: &Prepared) -> Way {
-        let has_hooks = || {
-            let charts = prepared.chart.all();
-            charts.iter().any(|chart| chart.has_hooks)
-                || json!(wanted.values).to_string().contains(HOOK)
-        };
-        if self.injection.is_empty() {
-            Way::AsItIs
-        } else if self.can_post_render && !has_hooks() {
-            Way::PostRendered
-        } else {
-            Way::Rendered
-        }
-    }
-
-    /// `helm upgrade --install` of a component with this chart.
-    ///
-    /// The values are the deployment's alone: without `--reset-values` an upgrade without values keeps the earlier ones.
-    fn upgrade(
-        &self,
-        wanted: &Wanted<'_>,
-        prepared: &Prepared,
-        chart: &Path,
-        time: Duration,
-    ) -> Invocation {
-        let mut labels = labels(
-            &self.owner,
-            &wanted.deployment,
-            &wanted.source.component.name,
-        );
-        labels.insert(MARK_LABEL.to_owned(), wanted.mark());
-        let labels: Vec<String> = labels
-            .iter()
-            .map(|(label, value)| format!("{label}={value}"))
-            .collect();
-        let (chart, values) = (
-            chart.display().to_string(),
-            prepared.values.display().to_string(),
-        );
-        let mut words = vec![
-            "upgrade",
-            &wanted.release.name,
-            &chart,
-            "--install",
-            "--reset-values",
-        ];
-        let (labels, time_out) = (labels.join(","), seconds(time));
-        words.extend([
-            "--namespace",
-            &wanted.release.namespace,
-            "--values",
-            &values,
-        ]);
-        words.extend(["--labels", &labels, "--timeout", &time_out]);
-        words.extend(["--history-max", HISTORY]);
-        if self.create_namespace {
-            words.push("--create-namespace");
-        }
-        let numbers = large_numbers(&wanted.values);
-        words.extend(numbers.iter().flat_map(|number| ["--set", number]));
-        self.helm.command(words).time(time + GRACE)
-    }
-
-    /// Has `helm` try an upgrade, which changes nothing, and gives the objects that it would make, with what every container is
-    /// given besides.
-    async fn render(
-        &self,
-        wanted: &Wanted<'_>,
-        prepared: &Prepared,
-        time: Duration,
-    ) -> Result<Vec<Value>, ProviderError> {
-        let trial = self
-            .upgrade(wanted, prepared, &prepared.path, time)
-            .arguments(["--dry-run=server", "--output", "json"]);
-        let output = self.helm.succeed(&trial, REFUSED).await?;
-        let mut objects = rendered::objects_of(&output.stdout)?;
-        self.injection.put_into(&mut objects, &wanted.release);
-        Ok(objects)
     }
 
     /// Makes of what a kill or a failure left what can be upgraded.
@@ -292,26 +210,7 @@ impl Delivery for Installer {
         if history.needs_recovery() {
             self.recover(&wanted.release, &lock, left()).await?;
         }
-        let way = self.way(wanted, prepared);
-        let objects = match plan {
-            Plan::Rendered(objects) => Some(objects),
-            _ if way == Way::Rendered => Some(self.render_now(wanted, prepared, left()).await?),
-            _ => None,
-        };
-        let chart = match objects {
-            Some(objects) => self.chart_of(prepared, objects).await?,
-            None => prepared.path.clone(),
-        };
-        let mut upgrade = self.upgrade(wanted, prepared, &chart, left());
-        if wanted.wait {
-            upgrade = upgrade.arguments(["--wait"]);
-        }
-        let upgrade = upgrade.input(lock.file());
-        let outcome = match way {
-            #[cfg(unix)]
-            Way::PostRendered => self.post_render(upgrade, wanted, prepared).await,
-            _ => self.helm.succeed(&upgrade, REFUSED).await.map(drop),
-        };
+        let outcome = self.upgrade(wanted, prepared, plan, &lock, left()).await;
         match outcome {
             Ok(()) => Ok(()),
             Err(error) => Err(self.explain(wanted, error).await),
@@ -397,27 +296,6 @@ impl Delivery for Installer {
     }
 }
 
-/// How what every container is given besides comes into a chart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
-    /// There is nothing of the kind.
-    AsItIs,
-    /// Helm has us change what it renders.
-    PostRendered,
-    /// The chart is rendered, and one of what comes out is installed.
-    Rendered,
-}
-
-#[cfg(unix)]
-async fn can_post_render(options: &Options, helm: &Helm) -> bool {
-    post_renderer::is_possible(options, helm).await
-}
-
-#[cfg(not(unix))]
-async fn can_post_render(_: &Options, _: &Helm) -> bool {
-    false
-}
-
 /// A duration as Helm takes it; at least a second, for 0 would be no limit.
 fn seconds(time: Duration) -> String {
     format!("{}s", time.as_secs().max(1))
@@ -426,7 +304,6 @@ fn seconds(time: Duration) -> String {
 const REFUSED: &str = "helm did not install it";
 /// What Helm says of a kind that the cluster does not have.
 const NO_KIND: &str = "no matches for kind";
-const HOOK: &str = "helm.sh/hook";
 const HISTORY: &str = "5";
 /// How long removing and bringing back may take.
 const PATIENCE: Duration = Duration::from_mins(5);

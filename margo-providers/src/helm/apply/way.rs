@@ -3,6 +3,11 @@
 //! What a revision drops goes last. But where something of it stands in the way of what comes, it has to go before: then that
 //! component cannot be checked until this is done, and does not run on should the update fail.
 
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Change, in_time};
 use crate::ProviderError;
 use crate::helm::HelmProvider;
 use crate::helm::delivery::Plan;
@@ -18,6 +23,15 @@ pub(super) enum Checked {
     Fit(Plan),
     /// Objects of a dropped component have the names of its own.
     Blocked(Owned),
+}
+
+/// A component with nothing in its way.
+pub(super) struct Ready<'w, 'd> {
+    pub(super) wanted: &'w Wanted<'d>,
+    pub(super) prepared: Prepared,
+    pub(super) plan: Plan,
+    /// How long it may take from now on.
+    pub(super) time: Duration,
 }
 
 impl HelmProvider {
@@ -38,25 +52,38 @@ impl HelmProvider {
         }
     }
 
-    /// Removes the dropped components that stand in the way of this one, and no others.
-    pub(super) async fn make_way(
+    /// Removes the dropped components that stand in the way of this one, and no others. To check it again is part of its time.
+    pub(super) async fn make_way<'w, 'd>(
         &self,
-        wanted: &Wanted<'_>,
-        prepared: &Prepared,
-        checked: Checked,
+        change: Change<'w, 'd>,
         dropped: &mut Vec<Owned>,
         home: &Home,
         record: &mut Record,
-    ) -> Result<Plan, ProviderError> {
-        let mut checked = checked;
+    ) -> Result<Ready<'w, 'd>, ProviderError> {
+        let Change {
+            wanted,
+            prepared,
+            mut checked,
+            mut time,
+        } = change;
         loop {
             match checked {
-                Checked::Fit(plan) => return Ok(plan),
+                Checked::Fit(plan) => {
+                    return Ok(Ready {
+                        wanted,
+                        prepared,
+                        plan,
+                        time,
+                    });
+                }
                 Checked::Blocked(by) => {
                     tracing::info!(component = %by.component, "it is removed first, for another takes its objects");
                     self.drop_component(&by, home, record).await?;
                     dropped.retain(|owned| *owned != by);
-                    checked = self.check(wanted, prepared, false, dropped).await?;
+                    let begun = Instant::now();
+                    let again = self.check(wanted, &prepared, false, dropped);
+                    checked = in_time(wanted, time, again).await?;
+                    time = time.saturating_sub(begun.elapsed());
                 }
             }
         }
