@@ -48,6 +48,13 @@ fn with_image(world: &HelmWorld, revision: &str, image: &str) -> ApplicationDepl
     world.deployment_with(ID, &[("web", revision)], &json!({"image": image}))
 }
 
+fn timed(mut deployment: ApplicationDeployment, timeout: &str) -> ApplicationDeployment {
+    for component in &mut deployment.spec.deployment_profile.components {
+        component.properties.timeout = Some(timeout.parse().expect("a time-out"));
+    }
+    deployment
+}
+
 fn container(world: &HelmWorld) -> Value {
     let deployment = world.object("deployments", &world.names("deployments")[0]);
     deployment["spec"]["template"]["spec"]["containers"][0].clone()

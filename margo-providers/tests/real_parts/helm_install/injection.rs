@@ -9,7 +9,8 @@ use margo_providers::{Telemetry, Trouble};
 use serde_json::json;
 
 use super::{
-    V1, V2, WEB, WIDGET, WIDGETS, container, env, image, instead_of_helm, recording, with_image,
+    V1, V2, WEB, WIDGET, WIDGETS, container, env, image, instead_of_helm, recording, timed,
+    with_image,
 };
 use crate::helm_trial;
 use crate::helm_world::{HelmWorld, ID};
@@ -28,6 +29,7 @@ pub(super) fn add(trials: &mut Vec<Trial>) {
         helm_trial("helm_4_has_definitions_before_their_objects", || {
             definitions(helm_4)
         }),
+        helm_trial("helm_rendering_is_part_of_the_time_out", time_out),
         helm_trial("helm_charts_of_nothing_are_installed", nothing),
         helm_trial("helm_logins_for_images_come_and_go", logins),
         helm_trial("helm_what_is_no_object_is_refused_in_time", no_object),
@@ -138,6 +140,35 @@ async fn definitions(prepare: fn(&mut Options)) {
     assert_eq!(world.states(&deployment).await, ["installed"]);
     world.remove(&deployment).await;
     assert_eq!(world.names("widgets"), [""; 0]);
+}
+
+async fn time_out() {
+    let mut log = PathBuf::new();
+    let world = HelmWorld::with(|options| {
+        helm_4(options);
+        let helm_4 = options.program.take().expect("a program");
+        log = options.state.with_file_name("helm.log");
+        let script = format!(
+            "echo \"$*\" >> {}\ncase \"$*\" in *--dry-run*) sleep 2 ;; esac\nexec {} \"$@\"\n",
+            log.display(),
+            helm_4.display()
+        );
+        instead_of_helm(options, "slow-helm", &script);
+        collector(options);
+    })
+    .await;
+    world.publish("web", "1.0.0", WEB).await;
+    let deployment = timed(with_image(&world, "1.0.0", V1), "0m30s");
+    world.apply(&deployment).await.expect("it is installed");
+    let told = std::fs::read_to_string(&log).expect("a log");
+    let limits = told.split("--timeout ").skip(1);
+    let limits: Vec<u64> = limits
+        .filter_map(|rest| rest.split('s').next()?.parse().ok())
+        .collect();
+    assert!(
+        matches!(limits[..], [_, install] if install <= 28),
+        "{told}"
+    );
 }
 
 async fn nothing() {

@@ -1,7 +1,7 @@
 //! What charts consist of, and how it fares.
 
 use libtest_mimic::Trial;
-use margo_providers::Trouble;
+use margo_providers::{Provider, Trouble};
 
 use super::{V1, V2, WEB, with_image, world};
 use crate::helm_trial;
@@ -12,6 +12,7 @@ pub(super) fn add(trials: &mut Vec<Trial>) {
         helm_trial("helm_drift_is_seen_and_mended", drift),
         helm_trial("helm_removal_takes_volumes_and_hooks", removal),
         helm_trial("helm_large_charts_are_installed", large),
+        helm_trial("helm_releases_are_found_by_their_labels", labels),
         helm_trial("helm_oversized_objects_leave_nothing", oversized),
         helm_trial("helm_mounts_of_one_volume_are_no_drift", mounts),
         helm_trial("helm_components_may_be_called_lock", called_lock),
@@ -68,6 +69,35 @@ async fn removal() {
     assert_eq!(world.names("persistentvolumeclaims").len(), 1);
     assert!(world.names("configmaps").contains(&"from-hook".to_owned()));
     world.remove(&deployment).await;
+}
+
+/// What releases consist of is much: it is read of those only that are looked at.
+async fn labels() {
+    let world = world().await;
+    world.publish("web", "1.0.0", WEB).await;
+    for image in [V1, V2] {
+        let deployment = with_image(&world, "1.0.0", image);
+        world.apply(&deployment).await.expect("it is installed");
+    }
+    let deployment = with_image(&world, "1.0.0", V2);
+    let before = world.cluster.requests().len();
+    assert_eq!(
+        world.provider.list().await.expect("a list"),
+        [deployment.id]
+    );
+    assert_eq!(world.states(&deployment).await, ["installed"]);
+    let requests = world.cluster.requests();
+    let secrets = requests.iter().skip(before);
+    let secrets = secrets.filter(|request| request.path.contains("/secrets"));
+    let (lists, reads): (Vec<_>, Vec<_>) =
+        secrets.partition(|request| request.path.ends_with("/secrets"));
+    assert_eq!((lists.len(), reads.len()), (2, 1));
+    for list in lists {
+        let accept = list.headers.get("accept").expect("a header");
+        let accept = accept.to_str().expect("text");
+        assert!(accept.contains("as=PartialObjectMetadataList"), "{accept}");
+    }
+    assert!(reads[0].path.ends_with(".v2"), "{}", reads[0].path);
 }
 
 async fn large() {

@@ -5,11 +5,10 @@ use std::path::PathBuf;
 use libtest_mimic::Trial;
 use margo_conformance::kubernetes::Breakage;
 use margo_providers::{Provider, Telemetry, Trouble};
-use margo_types::deployment::ApplicationDeployment;
 use margo_types::id::ComponentName;
 use serde_json::json;
 
-use super::{V1, V2, WEB, WIDGET, WIDGETS, env, image, recording, with_image, world};
+use super::{V1, V2, WEB, WIDGET, WIDGETS, env, image, recording, timed, with_image, world};
 use crate::helm_trial;
 use crate::helm_world::{HelmWorld, ID, NAMESPACE};
 
@@ -222,13 +221,6 @@ async fn offline() {
         .await
         .expect("it is installed again");
     assert_eq!(world.states(&deployment).await, ["installed"]);
-}
-
-fn timed(mut deployment: ApplicationDeployment, timeout: &str) -> ApplicationDeployment {
-    for component in &mut deployment.spec.deployment_profile.components {
-        component.properties.timeout = Some(timeout.parse().expect("a time-out"));
-    }
-    deployment
 }
 
 const BROKEN: &str = "registry.example/web:broken";
