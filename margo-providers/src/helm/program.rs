@@ -47,6 +47,11 @@ impl Helm {
         &self.engine
     }
 
+    /// Whether it is Helm 4.
+    pub(super) fn is_4(&self) -> bool {
+        self.engine.version.starts_with("4.")
+    }
+
     /// A command line that begins with these words.
     pub(super) fn command<'w>(&self, words: impl IntoIterator<Item = &'w str>) -> Invocation {
         let command = Invocation::new([self.program.as_str()])
@@ -81,7 +86,11 @@ impl Helm {
         command: &Invocation,
         what: &str,
     ) -> Result<Output, ProviderError> {
-        let output = self.run(command).await?;
+        Self::succeeded(self.run(command).await?, what)
+    }
+
+    /// What a run gave, or its own words as the error when it failed.
+    pub(super) fn succeeded(output: Output, what: &str) -> Result<Output, ProviderError> {
         if output.is_success() {
             Ok(output)
         } else {

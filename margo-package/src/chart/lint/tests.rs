@@ -1,4 +1,4 @@
-use super::Findings;
+use super::{Findings, calls_lookup};
 use crate::chart::{ChartFinding, ChartRule};
 
 fn search(source: &str) -> Findings {
@@ -37,6 +37,18 @@ fn lookup_is_found_as_a_function_only() {
     ] {
         assert_eq!(rules(innocent), [], "{innocent}");
     }
+}
+
+#[test]
+fn lookup_is_found_in_values() {
+    let values = "# {{ lookup 1 }}\nlookup: true\nrun: |\n  a\n  {{ lookup \"v1\" }}\nhook: 'helm.sh/hook: test'\n";
+    let mut findings = Findings::default();
+    findings.search_values("values.yaml", values);
+    let found: Vec<String> = findings.forbidden.iter().map(ToString::to_string).collect();
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].starts_with("values.yaml:5: uses the template function lookup"));
+    assert!(calls_lookup("a {{ lookup 1 }}"));
+    assert!(!calls_lookup("lookup {{ .lookup }}"));
 }
 
 #[test]
