@@ -387,6 +387,16 @@ async fn drift() {
     let said = format!("spec.template.spec.containers[0].image is \"{V2}\", not \"{V1}\"");
     assert!(states[0].contains(&said), "{states:?}");
     world.apply(&deployment).await.expect("it is mended");
+    world
+        .cluster
+        .change("deployments", Some(NAMESPACE), name, |object| {
+            object["spec"]["template"]["spec"]["containers"][0]["args"] =
+                json!(["--password=theirs"]);
+        });
+    let states = world.states(&deployment).await;
+    let said = "spec.template.spec.containers[0].args[0] has another value";
+    assert!(states[0].ends_with(said), "{states:?}");
+    world.apply(&deployment).await.expect("it is mended");
     assert_eq!(world.states(&deployment).await, ["installed"]);
     // A release that somebody upgrades by hand is not what was delivered.
     world.helm(&["rollback", name, "1", "--namespace", NAMESPACE]);
@@ -630,6 +640,7 @@ spec:
       containers:
         - name: web
           image: {{ .Values.image }}
+          args: [--password=ours]
           resources: {limits: {memory: 1024Mi, cpu: 0.5}}
           env:
             - {name: PASSWORD, value: {{ .Values.password | quote }}}

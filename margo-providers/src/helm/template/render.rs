@@ -1,12 +1,16 @@
 //! Rendering a chart without the cluster.
 
+use std::collections::BTreeSet;
 use std::fmt::Display;
 
 use margo_package::chart::{ChartRule, calls_lookup, read_rendered};
 use serde_json::Value;
 
 use super::Applier;
+use super::object::ObjectId;
 use crate::files::blocking;
+use crate::helm::json::text;
+use crate::helm::pods::{containers, pod_spec};
 use crate::helm::prepare::Prepared;
 use crate::helm::program::Helm;
 use crate::helm::values::large_numbers;
@@ -79,6 +83,7 @@ impl Applier {
         refuse("the rendered chart", rendered.findings.iter())?;
         let objects = rendered.objects.into_iter().map(|one| one.object);
         let mut objects: Vec<Value> = objects.collect();
+        refuse_repeated_variables(&objects)?;
         self.injection.put_into(&mut objects, release);
         Ok(objects)
     }
@@ -113,9 +118,8 @@ fn refuse_lookup_in_values(wanted: &Wanted<'_>) -> Result<(), ProviderError> {
     let Some((name, _)) = values.find(|(_, value)| has_lookup(value)) else {
         return Ok(());
     };
-    let message = format!(
-        "the value of {name} uses the template function lookup; give what it would find"
-    );
+    let message =
+        format!("the value of {name} uses the template function lookup; give what it would find");
     Err(ProviderError::new(Trouble::Deployment, message))
 }
 
@@ -126,6 +130,27 @@ fn has_lookup(value: &Value) -> bool {
         Value::Object(members) => members.values().any(has_lookup),
         _ => false,
     }
+}
+
+/// Refuses containers that are given a variable twice. Helm has the last one count; server-side apply takes neither.
+fn refuse_repeated_variables(objects: &[Value]) -> Result<(), ProviderError> {
+    for object in objects {
+        for container in pod_spec(object).into_iter().flat_map(containers) {
+            let variables = container.get("env").and_then(Value::as_array);
+            let mut names = BTreeSet::new();
+            let mut variables = variables.into_iter().flatten().map(|it| text(it, "/name"));
+            let Some(repeated) = variables.find(|name| !names.insert(*name)) else {
+                continue;
+            };
+            let message = format!(
+                "{} gives its container {} the variable {repeated} twice; take one away in the chart",
+                ObjectId::of(object),
+                text(container, "/name")
+            );
+            return Err(ProviderError::new(Trouble::Deployment, message));
+        }
+    }
+    Ok(())
 }
 
 /// Where a chart failed because it looked something up, such as `web/templates/a.yaml:5`: Helm names the file that called
@@ -161,6 +186,9 @@ mod tests {
             place_of_lookup(words).as_deref(),
             Some("web/templates/_h.tpl:3")
         );
-        assert_eq!(place_of_lookup("template: web/templates/a.yaml:6:8: x"), None);
+        assert_eq!(
+            place_of_lookup("template: web/templates/a.yaml:6:8: x"),
+            None
+        );
     }
 }

@@ -118,20 +118,20 @@ async fn hidden_lookup() {
         let text = std::fs::read_to_string(cluster).expect("it is there");
         let (_, url) = text.split_once("server: ").expect("a server");
         let url = url.lines().next().expect("a line").trim();
-        let server = ("HELM_KUBEAPISERVER".to_owned(), url.trim_matches('"').to_owned());
+        let server = (
+            "HELM_KUBEAPISERVER".to_owned(),
+            url.trim_matches('"').to_owned(),
+        );
         options.environment.extend([server]);
     })
     .await;
-    let of_values = [
-        ("values.yaml", "run: ''\n"),
-        ("templates/a.yaml", RUN),
-    ];
+    let of_values = [("values.yaml", "run: ''\n"), ("templates/a.yaml", RUN)];
     let put_together = [("templates/a.yaml", PUT_TOGETHER)];
-    let helper = [("templates/_run.tpl", HELPER), ("templates/a.yaml", INCLUDE)];
-    let in_file = [
-        ("files/a.txt", LOOKUP),
-        ("templates/a.yaml", FROM_FILE),
+    let helper = [
+        ("templates/_run.tpl", HELPER),
+        ("templates/a.yaml", INCLUDE),
     ];
+    let in_file = [("files/a.txt", LOOKUP), ("templates/a.yaml", FROM_FILE)];
     let parameters = json!({"run": LOOKUP});
     for (revision, files, expected) in [
         ("1.0.0", &of_values[..], "web/templates/a.yaml:5"),
@@ -176,7 +176,8 @@ async fn lookup_of_helm_4() {
         assert!(error.message.contains(expected), "{error}");
     }
     assert_eq!(world.writes(), 0);
-    let deployment = world.deployment_with(ID, &[("web", "1.0.0")], &json!({"run": "lookup {{ 1 }}"}));
+    let deployment =
+        world.deployment_with(ID, &[("web", "1.0.0")], &json!({"run": "lookup {{ 1 }}"}));
     world.apply(&deployment).await.expect("it is applied");
 }
 
@@ -322,10 +323,22 @@ async fn bad_objects() {
     let world = HelmWorld::template().await;
     let twice = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - name: web\n    image: x\n    \
         env: [{name: A, value: '1'}, {name: A, value: '2'}]\n";
+    let same_ports = "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {ports: [{port: 80, name: a}, {port: 80, name: b}]}\n";
     let elsewhere = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: elsewhere}\n";
     let long = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n  a: {{ repeat 17000000 \"x\" }}\n";
     for (revision, template, trouble, expected) in [
-        ("1.0.0", twice, Trouble::Deployment, "duplicate entries"),
+        (
+            "1.0.0",
+            twice,
+            Trouble::Deployment,
+            "the Pod a gives its container web the variable A twice",
+        ),
+        (
+            "1.0.3",
+            same_ports,
+            Trouble::Deployment,
+            "duplicate entries",
+        ),
         (
             "1.0.1",
             elsewhere,
@@ -447,5 +460,6 @@ data:
 const HELPER: &str = r#"{{ define "run" }}
 {{ tpl (printf "{{ look%s \"v1\" \"Secret\" \"apps\" \"\" }}" "up") . | quote }}
 {{ end }}"#;
-const INCLUDE: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n  a: {{ include \"run\" . }}\n";
+const INCLUDE: &str =
+    "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n  a: {{ include \"run\" . }}\n";
 const FROM_FILE: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n  a: {{ tpl (.Files.Get \"files/a.txt\") . | quote }}\n";
