@@ -77,7 +77,7 @@ fn compare(path: &str, wanted: &Value, live: Option<&Value>) -> Option<String> {
 fn is_told(path: &str, value: &Value) -> bool {
     let is_configuration = path.split(['.', '[']).any(|name| PRIVATE.contains(&name));
     match value {
-        Value::String(_) => path.ends_with(".image") && !is_configuration,
+        Value::String(_) => path.rsplit('.').next() == Some("image") && !is_configuration,
         _ => !is_configuration,
     }
 }

@@ -1,7 +1,6 @@
 //! YAML values as Helm has them (Helm 3.17, whose parser follows YAML 1.1 in a way of its own): scalars are resolved from their
 //! text here, the keys of mappings too, which are then written as text.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use margo_types::Location;
@@ -33,7 +32,7 @@ pub(super) fn value(node: Node, text: &str) -> Result<Value, YamlError> {
         why,
         location: Some(location),
     };
-    match resolved(node, text)? {
+    match resolved(node, text) {
         Resolved::Number(number) if !number.is_finite() => Err(wrong(format!(
             "{number} is no number for Helm; put it into quotes"
         ))),
@@ -42,7 +41,7 @@ pub(super) fn value(node: Node, text: &str) -> Result<Value, YamlError> {
         Resolved::Mapping(members) => {
             let mut mapping = Map::new();
             for (key, member) in members {
-                let key = resolved(key, text)?;
+                let key = resolved(key, text);
                 let Some(key) = key_text(&key) else {
                     let message = "a key is no text for Helm; put it into quotes";
                     return Err(wrong(message.to_owned()));
@@ -67,16 +66,16 @@ enum Resolved {
     Other(Value),
 }
 
-fn resolved(node: Node, text: &str) -> Result<Resolved, YamlError> {
+fn resolved(node: Node, text: &str) -> Resolved {
     let written = written(&node, text).filter(|_| !is_block(&node, text));
     let Tagged(shape, tag) = node.value;
     let scalar = match shape {
-        Shape::Mapping(members) => return Ok(Resolved::Mapping(members)),
-        Shape::List(elements) => return Ok(Resolved::List(elements)),
+        Shape::Mapping(members) => return Resolved::Mapping(members),
+        Shape::List(elements) => return Resolved::List(elements),
         Shape::Scalar(scalar) => scalar,
     };
     let tag = tag.as_deref().map(|tag| tag.strip_prefix(CORE));
-    Ok(match (tag, written) {
+    match (tag, written) {
         (None, Some(written)) if is_plain(&scalar, written) => resolve(written, &scalar),
         // A tag of nobody's makes text of it.
         (Some(None), Some(written)) if !scalar.is_string() => Resolved::Other(written.into()),
@@ -88,7 +87,7 @@ fn resolved(node: Node, text: &str) -> Result<Resolved, YamlError> {
             }
             scalar => Resolved::Other(scalar),
         },
-    })
+    }
 }
 
 /// A scalar as it is written, with its quotes.
@@ -142,10 +141,7 @@ fn resolve(written: &str, scalar: &Value) -> Resolved {
             "+.inf" | "+.Inf" | "+.INF" => Resolved::Number(f64::INFINITY),
             "-.inf" | "-.Inf" | "-.INF" => Resolved::Number(f64::NEG_INFINITY),
             _ => {
-                let digits = match written.contains('_') {
-                    true => Cow::Owned(written.replace('_', "")),
-                    false => Cow::Borrowed(written),
-                };
+                let digits = written.replace('_', "");
                 match (integer(&digits), float(&digits)) {
                     (Some(number), _) => Resolved::Other(number),
                     (_, Some(number)) => Resolved::Number(number),

@@ -94,7 +94,7 @@ pub(super) fn with_hooks(content: &Content) -> Result<Vec<Value>, ProviderError>
 }
 
 /// The objects of YAML documents that Helm wrote.
-fn read(manifest: &[u8]) -> Result<Vec<Value>, ProviderError> {
+pub(super) fn read(manifest: &[u8]) -> Result<Vec<Value>, ProviderError> {
     let rendered = read_rendered(manifest).map_err(|error| {
         let message = format!(
             "what the chart renders to cannot be read: {}",

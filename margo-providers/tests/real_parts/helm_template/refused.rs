@@ -43,6 +43,10 @@ pub(super) fn add(trials: &mut Vec<Trial>) {
             bad_objects,
         ),
         helm_trial(
+            "helm_template_refuses_what_it_could_not_remember",
+            too_much_to_remember,
+        ),
+        helm_trial(
             "helm_template_says_what_is_wrong_with_the_cluster",
             trouble_with_the_cluster,
         ),
@@ -359,6 +363,26 @@ async fn bad_objects() {
         assert!(error.message.contains(expected), "{error}");
     }
     assert_eq!(world.writes(), 0);
+}
+
+/// What was last complete is kept in one secret, which must hold it.
+async fn too_much_to_remember() {
+    let world = HelmWorld::template().await;
+    let chart = "{{ range until (int .Values.count) }}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: a{{ . }}}\n\
+        data: {random: {{ randAlphaNum 100000 }}}\n{{ end }}";
+    let files = [("values.yaml", "count: 2\n"), ("templates/a.yaml", chart)];
+    world.publish("web", "1.0.0", &files).await;
+    let good = world.deployment(&[("web", "1.0.0")]);
+    world.apply(&good).await.expect("it is applied");
+    let (maps, writes) = (world.names("configmaps"), world.writes());
+    let bad = world.deployment_with(ID, &[("web", "1.0.0")], &json!({"count": 20}));
+    let error = world.refused(&bad).await;
+    assert_eq!(error.trouble, Trouble::Deployment, "{error}");
+    let expected = "its 20 objects cannot be remembered on the cluster: packed they have 1";
+    assert!(error.message.contains(expected), "{error}");
+    assert_eq!(world.names("configmaps"), maps);
+    assert_eq!(world.writes(), writes, "nothing was changed");
+    assert_eq!(world.states(&good).await, ["installed"]);
 }
 
 async fn trouble_with_the_cluster() {
