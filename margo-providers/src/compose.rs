@@ -21,8 +21,9 @@
 //! its name.
 //!
 //! **Updates in place.** First everything is fetched, validated and pulled, for all components, with nothing changed; then
-//! components that a new revision dropped are removed, then Compose recreates what differs. Volumes stay, and so do the files
-//! of relative bind mounts. What has not changed is not touched at all.
+//! Compose recreates what differs, then the components that a new revision dropped are removed. Volumes stay, and so do the files
+//! of relative bind mounts. What has not changed is not touched at all. Only a dropped component that has what another one takes (a
+//! port of the device, or the name of a container, a network or a volume), as when it is renamed, goes before that.
 //!
 //! **Parameters** are environment variables for the compose file (`${NAME}`), with names exactly as written.
 //!

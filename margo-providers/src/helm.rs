@@ -47,6 +47,7 @@ mod json;
 mod names;
 mod observe;
 mod options;
+mod pods;
 mod prepare;
 mod program;
 mod readiness;

@@ -14,10 +14,31 @@ pub(super) struct Findings {
     pub(super) has_hooks: bool,
 }
 
+/// Whether a text calls the template function `lookup`, were it run as a template, as `tpl` may.
+pub fn calls_lookup(text: &str) -> bool {
+    let mut findings = Findings::default();
+    findings.search("", text, true);
+    let mut found = findings.forbidden.iter();
+    found.any(|finding| finding.rule == ChartRule::Lookup)
+}
+
 impl Findings {
     /// Searches the file of a template. Notes are prose: only their actions count.
     pub(super) fn search(&mut self, file: &str, source: &str, is_prose: bool) {
         self.template(file, source, 1, is_prose, MAX_NESTING);
+    }
+
+    /// Searches the values of a chart, whose strings a template may run with `tpl`. Comments are nobody's.
+    pub(super) fn search_values(&mut self, file: &str, source: &str) {
+        let lines = source.lines().map(|line| match line.trim_start() {
+            comment if comment.starts_with('#') => "",
+            _ => line,
+        });
+        let lines: Vec<&str> = lines.collect();
+        // A template may take annotations from there.
+        let mut phases = lines.iter().filter_map(|line| value_of(line, HOOK));
+        self.has_hooks |= phases.any(|phases| !is_test(phases));
+        self.search(file, &lines.join("\n"), true);
     }
 
     /// Notes a file in the directory `crds`.

@@ -106,6 +106,11 @@ fn read_archive<R: Read>(
             "Chart.yaml" => {
                 part.metadata = Some(ChartMetadata::read(&file, &member.read_to_end()?)?);
             }
+            "values.yaml" => {
+                let source = member.read_to_end()?;
+                let source = String::from_utf8_lossy(&source);
+                part.findings.search_values(&file, &source);
+            }
             "values.schema.json" => {
                 part.has_values_schema = true;
                 part.schema_references = outside_references(&file, &member.read_to_end()?)?;

@@ -1,5 +1,6 @@
 //! Installing and updating, in both modes.
 
+mod claims;
 mod undo;
 mod way;
 
@@ -20,6 +21,7 @@ use super::prepare::{Kept, Prepared, Record};
 use super::wanted::Wanted;
 use crate::files::{blocking, device_trouble};
 use crate::home::Home;
+use crate::progress::Announcing;
 use crate::{Progress, ProviderError, Trouble};
 
 /// What makes the cluster what the deployment says.
@@ -54,9 +56,10 @@ impl HelmProvider {
             blocking(move || new.create().map_err(device_trouble)).await?;
         }
         let before = record.clone();
-        let (begun, error) = match self.changes(deployment, &wanted, &record, progress).await {
+        let progress = Announcing::new(progress);
+        let (begun, error) = match self.changes(deployment, &wanted, &record, &progress).await {
             Ok(changes) => {
-                let converged = self.converge(&wanted, changes, &home, &mut record, progress);
+                let converged = self.converge(&wanted, changes, &home, &mut record, &progress);
                 match converged.await {
                     Ok(()) => return Ok(()),
                     Err(error) => (true, error),
@@ -70,9 +73,11 @@ impl HelmProvider {
             begun,
             error,
         };
-        Err(self
-            .clean_up(deployment, &wanted, &home, failed, progress)
-            .await)
+        let error = self
+            .clean_up(deployment, &wanted, &home, failed, &progress)
+            .await;
+        progress.take_back(error.component.as_ref());
+        Err(error)
     }
 
     /// What is remembered: by the files or, without them, by the cluster. What only the cluster remembers counts as having

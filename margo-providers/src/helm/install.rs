@@ -11,6 +11,7 @@ mod lock;
 mod objects;
 #[cfg(unix)]
 mod post_renderer;
+mod preview;
 mod rendered;
 mod uninstall;
 mod upgrade;
@@ -192,6 +193,22 @@ impl Delivery for Installer {
             // A component before this one may bring it.
             Err(error) if error.message.contains(NO_KIND) => Ok(Plan::Chart),
             Err(error) => Err(error),
+        }
+    }
+
+    async fn preview(
+        &self,
+        wanted: &Wanted<'_>,
+        prepared: &Prepared,
+    ) -> Result<Vec<Value>, ProviderError> {
+        self.preview_of(wanted, prepared).await
+    }
+
+    async fn objects(&self, release: &Release) -> Result<Vec<Value>, ProviderError> {
+        let history = self.history(release).await?;
+        match history.latest() {
+            Some(latest) => objects::objects(&self.packed(latest).await?.content()?),
+            None => Ok(Vec::new()),
         }
     }
 

@@ -89,7 +89,11 @@ impl Helm {
         command: &Invocation,
         what: &str,
     ) -> Result<Output, ProviderError> {
-        let output = self.run(command).await?;
+        Self::succeeded(self.run(command).await?, what)
+    }
+
+    /// What a run gave, or its own words as the error when it failed.
+    pub(super) fn succeeded(output: Output, what: &str) -> Result<Output, ProviderError> {
         if output.is_success() {
             Ok(output)
         } else {

@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::names::Release;
 use super::options::Options;
+use super::pods::{LISTS, pod_spec_mut};
 use crate::Telemetry;
 
 /// What is put into pods.
@@ -68,24 +69,10 @@ impl Injection {
 
     /// A variable that the chart sets itself keeps its value: its author knows which collector is meant.
     fn put_into_object(&self, object: &mut Value, pull_secrets: &[String]) {
-        let path = match object.get("kind").and_then(Value::as_str) {
-            Some("Pod") => "/spec",
-            Some("PodTemplate") => "/template/spec",
-            Some("CronJob") => "/spec/jobTemplate/spec/template/spec",
-            Some(
-                "DaemonSet"
-                | "Deployment"
-                | "Job"
-                | "ReplicaSet"
-                | "ReplicationController"
-                | "StatefulSet",
-            ) => "/spec/template/spec",
-            _ => return,
-        };
-        let Some(Value::Object(pod)) = object.pointer_mut(path) else {
+        let Some(Value::Object(pod)) = pod_spec_mut(object) else {
             return;
         };
-        for list in ["initContainers", "containers"] {
+        for list in LISTS {
             if let Some(Value::Array(containers)) = pod.get_mut(list) {
                 for container in containers.iter_mut().filter_map(Value::as_object_mut) {
                     self.add_variables(container);
