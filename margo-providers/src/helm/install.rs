@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use margo_types::id::DeploymentId;
+use serde_json::Value;
 use tokio::time::Instant;
 
 use self::history::{History, Revision};

@@ -48,13 +48,6 @@ fn with_image(world: &HelmWorld, revision: &str, image: &str) -> ApplicationDepl
     world.deployment_with(ID, &[("web", revision)], &json!({"image": image}))
 }
 
-fn timed(mut deployment: ApplicationDeployment, timeout: &str) -> ApplicationDeployment {
-    for component in &mut deployment.spec.deployment_profile.components {
-        component.properties.timeout = Some(timeout.parse().expect("a time-out"));
-    }
-    deployment
-}
-
 fn container(world: &HelmWorld) -> Value {
     let deployment = world.object("deployments", &world.names("deployments")[0]);
     deployment["spec"]["template"]["spec"]["containers"][0].clone()
@@ -78,12 +71,10 @@ fn env(world: &HelmWorld, name: &str) -> String {
         .to_owned()
 }
 
-const V1: &str = "registry.example/web:1";
-const V2: &str = "registry.example/web:2";
 pub(crate) const WEB: &[(&str, &str)] = &[
     (
         "values.yaml",
-        "image: registry.example/web:1\npassword: none\n",
+        "image: registry.k8s.io/pause:3.9\npassword: none\n",
     ),
     ("templates/web.yaml", DEPLOYMENT),
 ];
@@ -102,6 +93,10 @@ spec:
       containers:
         - name: web
           image: {{ .Values.image }}
+          args: [--password=ours]
+          {{- with .Values.probe }}
+          readinessProbe: {{ . }}
+          {{- end }}
           resources: {limits: {memory: 1024Mi, cpu: 0.5}}
           env:
             - {name: PASSWORD, value: {{ .Values.password | quote }}}

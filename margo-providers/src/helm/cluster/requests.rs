@@ -147,7 +147,8 @@ impl Cluster {
             .await
     }
 
-    /// Has an object deleted after all that depends on it, if it still is the one with this `uid`. It may take its time.
+    /// Has an object deleted after all that depends on it, if it still is the one with this `uid`. It may take its time; what
+    /// nothing depends on goes at once, unless it is held.
     pub(in crate::helm) async fn delete(
         &self,
         kind: &Kind,
@@ -155,8 +156,14 @@ impl Cluster {
         name: &str,
         uid: &str,
     ) -> Result<(), Error> {
+        // In the foreground every object waits for the collector of garbage, which takes twenty or so a second.
+        let propagation = if kind.owns_nothing() {
+            PropagationPolicy::Background
+        } else {
+            PropagationPolicy::Foreground
+        };
         let params = DeleteParams {
-            propagation_policy: Some(PropagationPolicy::Foreground),
+            propagation_policy: Some(propagation),
             preconditions: Some(Preconditions {
                 uid: Some(uid.to_owned()),
                 ..Preconditions::default()

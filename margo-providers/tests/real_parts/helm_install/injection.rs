@@ -8,12 +8,9 @@ use margo_providers::helm::Options;
 use margo_providers::{Telemetry, Trouble};
 use serde_json::json;
 
-use super::{
-    V1, V2, WEB, WIDGET, WIDGETS, container, env, image, instead_of_helm, recording, timed,
-    with_image,
-};
-use crate::helm_trial;
-use crate::helm_world::{HelmWorld, ID};
+use super::{WEB, WIDGET, WIDGETS, container, env, image, instead_of_helm, recording, with_image};
+use crate::helm_world::{FIRST, HelmWorld, ID, SECOND};
+use crate::{helm_double_trial, helm_trial};
 
 pub(super) fn add(trials: &mut Vec<Trial>) {
     trials.extend([
@@ -31,7 +28,11 @@ pub(super) fn add(trials: &mut Vec<Trial>) {
         }),
         helm_trial("helm_rendering_is_part_of_the_time_out", time_out),
         helm_trial("helm_charts_of_nothing_are_installed", nothing),
-        helm_trial("helm_logins_for_images_come_and_go", logins),
+        helm_double_trial(
+            "helm_logins_for_images_come_and_go",
+            "it looks at requests",
+            logins,
+        ),
         helm_trial("helm_what_is_no_object_is_refused_in_time", no_object),
     ]);
 }
@@ -59,7 +60,7 @@ async fn told(prepare: fn(&mut Options)) {
     })
     .await;
     world.publish("web", "1.0.0", WEB).await;
-    let deployment = with_image(&world, "1.0.0", V1);
+    let deployment = with_image(&world, "1.0.0", FIRST);
     world.apply(&deployment).await.expect("it is installed");
     assert_eq!(
         env(&world, "HTTP_OTEL_EXPORTER_OTLP_ENDPOINT"),
@@ -84,7 +85,7 @@ async fn one_helm() {
     .await;
     let files = [WEB, &[("templates/tests/test.yaml", TEST)]].concat();
     world.publish("web", "1.0.0", &files).await;
-    for image in [V1, V2] {
+    for image in [FIRST, SECOND] {
         let deployment = with_image(&world, "1.0.0", image);
         world.apply(&deployment).await.expect("it is installed");
         assert_eq!(container(&world)["image"], image);
@@ -96,9 +97,9 @@ async fn one_helm() {
     assert_eq!(runs, 2, "one for each revision: {told}");
     let versions = told.lines().filter(|line| line.starts_with("version"));
     assert_eq!(versions.count(), 1, "{told}");
-    let first = with_image(&world, "1.0.0", V1);
+    let first = with_image(&world, "1.0.0", FIRST);
     world.apply(&first).await.expect("it goes back");
-    assert_eq!(image(&world), V1);
+    assert_eq!(image(&world), FIRST);
     world.remove(&first).await;
 }
 
@@ -128,12 +129,14 @@ async fn definitions(prepare: fn(&mut Options)) {
         collector(options);
     })
     .await;
+    let widgets = WIDGETS.replace("example.org", &world.group());
+    let widget = WIDGET.replace("example.org", &world.group());
     let kinds: &[(&str, &str)] = &[
-        ("crds/widgets.yaml", WIDGETS),
-        ("templates/widget.yaml", WIDGET),
+        ("crds/widgets.yaml", &widgets),
+        ("templates/widget.yaml", &widget),
     ];
     world.publish("web", "1.0.0", &[WEB, kinds].concat()).await;
-    let deployment = with_image(&world, "1.0.0", V1);
+    let deployment = with_image(&world, "1.0.0", FIRST);
     world.apply(&deployment).await.expect("it is installed");
     assert_eq!(world.names("widgets"), ["small"]);
     assert_eq!(env(&world, VARIABLE), COLLECTOR);
@@ -142,6 +145,7 @@ async fn definitions(prepare: fn(&mut Options)) {
     assert_eq!(world.names("widgets"), [""; 0]);
 }
 
+/// However it is rendered, a slow one leaves the less for the installation.
 async fn time_out() {
     let mut log = PathBuf::new();
     let world = HelmWorld::with(|options| {
@@ -158,7 +162,9 @@ async fn time_out() {
     })
     .await;
     world.publish("web", "1.0.0", WEB).await;
-    let deployment = timed(with_image(&world, "1.0.0", V1), "0m30s");
+    let mut deployment = with_image(&world, "1.0.0", FIRST);
+    let components = &mut deployment.spec.deployment_profile.components;
+    components[0].properties.timeout = Some("0m30s".parse().expect("a time-out"));
     world.apply(&deployment).await.expect("it is installed");
     let told = std::fs::read_to_string(&log).expect("a log");
     let limits = told.split("--timeout ").skip(1);
@@ -190,7 +196,7 @@ async fn logins() {
     })
     .await;
     world.publish("web", "1.0.0", WEB).await;
-    let deployment = with_image(&world, "1.0.0", V1);
+    let deployment = with_image(&world, "1.0.0", FIRST);
     world.apply(&deployment).await.expect("it is installed");
     let release = &world.names("deployments")[0];
     let name = format!("{release}-registries");
@@ -199,7 +205,7 @@ async fn logins() {
     let web = world.object("deployments", release);
     let secrets = &web["spec"]["template"]["spec"]["imagePullSecrets"];
     assert_eq!(*secrets, json!([{"name": name}]));
-    let writes = world.cluster.requests();
+    let writes = world.cluster.double().requests();
     let writes = writes.iter().filter(|request| request.method == "POST");
     let made: Vec<&str> = writes
         .filter_map(|request| request.path.rsplit('/').next())
@@ -217,12 +223,13 @@ async fn no_object() {
         .publish("web", "1.0.0", &[("templates/a.yaml", text)])
         .await;
     let deployment = world.deployment(&[("web", "1.0.0")]);
+    let writes = world.writes();
     let error = world.refused(&deployment).await;
     assert_eq!(error.trouble, Trouble::Deployment, "{error}");
     let expected =
         "web/templates/a.yaml renders to what is no Kubernetes object: it has no metadata.name";
     assert!(error.message.contains(expected), "{error}");
-    assert_eq!(world.writes(), 0);
+    assert_eq!(world.writes(), writes);
     world.assert_nothing_left();
 }
 
@@ -232,7 +239,7 @@ const TEST: &str = r#"
 apiVersion: v1
 kind: Pod
 metadata: {name: test, annotations: {"helm.sh/hook": test}}
-spec: {containers: [{name: test, image: registry.example/test:1}]}
+spec: {containers: [{name: test, image: registry.k8s.io/pause:3.9}]}
 "#;
 const JOB: &str = r"
 apiVersion: batch/v1
@@ -241,7 +248,7 @@ metadata:
   name: before
   annotations:
     helm.sh/hook: pre-install
-spec: {template: {spec: {restartPolicy: Never, containers: [{name: job, image: registry.example/job:1}]}}}
+spec: {template: {spec: {restartPolicy: Never, containers: [{name: job, image: registry.k8s.io/pause:3.9, command: [/pause, -v]}]}}}
 ";
 const ANNOTATED_JOB: &str = r"
 apiVersion: batch/v1
@@ -249,5 +256,5 @@ kind: Job
 metadata:
   name: after
   annotations: {{ toJson .Values.annotations }}
-spec: {template: {spec: {restartPolicy: Never, containers: [{name: job, image: registry.example/job:1}]}}}
+spec: {template: {spec: {restartPolicy: Never, containers: [{name: job, image: registry.k8s.io/pause:3.9, command: [/pause, -v]}]}}}
 ";

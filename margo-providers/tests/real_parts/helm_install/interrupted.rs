@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use libtest_mimic::Trial;
-use margo_conformance::kubernetes::Cluster;
 use margo_providers::{Provider, ProviderError, Silent};
 use serde_json::json;
 
-use super::{V1, V2, WEB, image, with_image, world};
+use super::{WEB, image, with_image, world};
 use crate::helm_trial;
-use crate::helm_world::{HelmWorld, ID, NAMESPACE, OTHER_ID};
+use crate::helm_world::{FIRST, HelmWorld, ID, OTHER_ID, SECOND, SLOW, TestCluster};
 
 pub(super) fn add(trials: &mut Vec<Trial>) {
     trials.extend([
@@ -33,7 +32,7 @@ pub(super) fn add(trials: &mut Vec<Trial>) {
 async fn cut_off(
     world: &HelmWorld,
     work: impl Future<Output = Result<(), ProviderError>>,
-    when: impl Fn(&Cluster) -> bool,
+    when: impl Fn(&TestCluster) -> bool,
 ) {
     tokio::select! {
         biased;
@@ -43,7 +42,7 @@ async fn cut_off(
 }
 
 /// Whether there is a revision of a release with this status.
-fn has_status(cluster: &Cluster, status: &str) -> bool {
+fn has_status(cluster: &TestCluster, status: &str) -> bool {
     let secrets = cluster.objects("secrets");
     secrets
         .iter()
@@ -54,7 +53,7 @@ async fn cut_off_installation() {
     let world = world().await;
     world.publish("web", "1.0.0", WEB).await;
     world.cluster.delay_readiness(Duration::from_secs(3));
-    let deployment = with_image(&world, "1.0.0", V1);
+    let deployment = world.deployment_with(ID, &[("web", "1.0.0")], &json!({"probe": SLOW}));
     let pending = |cluster: &_| has_status(cluster, "pending-install") && has_pods(cluster);
     cut_off(&world, world.apply(&deployment), pending).await;
     assert_eq!(world.states(&deployment).await, ["installing"]);
@@ -66,15 +65,16 @@ async fn cut_off_installation() {
 async fn cut_off_update() {
     let world = world().await;
     world.publish("web", "1.0.0", WEB).await;
-    let first = with_image(&world, "1.0.0", V1);
+    let first = with_image(&world, "1.0.0", FIRST);
     world.apply(&first).await.expect("it is installed");
     world.cluster.delay_readiness(Duration::from_secs(3));
-    let second = with_image(&world, "1.0.0", V2);
+    let parameters = json!({"image": SECOND, "probe": SLOW});
+    let second = world.deployment_with(ID, &[("web", "1.0.0")], &parameters);
     let pending = |cluster: &_| has_status(cluster, "pending-upgrade");
     cut_off(&world, world.apply(&second), pending).await;
     world.cluster.delay_readiness(Duration::ZERO);
     world.apply(&second).await.expect("it is carried on");
-    assert_eq!(image(&world), V2);
+    assert_eq!(image(&world), SECOND);
     assert_eq!(world.states(&second).await, ["installed"]);
     world.remove(&second).await;
 }
@@ -82,14 +82,14 @@ async fn cut_off_update() {
 async fn cut_off_removal() {
     let world = world().await;
     world.publish("web", "1.0.0", WEB).await;
-    let deployment = with_image(&world, "1.0.0", V1);
+    let deployment = with_image(&world, "1.0.0", FIRST);
     world.apply(&deployment).await.expect("it is installed");
-    let gone = |cluster: &Cluster| cluster.objects("deployments").is_empty();
+    let gone = |cluster: &TestCluster| cluster.objects("deployments").is_empty();
     // The deployment stays until its finalizer is taken away.
     let name = &world.names("deployments")[0];
     world
         .cluster
-        .change("deployments", Some(NAMESPACE), name, |object| {
+        .change("deployments", Some(&world.namespace), name, |object| {
             object["metadata"]["finalizers"] = json!(["margo.test/hold"]);
         });
     let removing = world.provider.remove(&deployment, &Silent);
@@ -99,7 +99,7 @@ async fn cut_off_removal() {
     .await;
     world
         .cluster
-        .change("deployments", Some(NAMESPACE), name, |object| {
+        .change("deployments", Some(&world.namespace), name, |object| {
             object["metadata"]["finalizers"] = json!([]);
         });
     world.remove(&deployment).await;
@@ -109,7 +109,7 @@ async fn cut_off_removal() {
 async fn state_lost() {
     let world = world().await;
     world.publish("web", "1.0.0", WEB).await;
-    let deployment = with_image(&world, "1.0.0", V1);
+    let deployment = with_image(&world, "1.0.0", FIRST);
     world.apply(&deployment).await.expect("it is installed");
     std::fs::remove_dir_all(world.state().join(ID)).expect("it is there");
     assert_eq!(
@@ -129,14 +129,14 @@ async fn state_lost() {
 async fn foreign() {
     let world = world().await;
     world.publish("web", "1.0.0", WEB).await;
-    let deployment = with_image(&world, "1.0.0", V1);
+    let deployment = with_image(&world, "1.0.0", FIRST);
     world.apply(&deployment).await.expect("it is installed");
     let name = world.names("deployments").remove(0);
     // The labels are another owner's now.
     for secret in world.names("secrets") {
         world
             .cluster
-            .change("secrets", Some(NAMESPACE), &secret, |secret| {
+            .change("secrets", Some(&world.namespace), &secret, |secret| {
                 secret["metadata"]["labels"]["margo.owner"] = "other".into();
             });
     }
@@ -146,7 +146,7 @@ async fn foreign() {
     assert!(error.message.contains("owner other"), "{error}");
     assert_eq!(world.names("deployments"), [name], "it is left alone");
     // Another device's deployments are apart.
-    let mut other = with_image(&world, "1.0.0", V1);
+    let mut other = with_image(&world, "1.0.0", FIRST);
     other.id = OTHER_ID.parse().expect("an ID");
     world.apply(&other).await.expect("it is installed");
     assert_eq!(world.names("deployments").len(), 2);
@@ -164,7 +164,7 @@ async fn foreign_pending() {
     for secret in secrets.iter().filter(|name| name.contains(".db-")) {
         world
             .cluster
-            .change("secrets", Some(NAMESPACE), secret, |secret| {
+            .change("secrets", Some(&world.namespace), secret, |secret| {
                 secret["metadata"]["labels"]["margo.owner"] = "other".into();
                 secret["metadata"]["labels"]["status"] = "pending-install".into();
             });
@@ -176,7 +176,7 @@ async fn foreign_pending() {
     assert_eq!(world.cluster.version(), version, "nothing was changed");
 }
 
-fn has_pods(cluster: &Cluster) -> bool {
+fn has_pods(cluster: &TestCluster) -> bool {
     !cluster.objects("pods").is_empty()
 }
 

@@ -2,17 +2,22 @@
 
 use libtest_mimic::Trial;
 use margo_providers::{Provider, Trouble};
+use serde_json::json;
 
-use super::{V1, V2, WEB, with_image, world};
-use crate::helm_trial;
-use crate::helm_world::{NAMESPACE, PASSING_JOB};
+use super::{WEB, with_image, world};
+use crate::helm_world::{FIRST, PASSING_JOB, SECOND, TestCluster};
+use crate::{helm_double_trial, helm_trial};
 
 pub(super) fn add(trials: &mut Vec<Trial>) {
     trials.extend([
         helm_trial("helm_drift_is_seen_and_mended", drift),
         helm_trial("helm_removal_takes_volumes_and_hooks", removal),
         helm_trial("helm_large_charts_are_installed", large),
-        helm_trial("helm_releases_are_found_by_their_labels", labels),
+        helm_double_trial(
+            "helm_releases_are_found_by_their_labels",
+            "it looks at requests",
+            labels,
+        ),
         helm_trial("helm_oversized_objects_leave_nothing", oversized),
         helm_trial("helm_mounts_of_one_volume_are_no_drift", mounts),
         helm_trial("helm_components_may_be_called_lock", called_lock),
@@ -23,28 +28,41 @@ pub(super) fn add(trials: &mut Vec<Trial>) {
 async fn drift() {
     let world = world().await;
     world.publish("web", "1.0.0", WEB).await;
-    let deployment = with_image(&world, "1.0.0", V1);
+    let deployment = with_image(&world, "1.0.0", FIRST);
     world.apply(&deployment).await.expect("it is installed");
     let name = &world.names("deployments")[0];
     world
         .cluster
-        .change("deployments", Some(NAMESPACE), name, |object| {
+        .change("deployments", Some(&world.namespace), name, |object| {
             object["spec"]["replicas"] = 3.into();
         });
+    let is_scaled =
+        |_: &TestCluster| world.object("deployments", name)["status"]["availableReplicas"] == 3;
+    world.cluster.wait_until(is_scaled).await;
     let states = world.states(&deployment).await;
     assert_eq!(states, ["installed"], "scaling is nobody's drift");
     world
         .cluster
-        .change("deployments", Some(NAMESPACE), name, |object| {
-            object["spec"]["template"]["spec"]["containers"][0]["image"] = V2.into();
+        .change("deployments", Some(&world.namespace), name, |object| {
+            object["spec"]["template"]["spec"]["containers"][0]["image"] = SECOND.into();
         });
     let states = world.states(&deployment).await;
-    let said = format!("spec.template.spec.containers[0].image is \"{V2}\", not \"{V1}\"");
+    let said = format!("spec.template.spec.containers[0].image is \"{SECOND}\", not \"{FIRST}\"");
     assert!(states[0].contains(&said), "{states:?}");
+    world.apply(&deployment).await.expect("it is mended");
+    world
+        .cluster
+        .change("deployments", Some(&world.namespace), name, |object| {
+            object["spec"]["template"]["spec"]["containers"][0]["args"] =
+                json!(["--password=theirs"]);
+        });
+    let states = world.states(&deployment).await;
+    let said = "spec.template.spec.containers[0].args[0] has another value";
+    assert!(states[0].ends_with(said), "{states:?}");
     world.apply(&deployment).await.expect("it is mended");
     assert_eq!(world.states(&deployment).await, ["installed"]);
     // A release that somebody upgrades by hand is not what was delivered.
-    world.helm(&["rollback", name, "1", "--namespace", NAMESPACE]);
+    world.helm(&["rollback", name, "1", "--namespace", &world.namespace]);
     assert_eq!(
         world.states(&deployment).await,
         ["installed"],
@@ -75,18 +93,18 @@ async fn removal() {
 async fn labels() {
     let world = world().await;
     world.publish("web", "1.0.0", WEB).await;
-    for image in [V1, V2] {
+    for image in [FIRST, SECOND] {
         let deployment = with_image(&world, "1.0.0", image);
         world.apply(&deployment).await.expect("it is installed");
     }
-    let deployment = with_image(&world, "1.0.0", V2);
-    let before = world.cluster.requests().len();
+    let deployment = with_image(&world, "1.0.0", SECOND);
+    let before = world.cluster.double().requests().len();
     assert_eq!(
         world.provider.list().await.expect("a list"),
         [deployment.id]
     );
     assert_eq!(world.states(&deployment).await, ["installed"]);
-    let requests = world.cluster.requests();
+    let requests = world.cluster.double().requests();
     let secrets = requests.iter().skip(before);
     let secrets = secrets.filter(|request| request.path.contains("/secrets"));
     let (lists, reads): (Vec<_>, Vec<_>) =
@@ -97,7 +115,8 @@ async fn labels() {
         let accept = accept.to_str().expect("text");
         assert!(accept.contains("as=PartialObjectMetadataList"), "{accept}");
     }
-    assert!(reads[0].path.ends_with(".v2"), "{}", reads[0].path);
+    let revision = reads[0].path.rsplit('.').next();
+    assert_eq!(revision, Some("v2"), "{}", reads[0].path);
 }
 
 async fn large() {
@@ -130,7 +149,7 @@ async fn mounts() {
     let world = world().await;
     let mounts = "volumeMounts: [{name: data, mountPath: /a, subPath: a}, {name: data, mountPath: /b, subPath: b}]";
     let pod = format!(
-        "apiVersion: v1\nkind: Pod\nmetadata: {{name: web}}\nspec:\n  volumes: [{{name: data, emptyDir: {{}}}}]\n  containers:\n  - name: web\n    image: x\n    {mounts}\n"
+        "apiVersion: v1\nkind: Pod\nmetadata: {{name: web}}\nspec:\n  volumes: [{{name: data, emptyDir: {{}}}}]\n  containers:\n  - name: web\n    image: {FIRST}\n    {mounts}\n"
     );
     world
         .publish("web", "1.0.0", &[("templates/pod.yaml", &pod)])
@@ -146,7 +165,7 @@ async fn passing_job() {
     world.publish("web", "1.0.0", PASSING_JOB).await;
     let deployment = world.deployment(&[("web", "1.0.0")]);
     world.apply(&deployment).await.expect("it is installed");
-    world.cluster.delete("jobs", Some(NAMESPACE), "job");
+    world.cluster.delete("jobs", Some(&world.namespace), "job");
     assert_eq!(world.states(&deployment).await, ["installed"]);
     let writes = world.writes();
     world.apply(&deployment).await.expect("it is installed");
@@ -171,7 +190,7 @@ spec:
   selector: {matchLabels: {app: {{ .Release.Name }}}}
   template:
     metadata: {labels: {app: {{ .Release.Name }}}}
-    spec: {containers: [{name: web, image: x}]}
+    spec: {containers: [{name: web, image: registry.k8s.io/pause:3.9}]}
   volumeClaimTemplates:
     - metadata: {name: data}
       spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Mi}}}

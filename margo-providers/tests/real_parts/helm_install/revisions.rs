@@ -8,9 +8,9 @@ use margo_providers::{Provider, Telemetry, Trouble};
 use margo_types::id::ComponentName;
 use serde_json::json;
 
-use super::{V1, V2, WEB, WIDGET, WIDGETS, env, image, recording, timed, with_image, world};
+use super::{WEB, WIDGET, WIDGETS, env, image, recording, with_image, world};
 use crate::helm_trial;
-use crate::helm_world::{HelmWorld, ID, NAMESPACE};
+use crate::helm_world::{BROKEN, FIRST, HelmWorld, ID, NEVER, SECOND, brief, briefly};
 
 pub(super) fn add(trials: &mut Vec<Trial>) {
     trials.extend([
@@ -33,7 +33,7 @@ async fn one_helm() {
     let mut log = PathBuf::new();
     let world = HelmWorld::with(|options| log = recording(options)).await;
     world.publish("web", "1.0.0", WEB).await;
-    let parameters = json!({"image": V1, "password": "top secret"});
+    let parameters = json!({"image": FIRST, "password": "top secret"});
     let deployment = world.deployment_with(ID, &[("web", "1.0.0")], &parameters);
     world.apply(&deployment).await.expect("it is installed");
     let told = std::fs::read_to_string(&log).expect("a log");
@@ -53,7 +53,7 @@ async fn again() {
     let mut log = PathBuf::new();
     let world = HelmWorld::with(|options| log = recording(options)).await;
     world.publish("web", "1.0.0", WEB).await;
-    let deployment = with_image(&world, "1.0.0", V1);
+    let deployment = with_image(&world, "1.0.0", FIRST);
     world.apply(&deployment).await.expect("it is installed");
     let (version, asked) = (world.cluster.version(), world.registry.requests().len());
     let told = std::fs::read_to_string(&log).expect("a log");
@@ -74,7 +74,7 @@ async fn update() {
     let world = world().await;
     world.publish("web", "1.0.0", WEB).await;
     world.publish("web", "2.0.0", WEB).await;
-    let parameters = json!({"image": V1, "password": "old"});
+    let parameters = json!({"image": FIRST, "password": "old"});
     let first = world.deployment_with(ID, &[("web", "1.0.0")], &parameters);
     world.apply(&first).await.expect("it is installed");
     let release = world.names("deployments");
@@ -100,20 +100,22 @@ async fn failed_update() {
     world
         .cluster
         .break_image(BROKEN, Breakage::ImagePullBackOff);
-    let first = with_image(&world, "1.0.0", V1);
+    let first = with_image(&world, "1.0.0", FIRST);
     world.apply(&first).await.expect("it is installed");
-    let second = timed(with_image(&world, "2.0.0", BROKEN), "0m3s");
+    let second = briefly(with_image(&world, "2.0.0", BROKEN));
     let error = world.refused(&second).await;
     assert_eq!(error.trouble, Trouble::Workload, "{error}");
+    let timeout = format!("time-out of {} s", brief());
     for expected in [
         "ImagePullBackOff",
-        "time-out of 3 s",
+        &timeout,
         "the earlier revision is kept running",
     ] {
         assert!(error.message.contains(expected), "{error}");
     }
-    assert_eq!(image(&world), V1);
+    assert_eq!(image(&world), FIRST);
     assert_eq!(env(&world, "CHART"), "web-1.0.0");
+    world.cluster.settle().await;
     let version = world.cluster.version();
     world.apply(&first).await.expect("it is still there");
     assert_eq!(world.cluster.version(), version, "nothing was to be done");
@@ -125,15 +127,18 @@ async fn failed_installation() {
     for name in ["web", "db"] {
         world.publish(name, "1.0.0", WEB).await;
     }
-    world.cluster.break_image(BROKEN, Breakage::NotReady);
+    world.cluster.break_image(SECOND, Breakage::NotReady);
     let mut deployment = world.deployment(&[("db", "1.0.0"), ("web", "1.0.0")]);
-    let target = json!({"value": BROKEN, "targets": [{"pointer": "image", "components": ["web"]}]});
-    let parameter = serde_json::from_value(target).expect("a parameter");
-    deployment
-        .spec
-        .parameters
-        .insert("image".to_owned(), parameter);
-    let deployment = timed(deployment, "0m3s");
+    for (pointer, value) in [("image", SECOND), ("probe", NEVER)] {
+        let target =
+            json!({"value": value, "targets": [{"pointer": pointer, "components": ["web"]}]});
+        let parameter = serde_json::from_value(target).expect("a parameter");
+        deployment
+            .spec
+            .parameters
+            .insert(pointer.to_owned(), parameter);
+    }
+    let deployment = briefly(deployment);
     let error = world.refused(&deployment).await;
     assert_eq!(
         error.component.as_ref().map(ComponentName::as_str),
@@ -165,11 +170,13 @@ async fn definitions() {
     for endpoint in [None, Some("http://collector:4318")] {
         let world =
             HelmWorld::with(|options| options.telemetry = endpoint.map(Telemetry::new)).await;
+        let widgets = WIDGETS.replace("example.org", &world.group());
+        let widget = WIDGET.replace("example.org", &world.group());
         world
-            .publish("kinds", "1.0.0", &[("crds/widgets.yaml", WIDGETS)])
+            .publish("kinds", "1.0.0", &[("crds/widgets.yaml", &widgets)])
             .await;
         world
-            .publish("web", "1.0.0", &[("templates/widget.yaml", WIDGET)])
+            .publish("web", "1.0.0", &[("templates/widget.yaml", &widget)])
             .await;
         let deployment = world.deployment(&[("kinds", "1.0.0"), ("web", "1.0.0")]);
         world.apply(&deployment).await.expect("they are installed");
@@ -182,14 +189,14 @@ async fn definitions() {
 async fn moved_tag() {
     let world = world().await;
     world.publish("web", "1.0.0", WEB).await;
-    let first = with_image(&world, "1.0.0", V1);
+    let first = with_image(&world, "1.0.0", FIRST);
     world.apply(&first).await.expect("it is installed");
     world
         .publish("web", "1.0.0", &[("templates/web.yaml", CONFIG_MAP)])
         .await;
-    let second = with_image(&world, "1.0.0", V2);
+    let second = with_image(&world, "1.0.0", SECOND);
     world.apply(&second).await.expect("the chart is at hand");
-    assert_eq!(image(&world), V2);
+    assert_eq!(image(&world), SECOND);
     // Without the chart at hand it is pulled again, and is another one.
     let place = world.state().join(ID).join("web");
     for entry in std::fs::read_dir(&place).expect("a folder") {
@@ -201,17 +208,19 @@ async fn moved_tag() {
     let error = world.refused(&first).await;
     assert_eq!(error.trouble, Trouble::Deployment);
     assert_eq!(error.message.matches("sha256:").count(), 2, "{error}");
-    assert_eq!(image(&world), V2, "nothing was changed");
+    assert_eq!(image(&world), SECOND, "nothing was changed");
 }
 
 async fn offline() {
     let world = world().await;
     world.publish("web", "1.0.0", WEB).await;
-    let deployment = with_image(&world, "1.0.0", V1);
+    let deployment = with_image(&world, "1.0.0", FIRST);
     world.apply(&deployment).await.expect("it is installed");
     world.registry.stop().await;
     let name = &world.names("deployments")[0];
-    world.cluster.delete("deployments", Some(NAMESPACE), name);
+    world
+        .cluster
+        .delete("deployments", Some(&world.namespace), name);
     assert_eq!(
         world.states(&deployment).await,
         [format!("failed: the Deployment {name} is missing")]
@@ -223,5 +232,4 @@ async fn offline() {
     assert_eq!(world.states(&deployment).await, ["installed"]);
 }
 
-const BROKEN: &str = "registry.example/web:broken";
 const CONFIG_MAP: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: other}\ndata: {}\n";
