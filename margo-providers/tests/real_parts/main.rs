@@ -36,6 +36,8 @@ mod helm_world;
 mod installing;
 #[cfg(feature = "compose")]
 mod removing;
+#[cfg(any(feature = "compose", feature = "helm"))]
+mod told;
 #[cfg(feature = "compose")]
 mod updating;
 #[cfg(feature = "compose")]

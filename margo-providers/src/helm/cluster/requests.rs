@@ -65,10 +65,32 @@ impl Cluster {
         namespace: Option<&str>,
         labels: &str,
     ) -> Result<Listed, Error> {
+        let list = of(kind, namespace);
+        self.pages(kind, labels, |page| list.list(page)).await
+    }
+
+    /// The same, but of each object its `metadata` only.
+    pub(in crate::helm) async fn list_metadata(
+        &self,
+        kind: &Kind,
+        namespace: Option<&str>,
+        labels: &str,
+    ) -> Result<Listed, Error> {
+        let list = of(kind, namespace);
+        self.pages(kind, labels, |page| list.list_metadata(page))
+            .await
+    }
+
+    async fn pages(
+        &self,
+        kind: &Kind,
+        labels: &str,
+        list: impl Fn(&ListParams) -> Result<http::Request<Vec<u8>>, kube::core::request::Error> + Send,
+    ) -> Result<Listed, Error> {
         let mut listed = Listed::default();
         let mut page = ListParams::default().labels(labels).limit(PAGE);
         loop {
-            let mut answer: Value = self.ask(of(kind, namespace).list(&page)).await?;
+            let mut answer: Value = self.ask(list(&page)).await?;
             if let Some(Value::Array(items)) = answer.get_mut("items") {
                 listed
                     .objects

@@ -1,14 +1,17 @@
 //! What is refused, with a clear error and nothing changed.
 
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
 use libtest_mimic::Trial;
 use margo_conformance::kubernetes::{Fault, Verb};
 use margo_package::oci::Credentials;
-use margo_providers::helm::{HelmProvider, Mode, TemplateOptions};
+use margo_providers::helm::{HelmProvider, Mode, Options, TemplateOptions};
 use margo_providers::{Provider, Trouble};
 use serde_json::json;
 
 use super::{CONFIG, WEB};
-use crate::helm_world::{HelmWorld, ID, OTHER_ID, release};
+use crate::helm_world::{HelmWorld, ID, OTHER_ID, release, template_mode};
 use crate::{helm_double_trial, helm_trial};
 
 pub(super) fn add(trials: &mut Vec<Trial>) {
@@ -16,6 +19,15 @@ pub(super) fn add(trials: &mut Vec<Trial>) {
         helm_trial(
             "helm_template_refuses_what_charts_must_not_have",
             what_charts_must_not_have,
+        ),
+        helm_double_trial(
+            "helm_template_refuses_lookup_that_is_put_together",
+            "it looks at requests",
+            hidden_lookup,
+        ),
+        helm_trial(
+            "helm_template_refuses_lookup_in_parameters_of_helm_4",
+            lookup_of_helm_4,
         ),
         helm_trial(
             "helm_template_refuses_bad_charts_and_the_earlier_runs_on",
@@ -30,6 +42,10 @@ pub(super) fn add(trials: &mut Vec<Trial>) {
         helm_trial(
             "helm_template_blames_the_chart_for_what_it_renders_to",
             bad_objects,
+        ),
+        helm_trial(
+            "helm_template_refuses_what_it_could_not_remember",
+            too_much_to_remember,
         ),
         helm_double_trial(
             "helm_template_says_what_is_wrong_with_the_cluster",
@@ -98,6 +114,89 @@ async fn what_charts_must_not_have() {
     }
     assert_eq!(world.writes(), writes);
     world.assert_nothing_left();
+}
+
+/// A function that only rendering makes one: Helm itself says nothing and finds nothing.
+async fn hidden_lookup() {
+    let world = HelmWorld::with(|options| {
+        options.mode = template_mode();
+        // What its owner tells `helm` of the cluster is not for rendering.
+        let cluster = options.kubeconfig.clone().expect("one");
+        let text = std::fs::read_to_string(cluster).expect("it is there");
+        let (_, url) = text.split_once("server: ").expect("a server");
+        let url = url.lines().next().expect("a line").trim();
+        let server = (
+            "HELM_KUBEAPISERVER".to_owned(),
+            url.trim_matches('"').to_owned(),
+        );
+        options.environment.extend([server]);
+    })
+    .await;
+    let of_values = [("values.yaml", "run: ''\n"), ("templates/a.yaml", RUN)];
+    let put_together = [("templates/a.yaml", PUT_TOGETHER)];
+    let helper = [
+        ("templates/_run.tpl", HELPER),
+        ("templates/a.yaml", INCLUDE),
+    ];
+    let in_file = [("files/a.txt", LOOKUP), ("templates/a.yaml", FROM_FILE)];
+    let parameters = json!({"run": LOOKUP});
+    for (revision, files, expected) in [
+        ("1.0.0", &of_values[..], "web/templates/a.yaml:5"),
+        ("1.0.1", &put_together, "web/templates/a.yaml:5"),
+        ("1.0.2", &helper, "web/templates/_run.tpl:2"),
+        ("1.0.3", &in_file, "web/templates/a.yaml:5"),
+    ] {
+        world.publish("web", revision, files).await;
+        let deployment = world.deployment_with(ID, &[("web", revision)], &parameters);
+        let error = world.refused(&deployment).await;
+        assert_eq!(error.trouble, Trouble::Deployment, "{error}");
+        let expected = format!("{expected}: uses the template function lookup; take the value");
+        assert!(error.message.contains(&expected), "{error}");
+    }
+    let asked = world.cluster.double().requests();
+    let lookups = asked.iter().filter(|it| it.path.contains("secrets/s"));
+    assert_eq!(lookups.count(), 0);
+    assert_eq!(world.writes(), 0);
+
+    // The word itself is nobody's business.
+    let deployment = world.deployment_with(ID, &[("web", "1.0.0")], &json!({"run": "lookup"}));
+    world.apply(&deployment).await.expect("it is applied");
+    let run = &world.object("configmaps", "a")["data"]["run"];
+    assert_eq!(*run, "lookup");
+}
+
+/// Helm 4 wants a cluster to say who asks for it: what a parameter would have it ask is refused unrendered.
+async fn lookup_of_helm_4() {
+    let world = HelmWorld::with(|options| {
+        options.mode = template_mode();
+        options.program = Some(helm_4(options));
+    })
+    .await;
+    let files = [("values.yaml", "run: ''\n"), ("templates/a.yaml", RUN)];
+    world.publish("web", "1.0.0", &files).await;
+    for value in [json!(LOOKUP), json!({"a": ["b", LOOKUP]})] {
+        let parameters = json!({"run": value});
+        let deployment = world.deployment_with(ID, &[("web", "1.0.0")], &parameters);
+        let error = world.refused(&deployment).await;
+        assert_eq!(error.trouble, Trouble::Deployment, "{error}");
+        let expected = "the value of run uses the template function lookup";
+        assert!(error.message.contains(expected), "{error}");
+    }
+    assert_eq!(world.writes(), 0);
+    let deployment =
+        world.deployment_with(ID, &[("web", "1.0.0")], &json!({"run": "lookup {{ 1 }}"}));
+    world.apply(&deployment).await.expect("it is applied");
+}
+
+/// The `helm` of the `PATH` under another version, without what that version does not have.
+fn helm_4(options: &Options) -> PathBuf {
+    let program = options.state.parent().expect("a parent").join("helm-4");
+    let script = "#!/bin/sh\ncase \"$*\" in\nversion*) echo v4.0.0+gabcdef ;;\n*--dry-run=server*) echo Error: no cluster >&2; exit 1 ;;\n\
+        *) exec helm \"$@\" ;;\nesac\n";
+    std::fs::write(&program, script).expect("a program");
+    let mode = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(&program, mode).expect("its mode");
+    program
 }
 
 async fn bad_charts() {
@@ -229,6 +328,7 @@ async fn bad_objects() {
     let writes = world.writes();
     let twice = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - name: web\n    image: x\n    \
         env: [{name: A, value: '1'}, {name: A, value: '2'}]\n";
+    let same_ports = "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {ports: [{port: 80, name: a}, {port: 80, name: b}]}\n";
     let namespace = world.beside("elsewhere");
     let elsewhere =
         format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: a, namespace: {namespace}}}\n");
@@ -236,7 +336,18 @@ async fn bad_objects() {
         format!("no namespace {namespace}; create it; that of the deployment itself");
     let long = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n  a: {{ repeat 17000000 \"x\" }}\n";
     for (revision, template, trouble, expected) in [
-        ("1.0.0", twice, Trouble::Deployment, "duplicate entries"),
+        (
+            "1.0.0",
+            twice,
+            Trouble::Deployment,
+            "the Pod a gives its container web the variable A twice",
+        ),
+        (
+            "1.0.3",
+            same_ports,
+            Trouble::Deployment,
+            "duplicate entries",
+        ),
         ("1.0.1", &elsewhere, Trouble::Device, &no_namespace),
         (
             "1.0.2",
@@ -252,6 +363,26 @@ async fn bad_objects() {
         assert!(error.message.contains(expected), "{error}");
     }
     assert_eq!(world.writes(), writes);
+}
+
+/// What was last complete is kept in one secret, which must hold it.
+async fn too_much_to_remember() {
+    let world = HelmWorld::template().await;
+    let chart = "{{ range until (int .Values.count) }}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: a{{ . }}}\n\
+        data: {random: {{ randAlphaNum 100000 }}}\n{{ end }}";
+    let files = [("values.yaml", "count: 2\n"), ("templates/a.yaml", chart)];
+    world.publish("web", "1.0.0", &files).await;
+    let good = world.deployment(&[("web", "1.0.0")]);
+    world.apply(&good).await.expect("it is applied");
+    let (maps, writes) = (world.names("configmaps"), world.writes());
+    let bad = world.deployment_with(ID, &[("web", "1.0.0")], &json!({"count": 20}));
+    let error = world.refused(&bad).await;
+    assert_eq!(error.trouble, Trouble::Deployment, "{error}");
+    let expected = "its 20 objects cannot be remembered on the cluster: packed they have 1";
+    assert!(error.message.contains(expected), "{error}");
+    assert_eq!(world.names("configmaps"), maps);
+    assert_eq!(world.writes(), writes, "nothing was changed");
+    assert_eq!(world.states(&good).await, ["installed"]);
 }
 
 async fn trouble_with_the_cluster() {
@@ -342,3 +473,18 @@ async fn not_its_own() {
     let expected = format!("belongs to the component web of the deployment {ID}");
     assert!(error.message.contains(&expected), "{error}");
 }
+
+const LOOKUP: &str = "{{ lookup \"v1\" \"Secret\" \"apps\" \"s\" | toJson }}";
+const RUN: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n  run: {{ tpl (toString .Values.run) . | quote }}\n";
+const PUT_TOGETHER: &str = r#"apiVersion: v1
+kind: ConfigMap
+metadata: {name: a}
+data:
+  a: {{ tpl (printf "{{ look%s \"v1\" \"Secret\" \"apps\" \"s\" }}" "up") . | quote }}
+"#;
+const HELPER: &str = r#"{{ define "run" }}
+{{ tpl (printf "{{ look%s \"v1\" \"Secret\" \"apps\" \"\" }}" "up") . | quote }}
+{{ end }}"#;
+const INCLUDE: &str =
+    "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n  a: {{ include \"run\" . }}\n";
+const FROM_FILE: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n  a: {{ tpl (.Files.Get \"files/a.txt\") . | quote }}\n";
