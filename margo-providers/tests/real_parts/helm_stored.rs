@@ -1,18 +1,51 @@
-//! What API servers make of the objects that they are given is no drift; in both modes.
+//! What API servers make of what they are given; in both modes.
 
 use libtest_mimic::Trial;
+use margo_providers::Trouble;
 use margo_providers::helm::Mode;
+use serde_json::{Value, json};
 
 use crate::helm_trial;
 use crate::helm_world::{HelmWorld, template_mode};
 
 pub(crate) fn add(trials: &mut Vec<Trial>) {
     for (name, mode) in [("install", Mode::Install), ("template", template_mode())] {
+        let going_mode = mode.clone();
         trials.push(helm_trial(
             &format!("helm_{name}_what_is_stored_is_what_was_meant"),
             move || stored(mode),
         ));
+        trials.push(helm_trial(
+            &format!("helm_{name}_waits_for_no_namespace_that_is_going"),
+            move || going(going_mode),
+        ));
     }
+}
+
+/// It is said that the namespace goes, not that something is forbidden.
+async fn going(mode: Mode) {
+    let world = HelmWorld::with(|options| options.mode = mode).await;
+    let files = [("templates/all.yaml", OBJECTS)];
+    world.publish("web", "1.0.0", &files).await;
+    let namespace = world.beside("going");
+    world.cluster.add_namespace(&namespace);
+    world.cluster.add(&json!({
+        "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": {"name": "held", "namespace": namespace, "finalizers": ["example.org/guard"]},
+    }));
+    let deletion = http::Request::delete(format!("/api/v1/namespaces/{namespace}"));
+    let deletion = deletion.body(Vec::new()).expect("a request");
+    world.cluster.ask(deletion).await;
+
+    let mut deployment = world.deployment(&[("web", "1.0.0")]);
+    deployment.metadata.namespace = Some(namespace.clone());
+    let error = world.refused(&deployment).await;
+    assert_eq!(error.trouble, Trouble::Device, "{error}");
+    assert!(error.message.contains("is being removed"), "{error}");
+    let release = |held: &mut Value| held["metadata"]["finalizers"] = json!([]);
+    world
+        .cluster
+        .change("configmaps", Some(&namespace), "held", release);
 }
 
 async fn stored(mode: Mode) {
