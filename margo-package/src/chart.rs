@@ -6,7 +6,8 @@
 //!
 //! Templates are not run. Actions are split into tokens as the template language does, so comments, strings and
 //! values that happen to be called `lookup` are not taken for the function; templates in strings, which `tpl` may run, are
-//! searched too. What a template puts together while it runs (a hook from a value, for instance) stays unseen.
+//! searched too, and so are the values of the chart. What a template puts together while it runs (a hook from a value, for
+//! instance), or reads from another file, stays unseen.
 
 mod error;
 mod finding;
@@ -20,6 +21,7 @@ mod template;
 
 pub use self::error::ChartError;
 pub use self::finding::{CapabilityCheck, ChartFinding, ChartRule};
+pub use self::lint::calls_lookup;
 pub use self::metadata::{ChartDependency, ChartMetadata, ChartType};
 pub use self::pack::{METADATA_FILE, pack};
 pub use self::read::Chart;

@@ -10,12 +10,35 @@ use super::template::{Action, TokenKind, split};
 pub(super) struct Findings {
     pub(super) forbidden: BTreeSet<ChartFinding>,
     pub(super) capability_checks: BTreeSet<CapabilityCheck>,
+    /// Whether any hook is more than a test.
+    pub(super) has_hooks: bool,
+}
+
+/// Whether a text calls the template function `lookup`, were it run as a template, as `tpl` may.
+pub fn calls_lookup(text: &str) -> bool {
+    let mut findings = Findings::default();
+    findings.search("", text, true);
+    let mut found = findings.forbidden.iter();
+    found.any(|finding| finding.rule == ChartRule::Lookup)
 }
 
 impl Findings {
     /// Searches the file of a template. Notes are prose: only their actions count.
     pub(super) fn search(&mut self, file: &str, source: &str, is_prose: bool) {
         self.template(file, source, 1, is_prose, MAX_NESTING);
+    }
+
+    /// Searches the values of a chart, whose strings a template may run with `tpl`. Comments are nobody's.
+    pub(super) fn search_values(&mut self, file: &str, source: &str) {
+        let lines = source.lines().map(|line| match line.trim_start() {
+            comment if comment.starts_with('#') => "",
+            _ => line,
+        });
+        let lines: Vec<&str> = lines.collect();
+        // A template may take annotations from there.
+        let mut phases = lines.iter().filter_map(|line| value_of(line, HOOK));
+        self.has_hooks |= phases.any(|phases| !is_test(phases));
+        self.search(file, &lines.join("\n"), true);
     }
 
     /// Notes a file in the directory `crds`.
@@ -49,6 +72,7 @@ impl Findings {
                 TokenKind::Text(text) => {
                     if text == HOOK {
                         self.forbid(file, line, ChartRule::Hook);
+                        self.has_hooks = true;
                     }
                     // `tpl` runs strings as templates.
                     if text.contains("{{")
@@ -70,8 +94,9 @@ impl Findings {
             if line.trim_start().starts_with('#') {
                 continue;
             }
-            if value_of(line, HOOK).is_some() {
+            if let Some(phases) = value_of(line, HOOK) {
                 self.forbid(file, start + offset, ChartRule::Hook);
+                self.has_hooks |= !is_test(phases);
             }
             let kind = value_of(line, "kind").unwrap_or_default();
             let kind = kind.trim_start_matches([' ', '"', '\'']);
@@ -122,6 +147,12 @@ fn value_of<'a>(line: &'a str, key: &str) -> Option<&'a str> {
         let starts_here = before.is_empty() || before.ends_with([' ', '\t', '"', '\'', '{', ',']);
         (starts_here && !is_comment).then_some(value)
     })
+}
+
+/// Whether a hook only runs for `helm test`.
+fn is_test(phases: &str) -> bool {
+    let phases = phases.trim().trim_end_matches(['}', ' ']);
+    matches!(phases.trim_matches(['"', '\'']), "test" | "test-success")
 }
 
 fn is_end_of_word(rest: &str) -> bool {

@@ -25,6 +25,9 @@ pub struct Chart {
     pub schema_references: Vec<String>,
     /// What it must not have, without that of its subcharts; the first 500.
     pub findings: Vec<ChartFinding>,
+    /// Whether it has hooks that run when it is installed, updated or removed, as far as its templates say; without those of its
+    /// subcharts. Tests are hooks that do not.
+    pub has_hooks: bool,
     /// Where it asks which APIs the cluster has, without its subcharts; the first 500.
     pub capability_checks: Vec<CapabilityCheck>,
     /// The charts in its directory `charts`, unpacked or packed.
@@ -103,6 +106,11 @@ fn read_archive<R: Read>(
             "Chart.yaml" => {
                 part.metadata = Some(ChartMetadata::read(&file, &member.read_to_end()?)?);
             }
+            "values.yaml" => {
+                let source = member.read_to_end()?;
+                let source = String::from_utf8_lossy(&source);
+                part.findings.search_values(&file, &source);
+            }
             "values.schema.json" => {
                 part.has_values_schema = true;
                 part.schema_references = outside_references(&file, &member.read_to_end()?)?;
@@ -180,6 +188,7 @@ fn assemble(
         metadata,
         has_values_schema: part.has_values_schema,
         schema_references: part.schema_references,
+        has_hooks: part.findings.has_hooks,
         findings: part.findings.forbidden.into_iter().collect(),
         capability_checks: part.findings.capability_checks.into_iter().collect(),
         subcharts,

@@ -11,9 +11,7 @@ use std::fmt;
 use margo_types::{DocumentPath, Location, Segment};
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
-use serde_saphyr::{DuplicateKeyPolicy, MergeKeyPolicy, Options, Spanned};
-
-use self::helm::HelmValue;
+use serde_saphyr::{DuplicateKeyPolicy, MergeKeyPolicy, NonFiniteFloatPolicy, Options, Spanned};
 
 /// The longest file, in bytes.
 pub(crate) const MAX_BYTES: usize = 1 << 20;
@@ -41,11 +39,12 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Value, YamlError> {
 /// `0644` is octal, also as keys. Of repeated keys the last counts.
 pub(crate) fn parse_as_helm(bytes: &[u8]) -> Result<Value, YamlError> {
     let mut options = options();
+    options.duplicate_keys = DuplicateKeyPolicy::LastWins;
     options.strict_booleans = false;
     options.legacy_octal_numbers = true;
-    options.duplicate_keys = DuplicateKeyPolicy::LastWins;
-    let HelmValue(value) = parse_with(bytes, options)?;
-    Ok(value)
+    options.non_finite_float_policy = NonFiniteFloatPolicy::PassThrough;
+    let node = parse_with(bytes, options)?;
+    helm::value(node, std::str::from_utf8(bytes).unwrap_or_default())
 }
 
 fn parse_with<T: DeserializeOwned>(bytes: &[u8], options: Options) -> Result<T, YamlError> {

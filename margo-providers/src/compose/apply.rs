@@ -1,12 +1,13 @@
 //! Installing and updating.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod dropped;
+
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use margo_types::Digest;
 use margo_types::application::DeploymentType;
 use margo_types::deployment::ApplicationDeployment;
-use margo_types::id::ComponentName;
 use margo_types::scalar::Timeout;
 use margo_types::status::DeploymentState;
 use tokio::time::Instant;
@@ -21,6 +22,7 @@ use super::prepare::{Prepared, Wanted};
 use super::variables::variables_of;
 use crate::files::{blocking, device_trouble, write_durably};
 use crate::home::Home;
+use crate::progress::Announcing;
 use crate::source::Source;
 use crate::{Progress, ProviderError, Telemetry, Trouble};
 
@@ -33,15 +35,18 @@ impl ComposeProvider {
         let wanted = self.wanted(deployment)?;
         let home = self.home(deployment);
         let mut record = self.recall(deployment, &home).await?;
+        let progress = Announcing::new(progress);
         let outcome = self
-            .converge(deployment, &wanted, &home, &mut record, progress)
+            .converge(deployment, &wanted, &home, &mut record, &progress)
             .await;
-        match outcome {
-            Ok(()) => Ok(()),
-            Err(error) => Err(self
-                .clean_up(deployment, &wanted, &home, record, error, progress)
-                .await),
-        }
+        let Err(error) = outcome else {
+            return Ok(());
+        };
+        let error = self
+            .clean_up(deployment, &wanted, &home, record, error, &progress)
+            .await;
+        progress.take_back(error.component.as_ref());
+        Err(error)
     }
 
     /// The components that the deployment wants, with all that is known of them without asking anybody.
@@ -115,13 +120,14 @@ impl ComposeProvider {
             let ready = ready.map_err(|error| error.of(name))?;
             prepared.insert(name, (ready, limit.saturating_sub(begun.elapsed())));
         }
-        self.drop_others(deployment, wanted, home, record).await?;
+        let mut dropped = self.dropped(deployment, wanted, record).await?;
         for wanted in wanted {
             let name = &wanted.source.component.name;
             if let Some((ready, time)) = prepared.remove(name) {
                 if announced != Some(name) {
                     progress.component(name, DeploymentState::Installing);
                 }
+                self.make_way(&ready, &mut dropped, home, record).await?;
                 self.install(deployment, wanted, &ready, time, home, record)
                     .await
                     .map_err(|error| error.of(name))?;
@@ -131,6 +137,10 @@ impl ComposeProvider {
         if !record.keep {
             record.keep = true;
             home.remember(record).await?;
+        }
+        // Last: until all others are complete, the earlier revision has to be able to run on.
+        for dropped in dropped {
+            self.drop_component(dropped, home, record).await?;
         }
         Ok(())
     }
@@ -241,38 +251,6 @@ impl ComposeProvider {
             kept.members = new;
         }
         Ok(files)
-    }
-
-    /// Removes the components that the deployment does not have any more.
-    async fn drop_others(
-        &self,
-        deployment: &ApplicationDeployment,
-        wanted: &[Wanted<'_>],
-        home: &Home,
-        record: &mut Record,
-    ) -> Result<(), ProviderError> {
-        let projects: BTreeSet<&Project> = wanted.iter().map(|one| &one.project).collect();
-        for project in self.projects_of(deployment).await?.iter().rev() {
-            if !projects.contains(project) {
-                self.installed.sweep(project, true).await?;
-            }
-        }
-        let names: BTreeSet<&ComponentName> = wanted
-            .iter()
-            .map(|one| &one.source.component.name)
-            .collect();
-        let known = record.components.keys();
-        let dropped: Vec<_> = known
-            .filter(|name| !names.contains(name))
-            .cloned()
-            .collect();
-        for name in dropped {
-            let place = home.place(&name);
-            blocking(move || place.remove().map_err(device_trouble)).await?;
-            record.components.remove(&name);
-            home.remember(record).await?;
-        }
-        Ok(())
     }
 
     /// After a failure: leaves nothing of what was never complete, and everything of what was.

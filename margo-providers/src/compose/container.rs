@@ -1,9 +1,10 @@
 //! How containers fare, as the engine's `inspect` tells it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
+use super::engine::Claim;
 use super::names::SERVICE_LABEL;
 
 /// A container of a project.
@@ -11,8 +12,11 @@ use super::names::SERVICE_LABEL;
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Container {
     pub(super) id: String,
+    #[serde(default)]
+    name: String,
     state: State,
     config: Configuration,
+    host_config: Option<HostConfiguration>,
 }
 
 /// What a container's state means.
@@ -125,6 +129,26 @@ impl Snapshot {
         self.0.is_empty()
     }
 
+    /// The names and the ports that the containers take.
+    pub(super) fn claims(&self) -> BTreeSet<Claim> {
+        let mut claims = BTreeSet::new();
+        for container in &self.0 {
+            // Docker has paths for names.
+            let name = container.name.trim_start_matches('/');
+            claims.insert(Claim::Container(name.to_owned()));
+            let bindings = container.host_config.iter();
+            let bindings = bindings.flat_map(|host| host.port_bindings.iter().flatten());
+            for (inner, bindings) in bindings {
+                let (_, protocol) = inner.split_once('/').unwrap_or((inner, "tcp"));
+                let bindings = bindings.iter().flatten();
+                let ports = bindings.filter_map(|binding| binding.host_port.parse().ok());
+                let ports = ports.filter(|port| *port > 0);
+                claims.extend(ports.map(|port| Claim::Port(protocol.to_owned(), port)));
+            }
+        }
+        claims
+    }
+
     /// The first container that ended badly in a run that `earlier` does not have.
     pub(super) fn failed_since(&self, earlier: &Self) -> Option<(&Container, String)> {
         self.0.iter().find_map(|container| {
@@ -208,6 +232,20 @@ struct Probe {
 #[serde(rename_all = "PascalCase")]
 struct Configuration {
     labels: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct HostConfiguration {
+    /// By the port of the container and its protocol, such as `80/tcp`.
+    port_bindings: Option<BTreeMap<String, Option<Vec<Binding>>>>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Binding {
+    #[serde(default)]
+    host_port: String,
 }
 
 #[cfg(test)]

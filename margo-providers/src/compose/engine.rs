@@ -4,6 +4,7 @@
 //! there and how it fares comes from the container command line, found by the labels that every Compose puts on
 //! what it makes.
 
+mod claims;
 mod detect;
 mod sweep;
 
@@ -12,7 +13,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde_json::Value;
 
+pub(super) use self::claims::Claim;
 use super::container::{Container, Snapshot};
 use super::names::Project;
 use crate::program::{Invocation, Output, RunError, last_lines};
@@ -49,15 +52,30 @@ pub(super) struct Files {
 pub(super) struct Resolved {
     #[serde(default)]
     pub(super) services: BTreeMap<String, Service>,
+    #[serde(default)]
+    volumes: BTreeMap<String, Option<Named>>,
+    #[serde(default)]
+    networks: BTreeMap<String, Option<Named>>,
 }
 
-/// Of a service, what says which image it runs.
+/// Of a service, what says which image it runs, and what its containers take.
 #[derive(Debug, Deserialize)]
 pub(super) struct Service {
     pub(super) image: Option<String>,
     platform: Option<String>,
     pull_policy: Option<String>,
     build: Option<serde::de::IgnoredAny>,
+    container_name: Option<String>,
+    #[serde(default)]
+    ports: Vec<Value>,
+}
+
+/// A volume or a network.
+#[derive(Debug, Deserialize)]
+struct Named {
+    name: Option<String>,
+    /// Whether it is nobody's: `true`, or an object with its name.
+    external: Option<Value>,
 }
 
 impl Installed {

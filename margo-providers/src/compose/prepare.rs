@@ -1,6 +1,6 @@
 //! Everything that can be done before anything on the device changes: the archive, the compose file, the images.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use margo_types::Digest;
 use serde_json::Value;
 
 use super::ComposeProvider;
-use super::engine::Files;
+use super::engine::{Claim, Files};
 use super::home::Kept;
 use super::names::Project;
 use crate::files::{blocking, device_trouble};
@@ -42,6 +42,8 @@ pub(super) struct Prepared {
     /// The `version` of the compose file.
     pub(super) version: Option<Value>,
     pub(super) services: Vec<String>,
+    /// What they take for themselves.
+    pub(super) claims: BTreeSet<Claim>,
 }
 
 impl ComposeProvider {
@@ -70,6 +72,7 @@ impl ComposeProvider {
         for (name, service) in &resolved.services {
             self.installed.ensure_image(name, service).await?;
         }
+        prepared.claims = resolved.claims();
         prepared.services = resolved.services.into_keys().collect();
         Ok(prepared)
     }
@@ -102,6 +105,7 @@ impl ComposeProvider {
                 compose_file,
                 version: compose.get("version").cloned(),
                 services: Vec::new(),
+                claims: BTreeSet::new(),
             })
         })
         .await

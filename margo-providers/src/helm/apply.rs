@@ -1,5 +1,6 @@
 //! Installing and updating, in both modes.
 
+mod claims;
 mod undo;
 mod way;
 
@@ -12,7 +13,7 @@ use margo_types::status::DeploymentState;
 use tokio::time::Instant;
 
 use self::undo::Failed;
-use self::way::Checked;
+use self::way::{Checked, Ready};
 use super::HelmProvider;
 use super::delivery::Health;
 use super::names::Owned;
@@ -20,6 +21,7 @@ use super::prepare::{Kept, Prepared, Record};
 use super::wanted::Wanted;
 use crate::files::{blocking, device_trouble};
 use crate::home::Home;
+use crate::progress::Announcing;
 use crate::{Progress, ProviderError, Trouble};
 
 /// What makes the cluster what the deployment says.
@@ -54,9 +56,10 @@ impl HelmProvider {
             blocking(move || new.create().map_err(device_trouble)).await?;
         }
         let before = record.clone();
-        let (begun, error) = match self.changes(deployment, &wanted, &record, progress).await {
+        let progress = Announcing::new(progress);
+        let (begun, error) = match self.changes(deployment, &wanted, &record, &progress).await {
             Ok(changes) => {
-                let converged = self.converge(&wanted, changes, &home, &mut record, progress);
+                let converged = self.converge(&wanted, changes, &home, &mut record, &progress);
                 match converged.await {
                     Ok(()) => return Ok(()),
                     Err(error) => (true, error),
@@ -70,9 +73,11 @@ impl HelmProvider {
             begun,
             error,
         };
-        Err(self
-            .clean_up(deployment, &wanted, &home, failed, progress)
-            .await)
+        let error = self
+            .clean_up(deployment, &wanted, &home, failed, &progress)
+            .await;
+        progress.take_back(error.component.as_ref());
+        Err(error)
     }
 
     /// What is remembered: by the files or, without them, by the cluster. What only the cluster remembers counts as having
@@ -201,14 +206,7 @@ impl HelmProvider {
             let checked = self.check(wanted, &prepared, first, dropped).await?;
             Ok((prepared, checked))
         };
-        let Ok(outcome) = tokio::time::timeout(wanted.timeout, prepared).await else {
-            let message = format!(
-                "its chart was not there and checked within its time-out of {} s",
-                wanted.timeout.as_secs()
-            );
-            return Err(ProviderError::new(Trouble::Timeout, message));
-        };
-        let (prepared, checked) = outcome?;
+        let (prepared, checked) = in_time(wanted, wanted.timeout, prepared).await?;
         Ok(Change {
             wanted,
             prepared,
@@ -225,14 +223,12 @@ impl HelmProvider {
         record: &mut Record,
         is_last: bool,
     ) -> Result<(), ProviderError> {
-        let Change {
+        let Ready {
             wanted,
             prepared,
-            checked,
+            plan,
             time,
-        } = change;
-        let way = self.make_way(wanted, &prepared, checked, dropped, home, record);
-        let plan = way.await?;
+        } = self.make_way(change, dropped, home, record).await?;
         let name = &wanted.source.component.name;
         let earlier = record.components.get(name);
         let kept = Kept {
@@ -269,6 +265,21 @@ impl HelmProvider {
         record.components.remove(name);
         home.remember(record).await
     }
+}
+
+/// What is done for a component before it is delivered, if it is done in time.
+async fn in_time<T>(
+    wanted: &Wanted<'_>,
+    time: Duration,
+    work: impl Future<Output = Result<T, ProviderError>>,
+) -> Result<T, ProviderError> {
+    tokio::time::timeout(time, work).await.unwrap_or_else(|_| {
+        let message = format!(
+            "its chart was not there and checked within its time-out of {} s",
+            wanted.timeout.as_secs()
+        );
+        Err(ProviderError::new(Trouble::Timeout, message))
+    })
 }
 
 /// The components of which something may be on the cluster and that the deployment does not have any more, last first.

@@ -34,6 +34,17 @@ pub(super) trait Delivery: fmt::Debug + Send + Sync {
         first: bool,
     ) -> Result<Plan, ProviderError>;
 
+    /// The objects that a component would have, whoever has some of them now. Those that cannot be known yet, such as of a kind
+    /// that another component brings, may be missing.
+    async fn preview(
+        &self,
+        wanted: &Wanted<'_>,
+        prepared: &Prepared,
+    ) -> Result<Vec<Value>, ProviderError>;
+
+    /// The objects of a release of ours, as the cluster remembers them.
+    async fn objects(&self, release: &Release) -> Result<Vec<Value>, ProviderError>;
+
     /// Installs or updates a component within this time, and waits until it is complete if it is to be waited for. Carries on
     /// from whatever is there, also from what a kill left.
     ///

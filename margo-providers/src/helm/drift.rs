@@ -65,14 +65,21 @@ fn compare(path: &str, wanted: &Value, live: Option<&Value>) -> Option<String> {
         }
         _ if wanted == live || is_same_scalar(wanted, live) => None,
         _ if is_empty(wanted) && is_empty(live) => None,
-        _ if is_private(path) => Some(format!("{path} has another value")),
-        _ => Some(format!("{path} is {}, not {}", brief(live), brief(wanted))),
+        _ if is_told(path, wanted) && is_told(path, live) => {
+            Some(format!("{path} is {}, not {}", brief(live), brief(wanted)))
+        }
+        _ => Some(format!("{path} has another value")),
     }
 }
 
-/// Whether what stands there is said to nobody: configurations hold passwords, not only in secrets.
-fn is_private(path: &str) -> bool {
-    path.split(['.', '[']).any(|name| PRIVATE.contains(&name))
+/// Whether a value may be said. Any text may be a password, not only in secrets: in variables, in arguments, in what only this
+/// chart knows. An image is none.
+fn is_told(path: &str, value: &Value) -> bool {
+    let is_configuration = path.split(['.', '[']).any(|name| PRIVATE.contains(&name));
+    match value {
+        Value::String(_) => path.rsplit('.').next() == Some("image") && !is_configuration,
+        _ => !is_configuration,
+    }
 }
 
 /// The element that corresponds to a wanted one: with the same name, else in the same place. The server, and what watches over
@@ -135,14 +142,26 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
-/// A secret with its `stringData` where the server puts it.
+/// A secret with its `stringData` where the server puts it, and base64 in one line, as the server writes it.
 fn with_encoded_data(object: &Value) -> Cow<'_, Value> {
-    let is_secret = object.get("kind").is_some_and(|kind| kind == "Secret");
-    let Some(Value::Object(plain)) = object.get("stringData").filter(|_| is_secret) else {
-        return Cow::Borrowed(object);
+    let (kind, plain) = (object.get("kind"), object.get("stringData"));
+    let encoded = match kind.and_then(Value::as_str) {
+        Some("Secret") => "data",
+        Some("ConfigMap") => "binaryData",
+        _ => return Cow::Borrowed(object),
     };
     let mut object = object.clone();
-    if let Some(members) = object.as_object_mut() {
+    let Some(members) = object.as_object_mut() else {
+        return Cow::Owned(object);
+    };
+    if let Some(Value::Object(data)) = members.get_mut(encoded) {
+        for value in data.values_mut() {
+            if let Value::String(text) = value {
+                text.retain(|c| !matches!(c, '\r' | '\n'));
+            }
+        }
+    }
+    if let (Some(Value::Object(plain)), "data") = (plain, encoded) {
         let data = members
             .entry("data")
             .or_insert_with(|| Value::Object(Map::new()));
@@ -170,7 +189,7 @@ fn brief(value: &Value) -> String {
 const IGNORED: &[&str] = &["apiVersion", "kind", "status"];
 /// Left to whoever scales, as in template mode.
 const REPLICAS: &str = "spec.replicas";
-const PRIVATE: &[&str] = &["data", "stringData", "binaryData", "env"];
+const PRIVATE: &[&str] = &["args", "binaryData", "command", "data", "env", "stringData"];
 const BRIEF: usize = 40;
 /// In thousandths.
 const SUFFIXES: &[(&str, i128)] = &[
@@ -224,7 +243,7 @@ mod tests {
 
     #[test]
     fn what_somebody_changed_is_named() {
-        let wanted = json!({"kind": "Deployment", "metadata": {"labels": {"app": "web"}}, "spec": {"paused": true, "args": ["a", "b"]}});
+        let wanted = json!({"kind": "Deployment", "metadata": {"labels": {"app": "web"}}, "spec": {"paused": true, "args": ["a", "b"], "image": "x", "password": "a"}});
         for (path, value, expected) in [
             (
                 "/spec/paused",
@@ -236,10 +255,17 @@ mod tests {
                 json!(["a"]),
                 "spec.args has 1 elements, not 2",
             ),
+            ("/spec/args/1", json!("c"), "spec.args[1] has another value"),
+            ("/spec/image", json!("y"), "spec.image is \"y\", not \"x\""),
             (
-                "/spec/args/1",
+                "/spec/password",
                 json!("c"),
-                "spec.args[1] is \"c\", not \"b\"",
+                "spec.password has another value",
+            ),
+            (
+                "/spec/password",
+                json!(5),
+                "spec.password has another value",
             ),
             (
                 "/metadata/labels",
@@ -293,12 +319,15 @@ mod tests {
         );
         assert_eq!(drift(&wanted, &live), None);
         live["spec"]["volumeMounts"][3]["mountPath"] = "/c".into();
-        let said = "spec.volumeMounts[2].mountPath is \"/c\", not \"/b\"";
+        let said = "spec.volumeMounts[2].mountPath has another value";
         assert_eq!(drift(&wanted, &live).as_deref(), Some(said));
     }
 
     #[test]
     fn secrets_are_compared_in_their_encoded_form() {
+        let lines = json!({"kind": "Secret", "data": {"password": "c2Vj\ncmV0\n"}, "stringData": {"user": "u"}});
+        let live = json!({"kind": "Secret", "data": {"password": "c2VjcmV0", "user": "dQ=="}});
+        assert_eq!(drift(&lines, &live), None);
         let wanted = json!({"kind": "Secret", "stringData": {"password": "secret"}});
         let live = json!({"kind": "Secret", "data": {"password": "c2VjcmV0"}});
         assert_eq!(drift(&wanted, &live), None);

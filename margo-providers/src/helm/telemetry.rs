@@ -1,6 +1,6 @@
 //! What every container is given beyond what its chart says: OpenTelemetry variables and image pull secrets.
 //!
-//! Both modes use it: template mode on the objects it applies, install mode on what Helm's post-renderer is handed.
+//! Both modes use it: template mode on the objects it applies, install mode on those that Helm renders.
 
 use std::collections::BTreeMap;
 
@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::names::Release;
 use super::options::Options;
+use super::pods::{LISTS, pod_spec_mut};
 use crate::Telemetry;
 
 /// What is put into pods.
@@ -57,7 +58,8 @@ impl Injection {
         let mut secrets = self.pull_secrets.clone();
         if let Some(logins) = &self.logins {
             let name = format!("{}-registries", release.name);
-            objects.push(pull_secret(&name, release, logins));
+            // Before the pods that need it.
+            objects.insert(0, pull_secret(&name, release, logins));
             secrets.push(name);
         }
         for object in objects {
@@ -67,24 +69,10 @@ impl Injection {
 
     /// A variable that the chart sets itself keeps its value: its author knows which collector is meant.
     fn put_into_object(&self, object: &mut Value, pull_secrets: &[String]) {
-        let path = match object.get("kind").and_then(Value::as_str) {
-            Some("Pod") => "/spec",
-            Some("PodTemplate") => "/template/spec",
-            Some("CronJob") => "/spec/jobTemplate/spec/template/spec",
-            Some(
-                "DaemonSet"
-                | "Deployment"
-                | "Job"
-                | "ReplicaSet"
-                | "ReplicationController"
-                | "StatefulSet",
-            ) => "/spec/template/spec",
-            _ => return,
-        };
-        let Some(Value::Object(pod)) = object.pointer_mut(path) else {
+        let Some(Value::Object(pod)) = pod_spec_mut(object) else {
             return;
         };
-        for list in ["initContainers", "containers"] {
+        for list in LISTS {
             if let Some(Value::Array(containers)) = pod.get_mut(list) {
                 for container in containers.iter_mut().filter_map(Value::as_object_mut) {
                     self.add_variables(container);
@@ -264,8 +252,8 @@ mod tests {
         assert!(!format!("{injection:?}").contains("s3cret"));
         let objects = put_into(&options, &json!({"kind": "Pod", "spec": {}}));
         let names = json!([{"name": "mirror"}, {"name": "web-1-registries"}]);
-        assert_eq!(objects[0]["spec"]["imagePullSecrets"], names);
-        let secret = &objects[1];
+        assert_eq!(objects[1]["spec"]["imagePullSecrets"], names);
+        let secret = &objects[0];
         assert_eq!(secret["type"], "kubernetes.io/dockerconfigjson");
         assert_eq!(
             secret["metadata"],

@@ -20,6 +20,7 @@
 //! is no longer ours. This costs no more than listing the objects. The number of replicas is left to whoever scales.
 
 mod deliver;
+mod explicit;
 mod inventory;
 mod object;
 mod order;
@@ -33,6 +34,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use margo_types::id::DeploymentId;
+use serde_json::Value;
 
 use self::inventory::Inventory;
 pub(super) use self::plan::Planned;
@@ -99,6 +101,19 @@ impl Delivery for Applier {
         let objects = self.render(wanted, prepared).await?;
         let planned = self.plan(&wanted.owned(), objects).await?;
         Ok(Plan::Objects(planned))
+    }
+
+    async fn preview(
+        &self,
+        wanted: &Wanted<'_>,
+        prepared: &Prepared,
+    ) -> Result<Vec<Value>, ProviderError> {
+        self.render(wanted, prepared).await
+    }
+
+    async fn objects(&self, release: &Release) -> Result<Vec<Value>, ProviderError> {
+        let inventory = Inventory::load(&self.cluster, release).await?;
+        Ok(inventory.map_or_else(Vec::new, Inventory::into_objects))
     }
 
     async fn deliver(

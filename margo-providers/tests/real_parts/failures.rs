@@ -12,7 +12,7 @@ use margo_types::oci::{Descriptor, PackageManifest};
 use serde_json::json;
 
 use crate::engine::FOREIGN_IMAGE;
-use crate::installing::Told;
+use crate::told::Told;
 use crate::world::{World, compose, service, with};
 use crate::{Found, trial};
 
@@ -126,7 +126,7 @@ async fn later_component(world: World) {
     let applied = world.provider.apply(&deployment, &told).await;
     let error = applied.expect_err("it fails");
     assert_eq!(error.component.expect("one").as_str(), "web");
-    let told = told.0.into_inner().expect("the list");
+    let told = told.all();
     let expected = [
         "db installing",
         "db installed",

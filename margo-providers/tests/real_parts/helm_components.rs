@@ -1,18 +1,16 @@
 //! Deployments of several components: what becomes of the others when one fails, in both modes.
 
-use std::sync::Mutex;
-
 use libtest_mimic::Trial;
 use margo_conformance::kubernetes::Breakage;
-use margo_providers::{Progress, Provider};
+use margo_providers::Provider;
 use margo_types::deployment::ApplicationDeployment;
 use margo_types::id::ComponentName;
-use margo_types::status::DeploymentState;
 use serde_json::json;
 
 use crate::helm_install::WEB;
 use crate::helm_trial;
-use crate::helm_world::{HelmWorld, template_mode};
+use crate::helm_world::{BROKEN, FIRST, HelmWorld, SECOND, briefly, template_mode};
+use crate::told::Told;
 
 pub(crate) fn add(trials: &mut Vec<Trial>) {
     for template in [false, true] {
@@ -29,6 +27,14 @@ pub(crate) fn add(trials: &mut Vec<Trial>) {
             helm_trial(
                 &format!("helm_{mode}_several_may_be_renamed"),
                 move || async move { renamed(world(template).await).await },
+            ),
+            helm_trial(
+                &format!("helm_{mode}_several_may_hand_on_a_port"),
+                move || async move { same_port(world(template).await).await },
+            ),
+            helm_trial(
+                &format!("helm_{mode}_several_are_told_not_to_be_begun"),
+                move || async move { not_begun(world(template).await).await },
             ),
             helm_trial(
                 &format!("helm_{mode}_several_are_told_to_be_undone"),
@@ -71,6 +77,7 @@ async fn dropped_last(world: HelmWorld) {
     let told = "\nthe earlier revision is kept running";
     assert!(error.message.ends_with(told), "{error}");
     assert_eq!(world.names("deployments"), running);
+    world.cluster.settle().await;
     assert_eq!(world.states(&first).await, ["installed", "installed"]);
 
     world.apply(&second).await.expect("it is updated");
@@ -85,12 +92,12 @@ async fn revisions(world: HelmWorld) {
     world.apply(&first).await.expect("they are installed");
     let second = with_images(
         first.clone(),
-        &[("a", UPDATED), ("b", BROKEN), ("c", UPDATED)],
+        &[("a", SECOND), ("b", BROKEN), ("c", SECOND)],
     );
     let error = world.refused(&second).await;
     let told = "\nthe earlier revision is kept running of b, c\nthe new revision runs of a";
     assert!(error.message.ends_with(told), "{error}");
-    assert_eq!(images(&world), [UPDATED, FIRST, FIRST]);
+    assert_eq!(images(&world), [SECOND, FIRST, FIRST]);
     world.remove(&first).await;
 }
 
@@ -129,20 +136,54 @@ async fn undone(world: HelmWorld) {
         .await;
     let error = applied.expect_err("it fails");
     assert!(!error.message.contains("runs"), "{error}");
-    let told = told.0.into_inner().expect("the list");
+    let told = told.all();
     let end = ["c installing", "b removed", "a removed"];
     assert!(told.ends_with(&end.map(str::to_owned)), "{told:?}");
     world.assert_nothing_left();
 }
 
-#[derive(Default)]
-struct Told(Mutex<Vec<String>>);
-
-impl Progress for Told {
-    fn component(&self, name: &ComponentName, state: DeploymentState) {
-        let text = format!("{name} {}", state.as_str());
-        self.0.lock().expect("the list").push(text);
+/// A component of another name, and with objects of other names, takes the port of the one that is dropped.
+async fn same_port(world: HelmWorld) {
+    let service = [("templates/service.yaml", NODE_PORT)];
+    for name in ["b", "c"] {
+        world.publish(name, "2.0.0", &service).await;
     }
+    let first = world.deployment(&[("a", "1.0.0"), ("b", "2.0.0")]);
+    world.apply(&first).await.expect("they are installed");
+    let second = world.deployment(&[("a", "1.0.0"), ("c", "2.0.0")]);
+    world.apply(&second).await.expect("b makes way");
+    assert_eq!(world.states(&second).await, ["installed", "installed"]);
+    assert_eq!(world.names("services"), ["of-c"]);
+    world.remove(&second).await;
+}
+
+/// What is announced while all are checked, and not begun because another is refused, is neither installing nor failed.
+async fn not_begun(world: HelmWorld) {
+    let bad = world.deployment(&[("a", "1.0.0"), ("b", "9.9.9")]);
+    let told = Told::default();
+    let applied = world.provider.apply(&bad, &told).await;
+    assert_eq!(
+        applied
+            .expect_err("it fails")
+            .component
+            .expect("one")
+            .as_str(),
+        "b"
+    );
+    assert_eq!(told.all(), ["a installing", "a pending"]);
+    world.assert_nothing_left();
+
+    let good = world.deployment(&[("a", "1.0.0"), ("b", "1.0.0")]);
+    world.apply(&good).await.expect("they are installed");
+    let told = Told::default();
+    let applied = world
+        .provider
+        .apply(&with_images(bad, &[("a", SECOND)]), &told)
+        .await;
+    applied.expect_err("it fails");
+    assert_eq!(told.all(), ["a installing", "a pending"]);
+    assert_eq!(world.states(&good).await, ["installed", "installed"]);
+    world.remove(&good).await;
 }
 
 /// Another image for some components, and little time for all.
@@ -157,10 +198,7 @@ fn with_images(
         let name = format!("image-{component}");
         deployment.spec.parameters.insert(name, parameter);
     }
-    for component in &mut deployment.spec.deployment_profile.components {
-        component.properties.timeout = "0m3s".parse().ok();
-    }
-    deployment
+    briefly(deployment)
 }
 
 /// The images of all deployments on the cluster, by their names.
@@ -174,8 +212,6 @@ fn images(world: &HelmWorld) -> Vec<String> {
     names.iter().map(image).collect()
 }
 
-const FIRST: &str = "registry.example/web:1";
-const UPDATED: &str = "registry.example/web:2";
-const BROKEN: &str = "registry.example/web:broken";
 const FIXED: &str =
     "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: fixed}\ndata: {of: {{ .Chart.Name }}}\n";
+const NODE_PORT: &str = "apiVersion: v1\nkind: Service\nmetadata: {name: of-{{ .Chart.Name }}}\nspec: {type: NodePort, ports: [{port: 80, nodePort: 30080}]}\n";

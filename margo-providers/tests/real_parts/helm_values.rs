@@ -4,6 +4,7 @@
 use std::process::Command;
 
 use libtest_mimic::Trial;
+use margo_package::chart::read_rendered;
 use margo_providers::Trouble;
 use margo_providers::helm::Mode;
 use proptest::prelude::*;
@@ -21,6 +22,7 @@ pub(crate) fn add(trials: &mut Vec<Trial>) {
         helm_trial("helm_numbers_are_written_as_they_are_given", numbers),
         helm_trial("helm_values_have_bounds", bounds),
         helm_trial("helm_keys_are_the_same_in_both_modes", keys),
+        helm_trial("helm_rendered_scalars_are_what_they_are_to_helm", scalars),
     ]);
 }
 
@@ -75,6 +77,69 @@ async fn keys() {
         assert_eq!(world.object("configmaps", "c")["data"], expected);
         assert_eq!(world.states(&deployment).await, ["installed"]);
     }
+}
+
+/// What a template writes for a value means to template mode what it means to Helm.
+async fn scalars() {
+    let mut written: Vec<String> = SCALARS.iter().map(|&text| text.to_owned()).collect();
+    let mut runner = TestRunner::deterministic();
+    for pattern in [
+        "[-+0-9a-fxXoObBeE._:]{1,7}",
+        "[yYeEsSnNoOfFtTrRuUlL]{1,5}",
+        "[-+]?[.]?[iInNaAfF]{3}",
+        "[-+]?[0-9]{1,21}([.][0-9]{1,4})?",
+    ] {
+        let scalar = proptest::string::string_regex(pattern).expect("a pattern");
+        for _ in 0..250 {
+            written.push(scalar.new_tree(&mut runner).expect("a text").current());
+        }
+    }
+    let by_helm = tokio::task::block_in_place(|| read_by_helm(&written));
+    assert_eq!(by_helm.len(), written.len());
+    let mut different = Vec::new();
+    for (text, theirs) in written.iter().zip(&by_helm) {
+        let document = format!("apiVersion: v1\nkind: X\nmetadata: {{name: a}}\nv: {text}\n");
+        let ours = read_rendered(document.as_bytes()).ok();
+        let ours = ours.map(|rendered| rendered.objects[0].object["v"].clone());
+        let is_same = match (&ours, theirs) {
+            // What prints the values of Helm knows no whole numbers of more than 53 bits.
+            (Some(Value::Number(one)), Some(Value::Number(other)))
+                if one.as_f64().is_some_and(|one| one.abs() >= 9e15) =>
+            {
+                one.as_f64() == other.as_f64()
+            }
+            _ => ours == *theirs,
+        };
+        if !is_same {
+            different.push(format!("{text}: {ours:?}, {theirs:?} for Helm"));
+        }
+    }
+    assert!(different.is_empty(), "{}", different.join("\n"));
+}
+
+/// What Helm makes of YAML values; `None` of what is none.
+fn read_by_helm(written: &[String]) -> Vec<Option<Value>> {
+    let folder = TempDir::new().expect("a folder");
+    let chart = folder.path().join("web");
+    for directory in ["templates", "files"] {
+        std::fs::create_dir_all(chart.join(directory)).expect("a folder");
+    }
+    let write = |path: &str, text: &str| std::fs::write(chart.join(path), text).expect("a file");
+    write("Chart.yaml", "apiVersion: v2\nname: web\nversion: 1.0.0\n");
+    write("templates/all.yaml", READ_ALL);
+    for (number, text) in written.iter().enumerate() {
+        write(&format!("files/{number:06}"), &format!("v: {text}\n"));
+    }
+    let mut command = Command::new("helm");
+    let output = command
+        .arg("template")
+        .arg(&chart)
+        .output()
+        .expect("helm runs");
+    let lines = String::from_utf8(output.stdout).expect("text");
+    let lines = lines.lines().filter_map(|line| line.strip_prefix("read: "));
+    let values = lines.map(|line| -> Value { serde_json::from_str(line).expect("JSON") });
+    values.map(|value| value.get("v").cloned()).collect()
 }
 
 /// The chart, rendered with these on the command line.
@@ -178,6 +243,147 @@ async fn bounds() {
     }
 }
 
+/// Those that readers of YAML are not of one mind about.
+const SCALARS: &[&str] = &[
+    "yes",
+    "Yes",
+    "YES",
+    "yES",
+    "no",
+    "nO",
+    "on",
+    "oN",
+    "OFF",
+    "oFF",
+    "y",
+    "N",
+    "True",
+    "tRUE",
+    "fALSE",
+    "Null",
+    "nULL",
+    "~",
+    "",
+    ".inf",
+    ".INF",
+    ".iNF",
+    "+.inf",
+    "-.inf",
+    ".nan",
+    ".NaN",
+    ".nAN",
+    "inf",
+    "nan",
+    "infinity",
+    "0x1F",
+    "0X1F",
+    "0o17",
+    "0O17",
+    "017",
+    "08",
+    "0b11",
+    "0B11",
+    "0b12",
+    "1_000",
+    "1_0.5",
+    "_1",
+    "1_",
+    "1e3",
+    "1e400",
+    "-1e400",
+    "1e-400",
+    ".5",
+    "5.",
+    "+.5",
+    "-0",
+    "-0.0",
+    "1.10",
+    "18446744073709551615",
+    "18446744073709551616",
+    "-9223372036854775809",
+    "100000000000000000000",
+    "1:30",
+    "190:20:30",
+    "1:30.5",
+    "2020-01-01",
+    "2001-12-14t21:59:43.10-05:00",
+    "!!str 5",
+    "!!str yes",
+    "!!str null",
+    "!!str ~",
+    "!!int 5",
+    "!!int '5'",
+    "!!int 0x10",
+    "!!int 5.0",
+    "!!int abc",
+    "!!float 5",
+    "!!float '1'",
+    "!!float abc",
+    "!!float .inf",
+    "!!bool yes",
+    "!!bool 'yes'",
+    "!!bool maybe",
+    "!!null ''",
+    "!!binary aGk=",
+    "!local 5",
+    "! 5",
+    "=",
+    "<<",
+    "0x",
+    "0b",
+    "0o8",
+    "0x7fffffffffffffff",
+    "0xffffffffffffffff",
+    "0x10000000000000000",
+    "-0x1F",
+    "-017",
+    "-0b11",
+    "1,000",
+    "1e",
+    "1.e3",
+    ".e1",
+    ".",
+    "+",
+    "--",
+    "0_8",
+    "0x_1F",
+    "00",
+    "-00",
+    "0e0",
+    "1__0",
+    "a#b",
+    "a # b",
+    r#""\x41""#,
+    r#""\e""#,
+    r#""\N""#,
+    "[a, b,]",
+    "{a: 1, b}",
+    "!!set {a}",
+    "&x 1",
+    "|\n  5",
+    ">-\n  yes",
+    "|2\n    5",
+    "|\n  1_000",
+    "\n  1_000",
+    "'1_000'",
+    "|\n\n  0_8",
+    "|-\n\n  0_8",
+    "'yes'",
+    "\"5\"",
+    "&a 'yes'",
+    "&a yes",
+    "[&a yes, *a, &b '5', *b]",
+    "1\n  2",
+    "a\n  b",
+    "yes # no",
+    "é",
+    "['é', 5, \"é\", yes]",
+    "? yes\n: no",
+    "{é: é, yes: 5}",
+    "\n  <<: {a: yes}\n  b: é\n  c: 010",
+    "\n- 1.0\n- -0.0\n- 1e21\n- 1.0e15",
+];
+const READ_ALL: &str = "{{ range $path, $bytes := .Files.Glob \"files/*\" }}\nread: {{ $.Files.Get $path | fromYaml | toJson }}\n{{ end }}\n";
 const COUNT: &str = r"
 apiVersion: v1
 kind: ConfigMap

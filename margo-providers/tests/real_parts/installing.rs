@@ -1,18 +1,17 @@
 //! First installations, and applying again.
 
-use std::sync::Mutex;
 use std::time::Duration;
 
 use libtest_mimic::Trial;
 use margo_conformance::registry::Registry;
 use margo_package::oci::{Client, Credentials, StaticCredentials};
 use margo_providers::compose::ComposeProvider;
-use margo_providers::{Observation, Progress, Provider, Silent, Trouble};
-use margo_types::id::ComponentName;
+use margo_providers::{Observation, Provider, Silent, Trouble};
 use margo_types::status::DeploymentState;
 use serde_json::json;
 
 use crate::engine::IMAGE;
+use crate::told::Told;
 use crate::world::{OTHER_ID, World, compose, push, service, with};
 use crate::{Found, trial};
 
@@ -93,17 +92,6 @@ async fn again(world: World) {
     world.remove(&deployment).await;
 }
 
-/// Writes down what is told.
-#[derive(Default)]
-pub(crate) struct Told(pub(crate) Mutex<Vec<String>>);
-
-impl Progress for Told {
-    fn component(&self, name: &ComponentName, state: DeploymentState) {
-        let text = format!("{name} {}", state.as_str());
-        self.0.lock().expect("the list").push(text);
-    }
-}
-
 async fn order(world: World) {
     world
         .publish("db", "1.0.0", &compose("db", &service("true")))
@@ -130,7 +118,7 @@ async fn order(world: World) {
         "db removing",
         "db removed",
     ];
-    assert_eq!(*told.0.lock().expect("the list"), expected);
+    assert_eq!(told.all(), expected);
     world.assert_nothing_left();
 }
 

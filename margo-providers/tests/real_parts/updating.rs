@@ -1,9 +1,10 @@
 //! New revisions and parameters of what is there.
 
 use libtest_mimic::Trial;
-use margo_providers::Trouble;
+use margo_providers::{Provider, Trouble};
 use serde_json::{Value, json};
 
+use crate::told::Told;
 use crate::world::{World, compose, service, with};
 use crate::{Found, trial};
 
@@ -17,6 +18,9 @@ pub(crate) fn add(engine: &Found, trials: &mut Vec<Trial>) {
             unfetched,
         ),
         trial("dropped_components_are_removed", engine, dropped),
+        trial("dropped_components_are_removed_last", engine, dropped_last),
+        trial("a_renamed_component_takes_over_the_port", engine, renamed),
+        trial("what_is_not_begun_is_pending", engine, not_begun),
         trial(
             "a_component_that_fails_in_an_update_leaves_nothing",
             engine,
@@ -121,6 +125,101 @@ async fn dropped(world: World) {
     assert_eq!(world.containers().into_iter().collect::<Vec<_>>(), [front]);
     assert!(!world.state().join(one.id.to_string()).join("db").exists());
     world.remove(&one).await;
+}
+
+/// While another is not complete, the earlier revision runs on.
+async fn dropped_last(world: World) {
+    world
+        .publish("db", "1.0.0", &compose("rows", &service("true")))
+        .await;
+    world
+        .publish("web", "1.0.0", &compose("front", &service("true")))
+        .await;
+    world
+        .publish("web", "1.1.0", &compose("front", &service("exit 3")))
+        .await;
+    let both = world.deployment(&[("db", "1.0.0"), ("web", "1.0.0")]);
+    world.apply(&both).await.expect("they are installed");
+    let rows = world.container("rows");
+    let error = world.apply(&world.deployment(&[("web", "1.1.0")])).await;
+    assert_eq!(
+        error
+            .expect_err("it fails")
+            .component
+            .expect("one")
+            .as_str(),
+        "web"
+    );
+    assert_eq!(world.container("rows"), rows, "it was touched");
+    let one = world.deployment(&[("web", "1.0.0")]);
+    world.apply(&one).await.expect("it is updated");
+    assert_eq!(world.containers().len(), 1);
+    world.remove(&one).await;
+}
+
+/// Two cannot have one port, one container name or one volume name: there the dropped one goes first.
+async fn renamed(world: World) {
+    let port = free_port();
+    let name = format!("{}-fixed", world.prefix);
+    let base = service("true");
+    for (way, member, value, volumes) in [
+        (
+            "port",
+            "ports",
+            json!([format!("127.0.0.1:{port}:80")]),
+            json!({}),
+        ),
+        ("name", "container_name", json!(name), json!({})),
+        (
+            "volume",
+            "volumes",
+            json!(["data:/data"]),
+            json!({"data": {"name": name}}),
+        ),
+    ] {
+        let file = json!({
+            "version": "3.7", "services": {"front": with(base.clone(), member, value)}, "volumes": volumes,
+        });
+        let (old, new) = (format!("old-{way}"), format!("new-{way}"));
+        for component in [&old, &new] {
+            world.publish(component, "1.0.0", &file).await;
+        }
+        world
+            .publish("db", "1.0.0", &compose("rows", &service("true")))
+            .await;
+        let first = world.deployment(&[("db", "1.0.0"), (&old, "1.0.0")]);
+        world.apply(&first).await.expect("they are installed");
+        let front = world.container("front");
+        let second = world.deployment(&[(&new, "1.0.0")]);
+        world.apply(&second).await.expect("the old one makes way");
+        assert_ne!(world.container("front"), front);
+        world.remove(&second).await;
+    }
+}
+
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("its address").port()
+}
+
+/// What is announced while all are fetched, and not begun because another cannot be, is neither installing nor failed.
+async fn not_begun(world: World) {
+    world
+        .publish("web", "1.0.0", &compose("front", &service("true")))
+        .await;
+    let told = Told::default();
+    let bad = world.deployment(&[("web", "1.0.0"), ("db", "9.9.9")]);
+    let applied = world.provider.apply(&bad, &told).await;
+    assert_eq!(
+        applied
+            .expect_err("it fails")
+            .component
+            .expect("one")
+            .as_str(),
+        "db"
+    );
+    assert_eq!(told.all(), ["web installing", "web pending"]);
+    world.assert_nothing_left();
 }
 
 async fn added(world: World) {

@@ -1,4 +1,4 @@
-use super::Findings;
+use super::{Findings, calls_lookup};
 use crate::chart::{ChartFinding, ChartRule};
 
 fn search(source: &str) -> Findings {
@@ -37,6 +37,37 @@ fn lookup_is_found_as_a_function_only() {
     ] {
         assert_eq!(rules(innocent), [], "{innocent}");
     }
+}
+
+#[test]
+fn tests_are_no_hooks_that_run_by_themselves() {
+    for (source, has_hooks) in [
+        ("helm.sh/hook: test", false),
+        ("  \"helm.sh/hook\": \"test-success\"", false),
+        ("annotations: {'helm.sh/hook' : test}", false),
+        ("kind: ConfigMap", false),
+        ("helm.sh/hook: test,post-install", true),
+        ("helm.sh/hook: post-upgrade", true),
+        ("helm.sh/hook: {{ .Values.phase }}", true),
+        ("{{ set .a \"helm.sh/hook\" \"test\" }}", true),
+    ] {
+        assert_eq!(search(source).has_hooks, has_hooks, "{source}");
+        let mut values = Findings::default();
+        values.search_values("values.yaml", source);
+        assert_eq!(values.has_hooks, has_hooks, "{source}");
+    }
+}
+
+#[test]
+fn lookup_is_found_in_values() {
+    let values = "# {{ lookup 1 }}\nlookup: true\nrun: |\n  a\n  {{ lookup \"v1\" }}\nhook: 'helm.sh/hook: test'\n";
+    let mut findings = Findings::default();
+    findings.search_values("values.yaml", values);
+    let found: Vec<String> = findings.forbidden.iter().map(ToString::to_string).collect();
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].starts_with("values.yaml:5: uses the template function lookup"));
+    assert!(calls_lookup("a {{ lookup 1 }}"));
+    assert!(!calls_lookup("lookup {{ .lookup }}"));
 }
 
 #[test]

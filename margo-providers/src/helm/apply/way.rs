@@ -1,8 +1,14 @@
-//! Components that another takes the objects of, as when one is renamed whose chart has fixed names.
+//! Components that another takes something of, as when one is renamed whose chart has fixed names or ports.
 //!
 //! What a revision drops goes last. But where something of it stands in the way of what comes, it has to go before: then that
-//! component cannot be checked until this is done, and does not run on should the update fail.
+//! component cannot be checked in all until this is done, and the dropped one does not run on should the update fail.
 
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::claims::claims;
+use super::{Change, in_time};
 use crate::ProviderError;
 use crate::helm::HelmProvider;
 use crate::helm::delivery::Plan;
@@ -16,8 +22,17 @@ use crate::home::Home;
 pub(super) enum Checked {
     /// It can be delivered so.
     Fit(Plan),
-    /// Objects of a dropped component have the names of its own.
-    Blocked(Owned),
+    /// It takes what these dropped components have.
+    Blocked(Vec<Owned>),
+}
+
+/// A component with nothing in its way.
+pub(super) struct Ready<'w, 'd> {
+    pub(super) wanted: &'w Wanted<'d>,
+    pub(super) prepared: Prepared,
+    pub(super) plan: Plan,
+    /// How long it may take from now on.
+    pub(super) time: Duration,
 }
 
 impl HelmProvider {
@@ -29,48 +44,72 @@ impl HelmProvider {
         first: bool,
         dropped: &[Owned],
     ) -> Result<Checked, ProviderError> {
-        match self.delivery.check(wanted, prepared, first).await {
-            Ok(plan) => Ok(Checked::Fit(plan)),
-            Err(error) => match dropped.iter().find(|owned| is_blocked_by(&error, owned)) {
-                Some(owned) => Ok(Checked::Blocked(owned.clone())),
-                None => Err(error),
-            },
+        let blocked = self.in_the_way(wanted, prepared, dropped).await?;
+        if blocked.is_empty() {
+            let plan = self.delivery.check(wanted, prepared, first).await?;
+            return Ok(Checked::Fit(plan));
         }
+        Ok(Checked::Blocked(blocked))
     }
 
-    /// Removes the dropped components that stand in the way of this one, and no others.
-    pub(super) async fn make_way(
+    /// Removes the dropped components that stand in the way of this one, and no others. To check it again is part of its time.
+    pub(super) async fn make_way<'w, 'd>(
         &self,
-        wanted: &Wanted<'_>,
-        prepared: &Prepared,
-        checked: Checked,
+        change: Change<'w, 'd>,
         dropped: &mut Vec<Owned>,
         home: &Home,
         record: &mut Record,
-    ) -> Result<Plan, ProviderError> {
-        let mut checked = checked;
-        loop {
-            match checked {
-                Checked::Fit(plan) => return Ok(plan),
-                Checked::Blocked(by) => {
-                    tracing::info!(component = %by.component, "it is removed first, for another takes its objects");
-                    self.drop_component(&by, home, record).await?;
-                    dropped.retain(|owned| *owned != by);
-                    checked = self.check(wanted, prepared, false, dropped).await?;
+    ) -> Result<Ready<'w, 'd>, ProviderError> {
+        let Change {
+            wanted,
+            prepared,
+            checked,
+            time,
+        } = change;
+        let (plan, time) = match checked {
+            Checked::Fit(plan) => (plan, time),
+            Checked::Blocked(blocked) => {
+                for by in blocked {
+                    // Another component may have needed it gone already.
+                    if let Some(position) = dropped.iter().position(|owned| *owned == by) {
+                        tracing::info!(component = %by.component, "it is removed first, for another takes what it has");
+                        self.drop_component(&by, home, record).await?;
+                        dropped.remove(position);
+                    }
                 }
+                let begun = Instant::now();
+                let again = self.delivery.check(wanted, &prepared, false);
+                let plan = in_time(wanted, time, again).await?;
+                (plan, time.saturating_sub(begun.elapsed()))
+            }
+        };
+        Ok(Ready {
+            wanted,
+            prepared,
+            plan,
+            time,
+        })
+    }
+
+    /// Those of the dropped components that have what this one takes.
+    async fn in_the_way(
+        &self,
+        wanted: &Wanted<'_>,
+        prepared: &Prepared,
+        dropped: &[Owned],
+    ) -> Result<Vec<Owned>, ProviderError> {
+        if dropped.is_empty() {
+            return Ok(Vec::new());
+        }
+        let objects = self.delivery.preview(wanted, prepared).await?;
+        let taken = claims(&wanted.release, &objects);
+        let mut found = Vec::new();
+        for owned in dropped {
+            let objects = self.delivery.objects(&owned.release).await?;
+            if !claims(&owned.release, &objects).is_disjoint(&taken) {
+                found.push(owned.clone());
             }
         }
+        Ok(found)
     }
-}
-
-/// Whether a check failed because an object belongs to this component, by the words of Helm or of template mode.
-fn is_blocked_by(error: &ProviderError, owned: &Owned) -> bool {
-    let (release, component) = (&owned.release.name, &owned.component);
-    let message = &error.message;
-    (message.contains("invalid ownership metadata")
-        && message.contains(&format!("current value is \"{release}\"")))
-        || message.contains(&format!(
-            "belongs to the component {component} of the deployment {} ",
-            owned.deployment
-        ))
 }

@@ -1,6 +1,6 @@
 //! What of a component is on the cluster, remembered on the cluster.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write as _};
 
 use flate2::Compression;
@@ -66,6 +66,19 @@ impl Entry {
     }
 }
 
+impl Entry {
+    /// An object as it will be remembered, as far as can be known before it is applied: what the cluster gives it is as long, and
+    /// as little alike.
+    pub(super) fn expected(object: &Value, applied: Digest) -> Self {
+        let id = Digest::of(applied.to_hex().as_bytes());
+        Self {
+            uid: Some(id.to_hex().chars().take(UID).collect()),
+            fields: Some(id),
+            ..Self::new(object, applied)
+        }
+    }
+}
+
 impl Inventory {
     /// The inventory of a release; `None` when it has none.
     pub(super) async fn load(
@@ -123,6 +136,24 @@ impl Inventory {
         })
     }
 
+    /// Refuses one that the cluster would not take, before anything is applied.
+    ///
+    /// # Errors
+    /// [`Trouble::Deployment`] says how large it is, and of how many objects.
+    pub(super) async fn refuse_too_large(self) -> Result<(), ProviderError> {
+        let count = self.entries.len();
+        let size = blocking(move || Ok(pack(&self)?.len())).await?;
+        if size <= MOST - SPARE {
+            return Ok(());
+        }
+        let message = format!(
+            "its {count} objects cannot be remembered on the cluster: packed they have {} KiB, and a secret holds {}; make several components of the chart",
+            size >> 10,
+            MOST >> 10
+        );
+        Err(ProviderError::new(Trouble::Deployment, message))
+    }
+
     /// Forgets it.
     pub(super) async fn forget(cluster: &Cluster, release: &Release) -> Result<(), ProviderError> {
         let Some(found) = secret_of(cluster, release).await? else {
@@ -153,6 +184,28 @@ impl Inventory {
     pub(super) fn applied(&self, id: &ObjectId) -> Option<&Value> {
         let objects = &self.complete.as_ref()?.objects;
         objects.iter().find(|object| ObjectId::of(object) == *id)
+    }
+
+    /// All objects there may be: those of what was last complete, and of what else was applied since the names.
+    pub(super) fn into_objects(self) -> Vec<Value> {
+        let mut objects = self
+            .complete
+            .map(|complete| complete.objects)
+            .unwrap_or_default();
+        let known: BTreeSet<ObjectId> = objects.iter().map(ObjectId::of).collect();
+        let others = self
+            .entries
+            .into_iter()
+            .filter(|entry| !known.contains(&entry.id));
+        objects.extend(others.map(
+            |Entry {
+                 id, api_version, ..
+             }| {
+                let metadata = json!({"name": id.name, "namespace": id.namespace});
+                json!({"apiVersion": api_version, "kind": id.kind, "metadata": metadata})
+            },
+        ));
+        objects
     }
 
     /// The entry of an object.
@@ -211,6 +264,12 @@ fn unpack(secret: &Value) -> Result<Inventory, ProviderError> {
     })
 }
 
+/// The characters of a UID.
+const UID: usize = 36;
+/// What a secret holds.
+const MOST: usize = 1 << 20;
+/// What identifiers that are not known yet may take more than those in their place.
+const SPARE: usize = 16 << 10;
 const WHAT: &str = "the secret with the inventory";
 const DATA: &str = "inventory";
 const INVENTORY_TYPE: &str = "margo.org/inventory";
@@ -221,6 +280,45 @@ const LONGEST: u64 = 64 << 20;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// An inventory of so many objects, each with a text of its own of so many digests.
+    fn inventory(count: usize, digests: usize) -> Inventory {
+        let object = |number: usize| {
+            let digests =
+                (0..digests).map(|part| Digest::of(format!("{number} {part}").as_bytes()).to_hex());
+            json!({
+                "apiVersion": "v1", "kind": "ConfigMap",
+                "metadata": {"name": format!("web-5d1e0c7a3f-{number}"), "namespace": "apps", "labels": {"margo.owner": "margo"}},
+                "data": {"text": digests.collect::<String>()},
+            })
+        };
+        let objects: Vec<Value> = (0..count).map(object).collect();
+        let entry = |object| {
+            Entry::expected(
+                object,
+                Digest::of(text(object, "/metadata/name").as_bytes()),
+            )
+        };
+        Inventory {
+            entries: objects.iter().map(entry).collect(),
+            is_settled: true,
+            complete: Some(Complete {
+                mark: "m".to_owned(),
+                objects,
+            }),
+        }
+    }
+
+    /// As many objects as a chart may render to fit when they are small: about 90 bytes for each. Large contents may not.
+    #[tokio::test]
+    async fn what_a_secret_does_not_hold_is_refused() {
+        inventory(10_000, 0).refuse_too_large().await.unwrap();
+        inventory(10, 1_000).refuse_too_large().await.unwrap();
+        let error = inventory(10, 4_000).refuse_too_large().await.unwrap_err();
+        assert_eq!(error.trouble, Trouble::Deployment);
+        let expected = "its 10 objects cannot be remembered on the cluster: packed they have 1";
+        assert!(error.message.starts_with(expected), "{error}");
+    }
 
     #[test]
     fn inventories_survive_packing_and_large_ones_are_small() {

@@ -7,7 +7,7 @@ use margo_types::Digest;
 use serde_json::Value;
 
 use super::Applier;
-use super::inventory::{Entry, Inventory};
+use super::inventory::{Complete, Entry, Inventory};
 use super::object::{ObjectId, digest_of, is_ours, make_ours, our_fields, whose};
 use super::order::wave;
 use crate::helm::cluster::{Kind, Write, is_not_found, trouble_with};
@@ -66,6 +66,9 @@ impl Applier {
                 self.keep_unchanged(owned, step, inventory, &live);
             }
         }
+        expected(&steps, inventory.as_ref())
+            .refuse_too_large()
+            .await?;
         let makes_namespace = inventory.is_none() && self.lacks_namespace(owned).await?;
         let mut missing = BTreeSet::new();
         if makes_namespace {
@@ -312,6 +315,31 @@ impl Applier {
             whose(&live)
         );
         Err(ProviderError::new(Trouble::Deployment, message))
+    }
+}
+
+/// The largest inventory that applying these steps will come to: with what is to be removed yet, and what is complete then or was.
+fn expected(steps: &[Step], earlier: Option<&Inventory>) -> Inventory {
+    let entries = steps
+        .iter()
+        .map(|step| Entry::expected(&step.object, step.digest));
+    let mut entries: Vec<Entry> = entries.collect();
+    let ids: BTreeSet<&ObjectId> = steps.iter().map(|step| &step.id).collect();
+    let known = earlier.into_iter().flat_map(|earlier| &earlier.entries);
+    entries.extend(known.filter(|entry| !ids.contains(&entry.id)).cloned());
+    let objects: Vec<Value> = steps.iter().map(|step| step.object.clone()).collect();
+    let size = |objects: &[Value]| objects.iter().map(|it| it.to_string().len()).sum::<usize>();
+    let before = earlier.and_then(|earlier| earlier.complete.clone());
+    let complete = before
+        .filter(|before| size(&before.objects) > size(&objects))
+        .unwrap_or_else(|| Complete {
+            mark: String::new(),
+            objects,
+        });
+    Inventory {
+        entries,
+        is_settled: false,
+        complete: Some(complete),
     }
 }
 
