@@ -222,39 +222,28 @@ impl Bench {
         Ok(())
     }
 
-    /// The processor time of a poll with a hundredth of the clients and with all of them, at the same rate.
+    /// The processor time of a poll with a hundredth of the clients and with all of them: when each of them polls once a minute,
+    /// and when both are as many polls a second.
     fn growth(&self) -> Result<(), Failure> {
         let few = self.scale.clients / 100;
         let (small, large) = (self.ours(FEW)?, self.ours(MANY)?);
-        let polls = 2_000.0_f64.min(u32::try_from(self.scale.clients)?.into());
-        let mut ratios = Vec::new();
-        // Most of the time goes into connecting.
-        for round in 0..self.scale.rounds.min(3) {
-            let cost = |peer: &Peer, devices: &[SimulatedDevice]| {
-                let period = f64::from(u32::try_from(devices.len())?) / polls;
-                let pace = Pace::Every {
-                    period: Duration::from_secs_f64(period),
-                    jitter: 0.1,
-                };
-                let mut settings = settings_of(pace, self.scale.seconds * 3);
-                settings.warm_up = warm_up(devices)? + Duration::from_secs_f64(period);
-                let figure = measure(peer, devices, &settings)?;
-                println!(
-                    "growth: {} clients: {:.1} µs of processor time a poll, {:.0} polls a second, round {round}",
-                    devices.len(),
-                    1e6 / figure.per_cpu_second,
-                    figure.per_second,
-                );
-                Ok::<_, Failure>(1.0 / figure.per_cpu_second)
-            };
-            let before = cost(&small, &self.devices[..few])?;
-            ratios.push(cost(&large, &self.devices)? / before);
+        let clients = f64::from(u32::try_from(self.scale.clients)?);
+        let once_a_minute = (clients / 6_000.0, clients / 60.0, self.scale.fleet);
+        let busy = clients.min(2_000.0);
+        let equally_many = (busy, busy, self.scale.seconds * 3);
+        for (before, after, seconds) in [once_a_minute, equally_many] {
+            let mut ratios = Vec::new();
+            // Most of the time goes into connecting.
+            for _ in 0..self.scale.rounds.min(3) {
+                let before = cost(&small, &self.devices[..few], before, seconds)?;
+                ratios.push(cost(&large, &self.devices, after, seconds)? / before);
+            }
+            println!(
+                "growth: {after:.0} polls a second of {} clients to {before:.0} of {few}: {:.2} of processor time (goal at most 1.2)",
+                self.scale.clients,
+                Spread::of(ratios.into_iter()),
+            );
         }
-        println!(
-            "growth: a poll among {} clients to one among {few}: {:.2} of processor time (goal at most 1.2)",
-            self.scale.clients,
-            Spread::of(ratios.into_iter()),
-        );
         Ok(())
     }
 
@@ -315,6 +304,36 @@ fn settings_of(pace: Pace, seconds: u64) -> Settings {
     settings.warm_up = Duration::from_secs(1);
     settings.duration = Duration::from_secs(seconds);
     settings
+}
+
+/// The processor time of a poll, in seconds, when devices poll so often altogether, without what the server takes when it rests.
+fn cost(
+    peer: &Peer,
+    devices: &[SimulatedDevice],
+    polls: f64,
+    seconds: u64,
+) -> Result<f64, Failure> {
+    let resting = peer.cpu_time();
+    std::thread::sleep(Duration::from_secs(seconds));
+    let resting = (peer.cpu_time() - resting).as_secs_f64();
+    let period = Duration::from_secs_f64(f64::from(u32::try_from(devices.len())?) / polls);
+    let pace = Pace::Every {
+        period,
+        jitter: 0.1,
+    };
+    let mut settings = settings_of(pace, seconds);
+    settings.warm_up = warm_up(devices)? + period.mul_f64(1.1);
+    let figure = measure(peer, devices, &settings)?;
+    let requests = figure.per_second * settings.duration.as_secs_f64();
+    let cost = 1.0 / figure.per_cpu_second - resting / requests;
+    println!(
+        "growth: {} clients, {:.1} polls a second: {:.1} µs of processor time a poll, {:.1} ms when it rests",
+        devices.len(),
+        figure.per_second,
+        1e6 * cost,
+        1e3 * resting,
+    );
+    Ok(cost)
 }
 
 /// A handshake takes a millisecond of two processors; those who are late are waited for.
