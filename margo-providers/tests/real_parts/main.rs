@@ -17,6 +17,8 @@ mod engine;
 #[cfg(feature = "compose")]
 mod failures;
 #[cfg(feature = "helm")]
+mod helm_attacks;
+#[cfg(feature = "helm")]
 mod helm_components;
 #[cfg(all(feature = "helm", feature = "contract"))]
 mod helm_contract;
@@ -75,6 +77,7 @@ fn main() -> ExitCode {
     {
         helm_install::add(&mut trials);
         helm_components::add(&mut trials);
+        helm_attacks::add(&mut trials);
         helm_refusals::add(&mut trials);
         helm_values::add(&mut trials);
         helm_stored::add(&mut trials);

@@ -3,7 +3,7 @@
 use kube::Error;
 use kube::core::Status;
 
-use crate::source::with_causes;
+use crate::error::with_causes;
 use crate::{ProviderError, Trouble};
 
 /// An error of a request about `what`, such as `the Deployment web`.
