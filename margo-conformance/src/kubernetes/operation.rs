@@ -262,6 +262,7 @@ impl Operation<'_> {
             is_forced: self.query.is("force"),
             is_built_in: resource.is_built_in,
         };
+        self.check_yaml()?;
         let mut applied = self.body()?;
         self.check_kind(&applied)?;
         check_types(resource, &applied)?;
@@ -463,6 +464,24 @@ impl Operation<'_> {
             let why = format!("error decoding the body (this server reads JSON only): {error}");
             Failure::bad_request(why)
         })
+    }
+
+    /// A server reads what is applied as YAML: there these characters end lines, which changes texts unnoticed, or are not allowed.
+    fn check_yaml(&self) -> Result<(), Failure> {
+        let body = String::from_utf8_lossy(&self.request.body);
+        let is_bad = |c: char| {
+            matches!(
+                c,
+                '\u{7f}'
+                    ..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}'
+            )
+        };
+        match body.chars().find(|c| is_bad(*c)) {
+            Some(found) => Err(Failure::bad_request(format!(
+                "error decoding YAML: {found:?} is not what it is in JSON"
+            ))),
+            None => Ok(()),
+        }
     }
 
     /// Who changes something without saying so: what its program calls itself.

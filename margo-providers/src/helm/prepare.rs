@@ -44,6 +44,14 @@ pub(super) struct Prepared {
     pub(super) work: PathBuf,
 }
 
+impl Prepared {
+    /// The file with the values as Helm takes it: it reads lists of files, as CSV.
+    pub(super) fn values_argument(&self) -> String {
+        let path = self.values.display().to_string();
+        format!("--values=\"{}\"", path.replace('"', "\"\""))
+    }
+}
+
 impl HelmProvider {
     pub(super) async fn prepare(
         &self,

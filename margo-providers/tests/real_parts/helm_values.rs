@@ -5,8 +5,8 @@ use std::process::Command;
 
 use libtest_mimic::Trial;
 use margo_package::chart::read_rendered;
-use margo_providers::Trouble;
 use margo_providers::helm::Mode;
+use margo_providers::{Telemetry, Trouble};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
@@ -23,6 +23,7 @@ pub(crate) fn add(trials: &mut Vec<Trial>) {
         helm_trial("helm_values_have_bounds", bounds),
         helm_trial("helm_keys_are_the_same_in_both_modes", keys),
         helm_trial("helm_rendered_scalars_are_what_they_are_to_helm", scalars),
+        helm_trial("helm_texts_come_to_the_cluster_as_they_are", texts),
     ]);
 }
 
@@ -76,6 +77,31 @@ async fn keys() {
         world.apply(&deployment).await.expect("it is installed");
         assert_eq!(world.object("configmaps", "c")["data"], expected);
         assert_eq!(world.states(&deployment).await, ["installed"]);
+    }
+}
+
+/// No character of a text is lost or becomes another on its way, whatever it is to YAML; nor is a path of the device.
+async fn texts() {
+    let config = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata: {own: {{ quote .Values.text }}}\n";
+    let text = "ü \u{7f} \u{85} \u{2028} \u{2029} \u{feff} \u{1f600} ' \" \\ \t \n <<";
+    for mode in [Mode::Install, template_mode()] {
+        for telemetry in [None, Some(Telemetry::new("http://collector:4318"))] {
+            let world = HelmWorld::with(|options| {
+                options.mode = mode.clone();
+                options.telemetry = telemetry;
+                options
+                    .state
+                    .set_file_name("the state, of a \"device's\" charts");
+            })
+            .await;
+            let files = [("templates/c.yaml", config)];
+            world.publish("web", "1.0.0", &files).await;
+            let parameters = json!({"text": text});
+            let deployment = world.deployment_with(ID, &[("web", "1.0.0")], &parameters);
+            world.apply(&deployment).await.expect("it is installed");
+            assert_eq!(world.object("configmaps", "c")["data"]["own"], text);
+            assert_eq!(world.states(&deployment).await, ["installed"]);
+        }
     }
 }
 

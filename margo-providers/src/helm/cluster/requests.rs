@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::{Cluster, Kind};
 use crate::helm::json::text;
+use crate::helm::values::json_for_helm;
 
 /// The objects of a kind at one moment.
 #[derive(Clone, Debug, Default)]
@@ -142,9 +143,11 @@ impl Cluster {
             // As Helm does: a misspelt field is an error, not nothing.
             field_validation: Some(ValidationDirective::Strict),
         };
-        let patch = Patch::Apply(object);
-        self.ask(of(kind, namespace).patch(name.unwrap_or_default(), &params, &patch))
-            .await
+        let request =
+            of(kind, namespace).patch(name.unwrap_or_default(), &params, &Patch::Apply(object));
+        // The server reads it as YAML, where some characters end lines or are not allowed.
+        let body = json_for_helm(object).into_bytes();
+        self.ask(request.map(|request| request.map(|_| body))).await
     }
 
     /// Has an object deleted after all that depends on it, if it still is the one with this `uid`. It may take its time; what

@@ -63,7 +63,7 @@ fn refusal(status: &Status, what: &str) -> ProviderError {
         }
         400 | 404 | 413 | 415 | 422 => refused(what, &said),
         // It means the object, such as one with two variables of one name, and calls it a fault of its own.
-        500 if said.contains("failed to create typed patch object") => refused(what, &said),
+        500 if UNFIT.iter().any(|sign| said.contains(sign)) => refused(what, &said),
         409 => (
             Trouble::Deployment,
             format!("{what} is in use by somebody else: {said}"),
@@ -83,6 +83,12 @@ fn refused(what: &str, said: &str) -> (Trouble, String) {
 
 /// What the API server says of a namespace that is about to go. It calls it forbidden.
 pub(in crate::helm) const TERMINATING: &str = "because it is being terminated";
+
+/// What the API server says of an object that is none of its kind, as a fault of its own.
+const UNFIT: &[&str] = &[
+    "failed to create typed patch object",
+    "failed to convert new object to proper version",
+];
 
 /// The last cause: those around it only say that a request was made.
 fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
@@ -124,6 +130,9 @@ mod tests {
                 "{}",
                 error.message
             );
+        }
+        for unfit in UNFIT {
+            assert_eq!(of(500, unfit).trouble, Trouble::Deployment, "{unfit}");
         }
         let going = "unable to create new content in namespace a because it is being terminated";
         let error = of(403, going);

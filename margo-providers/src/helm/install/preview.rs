@@ -19,10 +19,10 @@ impl Installer {
     ) -> Result<Vec<Value>, ProviderError> {
         let (chart, values) = (
             prepared.path.display().to_string(),
-            prepared.values.display().to_string(),
+            prepared.values_argument(),
         );
         let release = &wanted.release;
-        let mut words = vec!["template", &release.name, &chart, "--values", &values];
+        let mut words = vec!["template", &release.name, &chart, &values];
         // Asks the cluster what it has; and, as for an upgrade, not whose the objects are.
         words.extend([
             "--namespace",

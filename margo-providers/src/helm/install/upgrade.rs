@@ -100,10 +100,7 @@ impl Installer {
             .iter()
             .map(|(label, value)| format!("{label}={value}"))
             .collect();
-        let (chart, values) = (
-            chart.display().to_string(),
-            prepared.values.display().to_string(),
-        );
+        let (chart, values) = (chart.display().to_string(), prepared.values_argument());
         let mut words = vec![
             "upgrade",
             &wanted.release.name,
@@ -112,12 +109,7 @@ impl Installer {
             "--reset-values",
         ];
         let (labels, time_out) = (labels.join(","), seconds(time));
-        words.extend([
-            "--namespace",
-            &wanted.release.namespace,
-            "--values",
-            &values,
-        ]);
+        words.extend(["--namespace", &wanted.release.namespace, &values]);
         words.extend(["--labels", &labels, "--timeout", &time_out]);
         words.extend(["--history-max", HISTORY]);
         if self.create_namespace {

@@ -78,6 +78,8 @@ const KNOWN: &[(&str, Trouble, &str)] = &[
     ("YAML parse error on", Trouble::Deployment, ""),
     ("error converting YAML", Trouble::Deployment, ""),
     ("error validating data", Trouble::Deployment, ""),
+    // Of a field with a value of another type.
+    ("cannot be handled as a ", Trouble::Deployment, ""),
     (
         "found in Chart.yaml, but missing in charts/ directory",
         Trouble::Deployment,
@@ -140,6 +142,10 @@ mod tests {
             (
                 "unable to build kubernetes objects from release manifest: resource mapping not found: no matches for kind \"Widget\"",
                 Trouble::Device,
+            ),
+            (
+                "1 error occurred:\n* ConfigMap in version \"v1\" cannot be handled as a ConfigMap: json: cannot unmarshal number",
+                Trouble::Deployment,
             ),
             (
                 "unable to build kubernetes objects from release manifest: unable to decode \"\"",

@@ -36,13 +36,13 @@ impl Applier {
             refuse_lookup_in_values(wanted)?;
         }
         let release = &wanted.release;
-        let (chart, values) = (prepared.path.display(), prepared.values.display());
+        let chart = prepared.path.display();
         let mut arguments = vec![
             "template".to_owned(),
             release.name.clone(),
             chart.to_string(),
             format!("--namespace={}", release.namespace),
-            format!("--values={values}"),
+            prepared.values_argument(),
             format!("--kube-version={}", self.capabilities.kube_version),
         ];
         let apis = self.capabilities.api_versions.iter();
