@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::names::Release;
 use super::options::Options;
-use super::pods::{LISTS, pod_spec_mut};
+use super::pods::{LISTS, pod_spec, pod_spec_mut};
 use crate::Telemetry;
 
 /// What is put into pods.
@@ -56,14 +56,31 @@ impl Injection {
     /// Puts it into every pod that the objects of a release are or make. The logins become a secret of the release.
     pub(super) fn put_into(&self, objects: &mut Vec<Value>, release: &Release) {
         let mut secrets = self.pull_secrets.clone();
+        let mut secrets_of_hooks = secrets.clone();
         if let Some(logins) = &self.logins {
             let name = format!("{}-registries", release.name);
-            // Before the pods that need it.
-            objects.insert(0, pull_secret(&name, release, logins));
+            let mut made = vec![pull_secret(&name, release, logins)];
             secrets.push(name);
+            if objects
+                .iter()
+                .any(|it| is_hook(it) && pod_spec(it).is_some())
+            {
+                let name = format!("{}-registries-hooks", release.name);
+                let mut secret = pull_secret(&name, release, logins);
+                make_first_hook(&mut secret);
+                made.push(secret);
+                secrets_of_hooks.push(name);
+            }
+            // Before the pods that need them.
+            objects.splice(..0, made);
         }
         for object in objects {
-            self.put_into_object(object, &secrets);
+            let secrets = if is_hook(object) {
+                &secrets_of_hooks
+            } else {
+                &secrets
+            };
+            self.put_into_object(object, secrets);
         }
     }
 
@@ -122,6 +139,23 @@ fn pull_secret(name: &str, release: &Release, logins: &Secret) -> Value {
     })
 }
 
+/// Hooks may run before Helm makes anything else, and wait for nothing but other hooks: what they need is one, the first of all.
+fn make_first_hook(object: &mut Value) {
+    if let Some(Value::Object(metadata)) = object.get_mut("metadata") {
+        let annotations = json!({
+            HOOK: "pre-install,pre-upgrade,pre-rollback",
+            "helm.sh/hook-weight": i32::MIN.to_string(),
+            "helm.sh/hook-delete-policy": "before-hook-creation",
+        });
+        metadata.insert("annotations".to_owned(), annotations);
+    }
+}
+
+fn is_hook(object: &Value) -> bool {
+    let annotations = object.pointer("/metadata/annotations");
+    annotations.is_some_and(|annotations| annotations.get(HOOK).is_some())
+}
+
 /// Bytes as `data` of a secret has them.
 pub(super) fn base64(bytes: impl Into<Vec<u8>>) -> Value {
     serde_json::to_value(ByteString(bytes.into())).unwrap_or_default()
@@ -144,6 +178,9 @@ fn add_named(owner: &mut Map<String, Value>, list: &str, items: impl Iterator<It
         }
     }
 }
+
+/// The annotation that makes a hook of an object.
+pub(super) const HOOK: &str = "helm.sh/hook";
 
 #[cfg(test)]
 mod tests {

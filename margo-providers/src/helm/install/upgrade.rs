@@ -15,6 +15,7 @@ use crate::helm::names::{MARK_LABEL, labels};
 use crate::helm::options::Options;
 use crate::helm::prepare::Prepared;
 use crate::helm::program::Helm;
+use crate::helm::telemetry::HOOK;
 use crate::helm::values::large_numbers;
 use crate::helm::wanted::Wanted;
 use crate::program::Invocation;
@@ -147,5 +148,3 @@ pub(super) async fn can_post_render(options: &Options, helm: &Helm) -> bool {
 pub(super) async fn can_post_render(_: &Options, _: &Helm) -> bool {
     false
 }
-
-const HOOK: &str = "helm.sh/hook";

@@ -33,6 +33,11 @@ pub(super) fn add(trials: &mut Vec<Trial>) {
             "it looks at requests",
             logins,
         ),
+        helm_double_trial(
+            "helm_logins_for_images_are_there_before_hooks",
+            "it looks at requests",
+            logins_of_hooks,
+        ),
         helm_trial("helm_what_is_no_object_is_refused_in_time", no_object),
     ]);
 }
@@ -213,6 +218,42 @@ async fn logins() {
     // Helm's own secret, ours, and only then pods that need it.
     assert_eq!(made, ["secrets", "secrets", "deployments"]);
     world.remove(&deployment).await;
+}
+
+/// A hook that waits for an image which it may not pull would wait until the time is over.
+async fn logins_of_hooks() {
+    let world = HelmWorld::with(|options| {
+        let login = Credentials::password("device", "s3cret");
+        let logins = &mut options.image_credentials;
+        logins.insert("registry.example".to_owned(), login);
+    })
+    .await;
+    let files = [WEB, &[("templates/job.yaml", JOB)]].concat();
+    world.publish("web", "1.0.0", &files).await;
+    for image in [FIRST, SECOND] {
+        let deployment = with_image(&world, "1.0.0", image);
+        world.apply(&deployment).await.expect("it is installed");
+        assert_eq!(world.states(&deployment).await, ["installed"]);
+    }
+    let release = &world.names("deployments")[0];
+    let job = world.object("jobs", "before");
+    let secrets = &job["spec"]["template"]["spec"]["imagePullSecrets"];
+    let name = format!("{release}-registries-hooks");
+    assert_eq!(*secrets, json!([{"name": name}]));
+    let secret = world.object("secrets", &name);
+    assert_eq!(secret["type"], "kubernetes.io/dockerconfigjson");
+    let writes = world.cluster.double().requests();
+    let writes = writes.iter().filter(|request| request.method == "POST");
+    let made: Vec<&str> = writes
+        .filter_map(|request| request.path.rsplit('/').next())
+        .take(5)
+        .collect();
+    // Helm's own secret, that of the hook, the hook, and only then the rest.
+    assert_eq!(
+        made,
+        ["secrets", "secrets", "jobs", "secrets", "deployments"]
+    );
+    world.remove(&with_image(&world, "1.0.0", SECOND)).await;
 }
 
 /// Helm is stopped while it renders, with nothing changed.
