@@ -263,8 +263,8 @@ impl Publisher {
     }
 
     async fn generation(&self, client: &ClientId) -> Result<SpecVersion, PublishError> {
-        let record = self.store.client(client).await?;
-        Ok(record.map_or(SpecVersion::NEWEST, |record| record.generation))
+        let standing = self.store.standing(client).await?;
+        Ok(standing.map_or(SpecVersion::NEWEST, |standing| standing.generation))
     }
 
     /// Sees to it that a client has a record, with this generation unless it is for publishing to put it there.

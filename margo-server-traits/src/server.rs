@@ -27,7 +27,6 @@
 //! ```
 
 mod activity;
-mod aside;
 mod certificate;
 mod certificate_files;
 mod connection;
@@ -37,6 +36,7 @@ mod driver;
 mod files;
 mod options;
 mod repeats;
+mod session;
 mod wire;
 
 use std::fmt;
@@ -52,7 +52,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tower_service::Service;
 
-use self::connection::{Acceptor, Notice};
+use self::connection::{Acceptor, Notice, Tether};
 use self::credential::Credential;
 
 pub use self::certificate::{InvalidServerCertificate, ServerCertificate};
@@ -157,12 +157,9 @@ async fn accept<S, B>(
         match listener.accept().await {
             Ok((stream, address)) => {
                 is_failing = false;
-                let acceptor = Arc::clone(acceptor);
                 let notices = notices.subscribe();
-                tokio::spawn(async move {
-                    acceptor.run(stream, address, notices).await;
-                    drop(permit);
-                });
+                let tether = Tether { notices, permit };
+                tokio::spawn(Arc::clone(acceptor).run(stream, address, tether));
             }
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {

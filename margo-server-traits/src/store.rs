@@ -33,7 +33,7 @@ pub use self::enrolment::{
 pub use self::memory::MemoryStore;
 pub use self::records::{
     ClientRecord, ContentKey, DevicePut, DeviceRecord, Head, Publication, PublishedDocument,
-    StatusRecord,
+    Standing, StatusRecord,
 };
 #[cfg(feature = "sqlite")]
 pub use self::sqlite::SqliteStore;
@@ -60,6 +60,11 @@ pub trait Store: fmt::Debug + Send + Sync {
     ) -> Result<bool, StoreError>;
     /// A client.
     async fn client(&self, id: &ClientId) -> Result<Option<ClientRecord>, StoreError>;
+    /// What there is of a client that every poll asks for: at most one indexed read.
+    async fn standing(&self, id: &ClientId) -> Result<Option<Standing>, StoreError> {
+        let record = self.client(id).await?;
+        Ok(record.as_ref().map(ClientRecord::standing))
+    }
     /// All clients, by id.
     async fn clients(&self) -> Result<Vec<ClientRecord>, StoreError>;
 

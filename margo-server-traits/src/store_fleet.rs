@@ -167,14 +167,14 @@ impl StoreFleet {
 #[async_trait]
 impl ClientPolicy for StoreFleet {
     async fn admit(&self, caller: &Verified<Caller>) -> Result<Admission, FleetError> {
-        let record = self.store.client(&caller.client_id).await?;
-        let reason = match record {
-            Some(record) if record.accepted && record.generation != caller.generation => {
+        let standing = self.store.standing(&caller.client_id).await?;
+        let reason = match standing {
+            Some(known) if known.accepted && known.generation != caller.generation => {
                 return Ok(Admission::Refused {
-                    reason: other_generation(record.generation, caller.generation),
+                    reason: other_generation(known.generation, caller.generation),
                 });
             }
-            Some(record) if record.accepted => return Ok(Admission::Admitted),
+            Some(known) if known.accepted => return Ok(Admission::Admitted),
             None if self.accepts_namespace => return Ok(Admission::Admitted),
             Some(_) => "this client is refused; ask the operator of the fleet manager",
             None => "this client is not accepted yet; ask the operator of the fleet manager",

@@ -35,6 +35,10 @@ fn now() -> Timestamp {
 #[async_trait]
 impl ClientPolicy for Policy {
     async fn admit(&self, caller: &Verified<Caller>) -> Result<Admission, FleetError> {
+        let standing = self.store.standing(&caller.client_id).await?;
+        if standing.is_some_and(|it| it.accepted && it.generation == caller.generation) {
+            return Ok(Admission::Admitted);
+        }
         let known = self.store.client(&caller.client_id).await?;
         match known {
             Some(record) if record.generation != caller.generation => Ok(Admission::Refused {

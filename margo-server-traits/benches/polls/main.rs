@@ -222,40 +222,50 @@ impl Bench {
         Ok(())
     }
 
-    /// The processor time of a poll with a hundredth of the clients and with all of them, at the same rate.
+    /// The processor time of a poll with a hundredth of the clients and with all of them, at the same rate. Of the bare responder,
+    /// too, to which one client is as another: what it takes more for is the operating system and memory out of the caches.
     fn growth(&self) -> Result<(), Failure> {
         let few = self.scale.clients / 100;
         let (small, large) = (self.ours(FEW)?, self.ours(MANY)?);
-        let polls = 2_000.0_f64.min(u32::try_from(self.scale.clients)?.into());
-        let mut ratios = Vec::new();
+        let bare = Peer::bare(self.path())?;
+        let [mut ours, mut theirs] = [const { Vec::new() }; 2];
         // Most of the time goes into connecting.
-        for round in 0..self.scale.rounds.min(3) {
-            let cost = |peer: &Peer, devices: &[SimulatedDevice]| {
-                let period = f64::from(u32::try_from(devices.len())?) / polls;
-                let pace = Pace::Every {
-                    period: Duration::from_secs_f64(period),
-                    jitter: 0.1,
-                };
-                let mut settings = settings_of(pace, self.scale.seconds * 3);
-                settings.warm_up = warm_up(devices)? + Duration::from_secs_f64(period);
-                let figure = measure(peer, devices, &settings)?;
-                println!(
-                    "growth: {} clients: {:.1} µs of processor time a poll, {:.0} polls a second, round {round}",
-                    devices.len(),
-                    1e6 / figure.per_cpu_second,
-                    figure.per_second,
-                );
-                Ok::<_, Failure>(1.0 / figure.per_cpu_second)
-            };
-            let before = cost(&small, &self.devices[..few])?;
-            ratios.push(cost(&large, &self.devices)? / before);
+        for _ in 0..self.scale.rounds.min(3) {
+            for (small, large, ratios) in [(&small, &large, &mut ours), (&bare, &bare, &mut theirs)]
+            {
+                let before = self.cost(small, &self.devices[..few])?;
+                ratios.push(self.cost(large, &self.devices)? / before);
+            }
         }
-        println!(
-            "growth: a poll among {} clients to one among {few}: {:.2} of processor time (goal at most 1.2)",
-            self.scale.clients,
-            Spread::of(ratios.into_iter()),
-        );
+        for (name, ratios) in [("ours", ours), ("bare", theirs)] {
+            println!(
+                "growth: {name}: a poll among {} clients to one among {few}: {:.2} of processor time (goal at most 1.2)",
+                self.scale.clients,
+                Spread::of(ratios.into_iter()),
+            );
+        }
         Ok(())
+    }
+
+    /// The processor time of a poll, in microseconds, when all devices together make a certain number of polls a second.
+    fn cost(&self, peer: &Peer, devices: &[SimulatedDevice]) -> Result<f64, Failure> {
+        let polls = 2_000.0_f64.min(u32::try_from(self.scale.clients)?.into());
+        let period = Duration::from_secs_f64(f64::from(u32::try_from(devices.len())?) / polls);
+        let pace = Pace::Every {
+            period,
+            jitter: 0.1,
+        };
+        let mut settings = settings_of(pace, self.scale.seconds * 3);
+        settings.warm_up = warm_up(devices)? + period;
+        let figure = measure(peer, devices, &settings)?;
+        let cost = 1e6 / figure.per_cpu_second;
+        println!(
+            "growth: {}: {} clients: {cost:.1} µs of processor time a poll, {:.0} polls a second",
+            peer.name(),
+            devices.len(),
+            figure.per_second,
+        );
+        Ok(cost)
     }
 
     /// All devices once a minute.

@@ -13,14 +13,15 @@ use http::Request;
 use http_body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::session::Session;
 use super::wire::SecureStream;
 
 /// Shared by the stream, the service and the driver of one connection, which are all of one task.
 ///
 /// It has no clock: the driver sees the time when it sees a change, once for all changes that a request makes.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Activity {
-    /// How often the phase has changed, times four, plus the phase.
+    /// How often the phase has changed, times four, plus the phase. It begins with [`Phase::Idle`].
     state: AtomicU64,
     /// Whether the last request may have a body of which not all has been read.
     has_body: AtomicBool,
@@ -39,13 +40,6 @@ pub(super) enum Phase {
 }
 
 impl Activity {
-    pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self {
-            state: AtomicU64::new(Phase::Idle as u64),
-            has_body: AtomicBool::new(false),
-        })
-    }
-
     pub(super) fn begin(&self, phase: Phase) {
         let changes = self.changes() + 1;
         self.state
@@ -92,15 +86,15 @@ impl Activity {
 pub(super) struct WatchedStream {
     stream: SecureStream,
     unread: Bytes,
-    activity: Arc<Activity>,
+    session: Arc<Session>,
 }
 
 impl WatchedStream {
-    pub(super) const fn new(stream: SecureStream, unread: Bytes, activity: Arc<Activity>) -> Self {
+    pub(super) const fn new(stream: SecureStream, unread: Bytes, session: Arc<Session>) -> Self {
         Self {
             stream,
             unread,
-            activity,
+            session,
         }
     }
 
@@ -123,8 +117,8 @@ impl AsyncRead for WatchedStream {
             let length = self.unread.len().min(buffer.remaining());
             buffer.put_slice(&self.unread.split_to(length));
         }
-        if buffer.filled().len() > before && self.activity.phase() == Phase::Idle {
-            self.activity.begin(Phase::Head);
+        if buffer.filled().len() > before && self.session.activity.phase() == Phase::Idle {
+            self.session.activity.begin(Phase::Head);
         }
         Poll::Ready(Ok(()))
     }
@@ -137,7 +131,7 @@ impl AsyncWrite for WatchedStream {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = ready!(Pin::new(&mut self.stream).poll_write(context, bytes));
-        self.activity.goes_on(&written);
+        self.session.activity.goes_on(&written);
         Poll::Ready(written)
     }
 
@@ -147,7 +141,7 @@ impl AsyncWrite for WatchedStream {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = ready!(Pin::new(&mut self.stream).poll_write_vectored(context, slices));
-        self.activity.goes_on(&written);
+        self.session.activity.goes_on(&written);
         Poll::Ready(written)
     }
 
@@ -158,28 +152,27 @@ impl AsyncWrite for WatchedStream {
     /// The HTTP library flushes when it has nothing more to write.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(Pin::new(&mut self.stream).poll_flush(context))?;
-        if self.activity.phase() == Phase::Sending {
-            self.activity.begin(Phase::Idle);
+        if self.session.activity.phase() == Phase::Sending {
+            self.session.activity.begin(Phase::Idle);
         }
         Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.activity.begin(Phase::Sending);
+        self.session.activity.begin(Phase::Sending);
         Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }
 
 /// The body of a response, if it has one; when it is gone, all of the response is written or about to be.
-#[derive(Debug)]
 pub(super) struct WatchedBody<B> {
     body: Option<B>,
-    activity: Arc<Activity>,
+    session: Arc<Session>,
 }
 
 impl<B> WatchedBody<B> {
-    pub(super) const fn new(body: Option<B>, activity: Arc<Activity>) -> Self {
-        Self { body, activity }
+    pub(super) const fn new(body: Option<B>, session: Arc<Session>) -> Self {
+        Self { body, session }
     }
 }
 
@@ -211,6 +204,6 @@ impl<B: Body + Unpin> Body for WatchedBody<B> {
 
 impl<B> Drop for WatchedBody<B> {
     fn drop(&mut self) {
-        self.activity.begin(Phase::Sending);
+        self.session.activity.begin(Phase::Sending);
     }
 }

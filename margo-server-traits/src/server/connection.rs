@@ -4,7 +4,6 @@ use std::any::Any;
 use std::cell::Cell;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::future::{Either, ready};
 use futures_util::{FutureExt as _, TryFutureExt as _};
@@ -16,22 +15,22 @@ use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
-use margo_types::svid::{PeerSvid, Refusal};
+use margo_types::svid::Refusal;
 use tokio::net::TcpStream;
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tower_service::Service;
 
-use super::activity::{Activity, WatchedBody, WatchedStream};
+use super::activity::{WatchedBody, WatchedStream};
 use super::conversation::{Conversation, Http};
 use super::credential::Credential;
-use super::driver::{Driver, fraction};
-use super::repeats::{Lesson, Polls, Repeats};
+use super::driver::Driver;
+use super::repeats::{Lesson, Repeats};
+use super::session::{Proof, Session};
 use super::wire::{SecureStream, Wire};
 use super::{BoxError, ServerOptions};
 use crate::FleetService;
-use crate::service::Recognised;
 
 /// What all connections are told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,12 +41,19 @@ pub(super) struct Notice {
     pub(super) is_stopping: bool,
 }
 
+/// What the listener has for a connection for as long as that is open.
+pub(super) struct Tether {
+    pub(super) notices: watch::Receiver<Notice>,
+    /// That it is one of so many.
+    pub(super) permit: OwnedSemaphorePermit,
+}
+
 /// Makes connections of streams.
 pub(super) struct Acceptor<S> {
     credential: Credential,
     service: S,
     options: ServerOptions,
-    polls: Arc<Polls>,
+    repeats: Option<Arc<Repeats>>,
 }
 
 impl<S, B> Acceptor<S>
@@ -60,26 +66,26 @@ where
     pub(super) fn new(credential: Credential, service: S, options: ServerOptions) -> Self {
         Self {
             credential,
+            repeats: repeats_of(&service),
             service,
             options,
-            polls: Arc::default(),
         }
     }
 
-    /// Shakes hands, and serves what the client asks until the connection ends.
+    /// Shakes hands, and has another task serve what the client asks until the connection ends: that does not keep the memory
+    /// that the handshake took.
     pub(super) async fn run(
-        &self,
+        self: Arc<Self>,
         stream: TcpStream,
         address: SocketAddr,
-        mut notices: watch::Receiver<Notice>,
+        mut tether: Tether,
     ) {
-        // In boxes, so that a connection does not keep the memory that its handshake took for as long as it is open.
         let handshake = tokio::select! {
-            handshake = Box::pin(self.shake_hands(stream, address)) => handshake,
-            () = stopping(&mut notices) => None,
+            handshake = self.shake_hands(stream, address) => handshake,
+            () = stopping(&mut tether.notices) => None,
         };
         if let Some((stream, proof)) = handshake {
-            Box::pin(self.serve(stream, proof, address, notices)).await;
+            tokio::spawn(self.serve(stream, proof, address, tether));
         }
     }
 
@@ -87,7 +93,7 @@ where
         &self,
         stream: TcpStream,
         address: SocketAddr,
-    ) -> Option<(SecureStream, Arc<Proof>)> {
+    ) -> Option<(SecureStream, Proof)> {
         // Responses are written as a whole; waiting for more only delays them.
         _ = stream.set_nodelay(true);
         let handshake = self.credential.handshake()?;
@@ -111,40 +117,30 @@ where
         let peer = handshake.peer(stream.get_ref().1).ok()?;
         let id = peer.as_ref().map(|peer| tracing::field::display(peer.id()));
         tracing::debug!(%address, peer = id, "connected");
-        let proof = Proof {
-            credential: self.credential.clone(),
-            generation: handshake.generation(),
-            client: peer
-                .as_ref()
-                .and_then(|peer| self.credential.recognise(peer)),
-            peer,
-        };
-        Some((Box::new(stream), Arc::new(proof)))
+        let proof = Proof::new(self.credential.clone(), handshake.generation(), peer);
+        Some((Box::new(stream), proof))
     }
 
     async fn serve(
-        &self,
+        self: Arc<Self>,
         stream: SecureStream,
-        proof: Arc<Proof>,
+        proof: Proof,
         address: SocketAddr,
-        notices: watch::Receiver<Notice>,
+        tether: Tether,
     ) {
-        let lifetime = proof.lifetime(self.options.max_age);
-        let activity = Activity::new();
-        let repeats = self.repeats(&proof);
-        let speak = |stream, lesson| self.speak(stream, lesson, &proof, &activity);
-        let conversation = Conversation::new(stream, Arc::clone(&activity), repeats, speak);
-        let driver = Driver::new(
-            Arc::clone(&activity),
-            &self.options,
-            proof.generation,
-            lifetime,
-        );
+        let Tether { notices, permit } = tether;
+        let session = Arc::new(Session::new(proof));
+        let is_client_known = session.proof.client.is_some();
+        let repeats = self.repeats.clone().filter(|_| is_client_known);
+        let speak = |stream, lesson| self.speak(stream, lesson, &session);
+        let conversation = Conversation::new(stream, Arc::clone(&session), repeats, speak);
+        let driver = Driver::new(Arc::clone(&session), &self.options);
         if let Err(error) = driver.drive(conversation, notices).await {
-            let id = proof.peer.as_ref();
+            let id = session.proof.peer.as_ref();
             let id = id.map(|peer| tracing::field::display(peer.id()));
             tracing::debug!(%address, peer = id, %error, "a connection broke");
         }
+        drop(permit);
     }
 
     /// Has the HTTP library read requests from a stream, and write responses to it.
@@ -152,37 +148,36 @@ where
         &self,
         stream: WatchedStream,
         lesson: Option<Lesson>,
-        proof: &Arc<Proof>,
-        activity: &Arc<Activity>,
+        session: &Arc<Session>,
     ) -> impl Http + use<S, B> {
-        let (proof, activity) = (Arc::clone(proof), Arc::clone(activity));
+        let session = Arc::clone(session);
         // It is about the first request that is read.
         let lesson = Cell::new(lesson);
         let service = TowerToHyperService::new(self.service.clone());
         let respond = service_fn(move |mut request: Request<Incoming>| {
-            activity.begin_request(&request);
+            session.activity.begin_request(&request);
             if !names_one_host(&request) {
-                return Either::Left(ready(bad_request(&activity)).map(Ok));
+                return Either::Left(ready(bad_request(&session)).map(Ok));
             }
             let extensions = request.extensions_mut();
-            if let Some(peer) = &proof.peer {
+            if let Some(peer) = &session.proof.peer {
                 extensions.insert(peer.clone());
             }
-            if let Some(client) = &proof.client {
+            if let Some(client) = &session.proof.client {
                 extensions.insert(client.clone());
             }
             let lesson = lesson.take().and_then(|lesson| lesson.about(&request));
-            let (proof, activity) = (Arc::clone(&proof), Arc::clone(&activity));
+            let session = Arc::clone(&session);
             let responding = service.call(request);
             Either::Right(responding.map_ok(move |mut response| {
-                if !proof.is_current() {
+                if !session.proof.is_current() {
                     let close = HeaderValue::from_static("close");
                     response.headers_mut().insert(CONNECTION, close);
                 }
                 if let Some(lesson) = lesson {
                     lesson.learn(&response);
                 }
-                response.map(|body| WatchedBody::new(Some(body), activity))
+                response.map(|body| WatchedBody::new(Some(body), session))
             }))
         });
         http1::Builder::new()
@@ -190,49 +185,12 @@ where
             .max_buf_size(MAX_HEAD)
             .serve_connection(TokioIo::new(stream), respond)
     }
-
-    /// What repeats polls, when the service is that of this crate and nothing is around it that wants to see all requests.
-    fn repeats(&self, proof: &Arc<Proof>) -> Option<Arc<Repeats>> {
-        proof.client.as_ref()?;
-        let service: &dyn Any = &self.service;
-        let fleet = service.downcast_ref::<FleetService>()?;
-        let (proof, polls) = (Arc::clone(proof), Arc::clone(&self.polls));
-        Some(Arc::new(Repeats::new(fleet.clone(), proof, polls)))
-    }
 }
 
-/// What a handshake proved.
-pub(super) struct Proof {
-    credential: Credential,
-    generation: u64,
-    /// The client; `None` when it proves who it is with every request.
-    peer: Option<PeerSvid>,
-    /// The peer as the service sees it, so that it does not look at the SVID with every request.
-    pub(super) client: Option<Recognised>,
-}
-
-impl Proof {
-    /// Whether a handshake would prove the same now.
-    pub(super) fn is_current(&self) -> bool {
-        let is_alive = |peer: &PeerSvid| {
-            let now = self.credential.now();
-            now.is_some_and(|now| now <= peer.not_after())
-        };
-        self.generation == self.credential.generation() && self.peer.as_ref().is_none_or(is_alive)
-    }
-
-    /// How long a connection may live from its handshake on (W62, C14).
-    fn lifetime(&self, max_age: Duration) -> Duration {
-        let age = max_age.saturating_sub(fraction(max_age / 10));
-        let Some(peer) = &self.peer else {
-            return age;
-        };
-        let left = self
-            .credential
-            .now()
-            .and_then(|now| Duration::try_from(peer.not_after().duration_since(now)).ok());
-        age.min(left.unwrap_or_default())
-    }
+/// What repeats polls, when the service is that of this crate and nothing is around it that wants to see all requests.
+fn repeats_of(service: &dyn Any) -> Option<Arc<Repeats>> {
+    let fleet = service.downcast_ref::<FleetService>()?;
+    Some(Arc::new(Repeats::new(fleet.clone())))
 }
 
 /// Whether a request has one `Host`, which HTTP/1.1 wants (RFC 9112 section 3.2).
@@ -241,8 +199,8 @@ fn names_one_host<B>(request: &Request<B>) -> bool {
     hosts == 1 || hosts == 0 && request.version() < Version::HTTP_11
 }
 
-fn bad_request<B>(activity: &Arc<Activity>) -> Response<WatchedBody<B>> {
-    let mut response = Response::new(WatchedBody::new(None, Arc::clone(activity)));
+fn bad_request<B>(session: &Arc<Session>) -> Response<WatchedBody<B>> {
+    let mut response = Response::new(WatchedBody::new(None, Arc::clone(session)));
     *response.status_mut() = StatusCode::BAD_REQUEST;
     // Who sends this is out of step, and its body is not read.
     let close = HeaderValue::from_static("close");

@@ -18,15 +18,16 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 
 use super::BoxError;
-use super::activity::{Activity, Phase, WatchedStream};
+use super::activity::{Phase, WatchedStream};
 use super::repeats::{Lesson, MAX_POLL, Repeats};
+use super::session::Session;
 use super::wire::SecureStream;
 
 /// All that is said over one connection. `F` makes the HTTP library's connection of a stream, whenever a request begins.
 pub(super) struct Conversation<F, H> {
     stage: Stage<H>,
     speak: F,
-    activity: Arc<Activity>,
+    session: Arc<Session>,
     repeats: Option<Arc<Repeats>>,
 }
 
@@ -44,14 +45,14 @@ where
 {
     pub(super) const fn new(
         stream: SecureStream,
-        activity: Arc<Activity>,
+        session: Arc<Session>,
         repeats: Option<Arc<Repeats>>,
         speak: F,
     ) -> Self {
         Self {
             stage: Stage::Resting(Resting::new(stream)),
             speak,
-            activity,
+            session,
             repeats,
         }
     }
@@ -62,14 +63,14 @@ where
             match &mut self.stage {
                 Stage::Resting(resting) => {
                     let repeats = self.repeats.as_deref();
-                    let begin = ready!(resting.poll_begin(context, repeats, &self.activity))?;
+                    let begin = ready!(resting.poll_begin(context, repeats, &self.session))?;
                     self.wake(begin);
                 }
                 Stage::Speaking(http) => {
                     if let Poll::Ready(result) = http.poll_unpin(context) {
                         return Poll::Ready(result.map_err(Into::into));
                     }
-                    if !self.activity.is_at_rest() {
+                    if !self.session.activity.is_at_rest() {
                         return Poll::Pending;
                     }
                     self.rest();
@@ -100,10 +101,10 @@ where
             self.stage = if begin.is_empty() {
                 Stage::Closing(stream)
             } else {
-                self.activity.begin(Phase::Head);
+                self.session.activity.begin(Phase::Head);
                 let repeats = self.repeats.as_ref();
-                let lesson = repeats.and_then(|repeats| repeats.lesson(&begin));
-                let stream = WatchedStream::new(stream, begin, Arc::clone(&self.activity));
+                let lesson = repeats.and_then(|repeats| repeats.lesson(&self.session, &begin));
+                let stream = WatchedStream::new(stream, begin, Arc::clone(&self.session));
                 Stage::Speaking(Box::new((self.speak)(stream, lesson)))
             };
         }
@@ -143,7 +144,7 @@ impl Resting {
         &mut self,
         context: &mut Context<'_>,
         repeats: Option<&Repeats>,
-        activity: &Activity,
+        session: &Session,
     ) -> Poll<io::Result<Bytes>> {
         // On the stack, since it is needed only from here to the end of this function.
         let mut space = [MaybeUninit::uninit(); MAX_POLL];
@@ -155,11 +156,11 @@ impl Resting {
             let mut buffer = ReadBuf::uninit(&mut space);
             ready!(Pin::new(&mut self.stream).poll_read(context, &mut buffer))?;
             let read = buffer.filled();
-            let Some(answer) = repeats.and_then(|repeats| repeats.answer(read)) else {
+            let Some(answer) = repeats.and_then(|repeats| repeats.answer(session, read)) else {
                 return Poll::Ready(Ok(Bytes::copy_from_slice(read)));
             };
             self.write(context, &answer)?;
-            activity.begin(Phase::Idle);
+            session.activity.begin(Phase::Idle);
         }
     }
 

@@ -5,25 +5,26 @@ use std::future::poll_fn;
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::activity::{Activity, Phase, WatchedStream};
-use super::aside::Aside;
+use super::activity::{Phase, WatchedStream};
 use super::connection::Notice;
 use super::conversation::{Conversation, Http};
 use super::repeats::Lesson;
+use super::session::Session;
 use super::{BoxError, ServerOptions};
 
 /// Sees to it that a connection keeps its limits and ends in time.
 pub(super) struct Driver<'o> {
-    activity: Arc<Activity>,
+    session: Arc<Session>,
     /// The last change of the phase that was seen, and when.
     seen: (u64, Instant),
-    aside: Aside,
+    /// Whom the alarm and the notices wake; `None` when they are new and have not been told.
+    waker: Option<Waker>,
     options: &'o ServerOptions,
     generation: u64,
     /// From when on it takes no more requests.
@@ -33,21 +34,16 @@ pub(super) struct Driver<'o> {
 }
 
 impl<'o> Driver<'o> {
-    /// A connection of this generation of the credential, which may live so long.
-    pub(super) fn new(
-        activity: Arc<Activity>,
-        options: &'o ServerOptions,
-        generation: u64,
-        lifetime: Duration,
-    ) -> Self {
+    pub(super) fn new(session: Arc<Session>, options: &'o ServerOptions) -> Self {
         let now = Instant::now();
+        let proof = &session.proof;
         Self {
-            activity,
             seen: (0, now),
-            aside: Aside::default(),
+            waker: None,
             options,
-            generation,
-            retire_at: now + lifetime,
+            generation: proof.generation,
+            retire_at: now + proof.lifetime(options.max_age),
+            session,
             end_at: None,
         }
     }
@@ -83,7 +79,7 @@ impl<'o> Driver<'o> {
                     }
                 }
                 Event::Alarm if self.end_at.is_some_and(|end| end <= now) => return Ok(()),
-                Event::Alarm => match self.activity.phase() {
+                Event::Alarm => match self.session.activity.phase() {
                     Phase::Head if since + self.options.header_timeout <= now => return Ok(()),
                     Phase::Idle | Phase::Sending if since + self.options.idle_timeout <= now => {
                         self.retire(&mut conversation, now);
@@ -113,36 +109,48 @@ impl<'o> Driver<'o> {
         H: Http,
     {
         let is_open = self.end_at.is_none();
+        let board = notices.clone();
         let mut notice = pin!(notices.changed());
-        self.aside.look_again();
+        self.waker = None;
         poll_fn(|context| {
             if let Poll::Ready(result) = conversation.poll(context) {
                 return Poll::Ready(Event::Over(result));
             }
-            self.look_at_phase();
+            let has_moved = self.look_at_phase();
             let deadline = self.deadline();
             if deadline < alarm.deadline() {
                 alarm.as_mut().reset(deadline);
-                self.aside.look_again();
+                self.waker = None;
             }
-            let Some(waker) = self.aside.woken(context) else {
-                return Poll::Pending;
-            };
-            let mut context = Context::from_waker(&waker);
-            if is_open && notice.as_mut().poll(&mut context).is_ready() {
+            let is_told = |waker: &Waker| waker.will_wake(context.waker());
+            if has_moved && self.waker.as_ref().is_some_and(is_told) {
+                // What has woken this task was a request. Whether the alarm or a notice has done so, too, is seen without
+                // asking them, each of which takes a lock.
+                return if is_open && board.has_changed().unwrap_or(true) {
+                    Poll::Ready(Event::Notice)
+                } else if alarm.deadline() <= self.seen.1 {
+                    Poll::Ready(Event::Alarm)
+                } else {
+                    Poll::Pending
+                };
+            }
+            self.waker = Some(context.waker().clone());
+            if is_open && notice.as_mut().poll(context).is_ready() {
                 return Poll::Ready(Event::Notice);
             }
-            alarm.as_mut().poll(&mut context).map(|()| Event::Alarm)
+            alarm.as_mut().poll(context).map(|()| Event::Alarm)
         })
         .await
     }
 
-    /// Sees the time when the connection has begun to do something else.
-    fn look_at_phase(&mut self) {
-        let changes = self.activity.changes();
-        if changes != self.seen.0 {
+    /// Sees the time when the connection has begun to do something else; whether it has.
+    fn look_at_phase(&mut self) -> bool {
+        let changes = self.session.activity.changes();
+        let has_moved = changes != self.seen.0;
+        if has_moved {
             self.seen = (changes, Instant::now());
         }
+        has_moved
     }
 
     /// Answers what is being worked on, and closes.
@@ -160,7 +168,7 @@ impl<'o> Driver<'o> {
     fn deadline(&self) -> Instant {
         let end = self.end_at.unwrap_or(self.retire_at);
         let since = self.seen.1;
-        match self.activity.phase() {
+        match self.session.activity.phase() {
             Phase::Head => end.min(since + self.options.header_timeout),
             Phase::Idle | Phase::Sending if self.end_at.is_none() => {
                 end.min(since + self.options.idle_timeout)

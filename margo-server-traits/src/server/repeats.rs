@@ -19,20 +19,24 @@ use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
 use margo_types::Digest;
 
-use super::connection::Proof;
+use super::session::Session;
 use crate::FleetService;
 use crate::service::Unchanged;
 
-/// The last poll of one connection, for when it rests.
+/// Repeated polls of one server.
+///
+/// What all connections say alike is here: the polls that agents send, and what time it is. What is shared is in the caches of
+/// the processor, and what each connection has for itself is not when its turn comes.
 pub(super) struct Repeats {
     fleet: FleetService,
-    proof: Arc<Proof>,
-    polls: Arc<Polls>,
-    state: Mutex<State>,
+    polls: Mutex<HashSet<Arc<Poll>>>,
+    /// The date of a second.
+    date: Mutex<(i64, String)>,
 }
 
+/// What a connection remembers of its last poll, for when it rests.
 #[derive(Default)]
-struct State {
+pub(super) struct Memory {
     known: Option<Known>,
     /// Whether this fleet manager has to wait for its answers; then there is nothing to be gained.
     is_off: bool,
@@ -45,52 +49,92 @@ struct Known {
 }
 
 impl Repeats {
-    pub(super) fn new(fleet: FleetService, proof: Arc<Proof>, polls: Arc<Polls>) -> Self {
+    pub(super) fn new(fleet: FleetService) -> Self {
         Self {
             fleet,
-            proof,
-            polls,
-            state: Mutex::default(),
+            polls: Mutex::default(),
+            date: Mutex::default(),
         }
     }
 
     /// The answer to what was read where a request begins, if it is the last poll again and nothing has changed. Otherwise
     /// it is for the HTTP library to read.
-    pub(super) fn answer(&self, read: &[u8]) -> Option<Vec<u8>> {
-        let mut state = self.state();
-        let known = state.known.as_ref()?;
+    pub(super) fn answer(&self, session: &Session, read: &[u8]) -> Option<Vec<u8>> {
+        let mut memory = session.memory();
+        let known = memory.known.as_ref()?;
         if known.poll.digest_in(read)? != known.digest {
             return None;
         }
-        let client = self.proof.client.as_ref()?;
-        if !self.proof.is_current() {
+        let client = session.proof.client.as_ref()?;
+        if !session.proof.is_current() {
             return None;
         }
         match self.fleet.is_unchanged(client, &known.digest) {
-            Some(true) => return self.polls.answer(known),
+            Some(true) => return self.write(known),
             Some(false) => {}
-            None => state.is_off = true,
+            None => memory.is_off = true,
         }
-        state.known = None;
+        memory.known = None;
         None
     }
 
     /// What can be learnt from the request that begins with this, and from its response.
-    pub(super) fn lesson(self: &Arc<Self>, begin: &Bytes) -> Option<Lesson> {
-        (is_one_head(begin) && !self.state().is_off).then(|| Lesson {
+    pub(super) fn lesson(
+        self: &Arc<Self>,
+        session: &Arc<Session>,
+        begin: &Bytes,
+    ) -> Option<Lesson> {
+        (is_one_head(begin) && !session.memory().is_off).then(|| Lesson {
             repeats: Arc::clone(self),
+            session: Arc::clone(session),
             request: begin.clone(),
         })
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        lock(&self.state)
+    /// The same poll, where other connections have it already.
+    fn share(&self, poll: Poll) -> Arc<Poll> {
+        let mut polls = lock(&self.polls);
+        if let Some(same) = polls.get(&poll) {
+            return Arc::clone(same);
+        }
+        let poll = Arc::new(poll);
+        if polls.len() == MAX_SHARED {
+            polls.retain(|poll| Arc::strong_count(poll) > 1);
+        }
+        if polls.len() < MAX_SHARED {
+            polls.insert(Arc::clone(&poll));
+        }
+        poll
+    }
+
+    fn write(&self, known: &Known) -> Option<Vec<u8>> {
+        let [before, after] = &known.poll.response;
+        let mut answer = Vec::with_capacity(before.len() + after.len() + REST);
+        answer.extend_from_slice(before);
+        // Writing to a vector does not fail.
+        _ = write!(answer, "{}", known.digest);
+        answer.extend_from_slice(after);
+        self.write_date(&mut answer)?;
+        answer.extend_from_slice(b"\r\n\r\n");
+        Some(answer)
+    }
+
+    fn write_date(&self, answer: &mut Vec<u8>) -> Option<()> {
+        let now = Timestamp::now();
+        let mut date = lock(&self.date);
+        if date.0 != now.as_second() || date.1.is_empty() {
+            let text = DateTimePrinter::new().timestamp_to_rfc9110_string(&now);
+            *date = (now.as_second(), text.ok()?);
+        }
+        answer.extend_from_slice(date.1.as_bytes());
+        Some(())
     }
 }
 
 /// A request that may be a poll worth remembering.
 pub(super) struct Lesson {
     repeats: Arc<Repeats>,
+    session: Arc<Session>,
     request: Bytes,
 }
 
@@ -112,62 +156,11 @@ impl Lesson {
             && !response.headers().contains_key(CONNECTION)
             && let Some(poll) = Poll::new(&self.request, response, digest)
         {
-            self.repeats.state().known = Some(Known {
+            self.session.memory().known = Some(Known {
                 digest: *digest,
-                poll: self.repeats.polls.share(poll),
+                poll: self.repeats.share(poll),
             });
         }
-    }
-}
-
-/// What the connections of a server have in common: the polls that agents send, and what time it is.
-///
-/// What is shared is in the caches of the processor, and what each connection has for itself is not when its turn comes.
-#[derive(Default)]
-pub(super) struct Polls {
-    shared: Mutex<HashSet<Arc<Poll>>>,
-    /// The date of a second.
-    date: Mutex<(i64, String)>,
-}
-
-impl Polls {
-    /// The same poll, where other connections have it already.
-    fn share(&self, poll: Poll) -> Arc<Poll> {
-        let mut shared = lock(&self.shared);
-        if let Some(same) = shared.get(&poll) {
-            return Arc::clone(same);
-        }
-        let poll = Arc::new(poll);
-        if shared.len() == MAX_SHARED {
-            shared.retain(|poll| Arc::strong_count(poll) > 1);
-        }
-        if shared.len() < MAX_SHARED {
-            shared.insert(Arc::clone(&poll));
-        }
-        poll
-    }
-
-    fn answer(&self, known: &Known) -> Option<Vec<u8>> {
-        let [before, after] = &known.poll.response;
-        let mut answer = Vec::with_capacity(before.len() + after.len() + REST);
-        answer.extend_from_slice(before);
-        // Writing to a vector does not fail.
-        _ = write!(answer, "{}", known.digest);
-        answer.extend_from_slice(after);
-        self.write_date(&mut answer)?;
-        answer.extend_from_slice(b"\r\n\r\n");
-        Some(answer)
-    }
-
-    fn write_date(&self, answer: &mut Vec<u8>) -> Option<()> {
-        let now = Timestamp::now();
-        let mut date = lock(&self.date);
-        if date.0 != now.as_second() || date.1.is_empty() {
-            let text = DateTimePrinter::new().timestamp_to_rfc9110_string(&now);
-            *date = (now.as_second(), text.ok()?);
-        }
-        answer.extend_from_slice(date.1.as_bytes());
-        Some(())
     }
 }
 

@@ -63,6 +63,7 @@ pub async fn all(store: Arc<dyn Store>) {
 pub async fn clients(store: &dyn Store) {
     let id = client("clients");
     assert_eq!(store.client(&id).await.unwrap(), None);
+    assert_eq!(store.standing(&id).await.unwrap(), None);
     let mut record = ClientRecord::new(id.clone(), true);
     record.note = String::from("line 4, \"left\" of the \u{e4}isle");
     for (accepted, generation) in [(true, SpecVersion::Rc3), (false, SpecVersion::Rc1)] {
@@ -70,6 +71,8 @@ pub async fn clients(store: &dyn Store) {
         record.generation = generation;
         store.put_client(&record).await.unwrap();
         assert_eq!(store.client(&id).await.unwrap().as_ref(), Some(&record));
+        let standing = store.standing(&id).await.unwrap();
+        assert_eq!(standing, Some(record.standing()));
     }
     let all = store.clients().await.unwrap();
     assert!(all.contains(&record));
@@ -226,7 +229,12 @@ pub async fn generations(store: &dyn Store) {
     let mut first = publication(1, &[(1, "one")]);
     let record = ClientRecord::new(owner.clone(), true).speaking(SpecVersion::Rc1);
     store.put_client(&record).await.unwrap();
-    let generation = async || store.client(&owner).await.unwrap().map(|it| it.generation);
+    let generation = async || {
+        let record = store.client(&owner).await.unwrap();
+        let standing = store.standing(&owner).await.unwrap();
+        assert_eq!(standing, record.as_ref().map(ClientRecord::standing));
+        standing.map(|it| it.generation)
+    };
     store.publish(&owner, None, &first).await.unwrap();
     let head = store.head(&owner).await.unwrap().unwrap();
     assert_eq!(head.generation, SpecVersion::Rc3);

@@ -37,6 +37,24 @@ impl ClientRecord {
     pub fn speaking(self, generation: SpecVersion) -> Self {
         Self { generation, ..self }
     }
+
+    /// What every poll asks for.
+    pub const fn standing(&self) -> Standing {
+        Standing {
+            accepted: self.accepted,
+            generation: self.generation,
+        }
+    }
+}
+
+/// How a client stands with the fleet manager.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Standing {
+    /// Whether it is served.
+    pub accepted: bool,
+    /// The generation it speaks.
+    pub generation: SpecVersion,
 }
 
 /// What a device said it is.

@@ -29,8 +29,8 @@ use self::file::{Mode, StoreFile};
 use self::rows::{FromRow, columns, count, failed, list, microseconds};
 use super::{
     ClientRecord, ContentKey, DevicePut, DeviceRecord, EnrolmentChange, EnrolmentPut,
-    EnrolmentRecord, HISTORY, Head, Publication, PublishedDocument, REPORTERS, StatusRecord, Store,
-    StoreError, credentials,
+    EnrolmentRecord, HISTORY, Head, Publication, PublishedDocument, REPORTERS, Standing,
+    StatusRecord, Store, StoreError, credentials,
 };
 
 /// A store in one SQLite file, for a fleet manager of one process.
@@ -73,11 +73,8 @@ impl SqliteStore {
             changing: Mutex::default(),
             file,
         };
-        for record in store.clients().await? {
-            let id = record.id.clone();
-            store
-                .cache
-                .set(&id, |known| known.record = Cached::Thing(record));
+        for client in store.clients().await? {
+            store.remember(&client);
         }
         let query = sqlx::query("SELECT client, version, digest, generation FROM heads");
         let heads: Vec<(ClientId, Head)> = store.all(query).await?;
@@ -188,14 +185,14 @@ impl SqliteStore {
     }
 
     /// Has the cache agree with the file, now that this was committed.
-    fn remember(&self, client: ClientRecord) {
-        let id = client.id.clone();
+    fn remember(&self, client: &ClientRecord) {
+        let standing = Cached::Thing(client.standing());
         self.cache
-            .set(&id, |known| known.record = Cached::Thing(client));
+            .set(&client.id, |known| known.standing = standing);
     }
 
     fn cached_credentials(&self, client: &ClientId) -> Option<Arc<[ClientCertificate]>> {
-        match self.cache.get(client, |known| known.credentials.clone()) {
+        match self.cache.get(client, |known| &known.credentials) {
             Cached::Nothing => Some(Arc::default()),
             Cached::Thing(credentials) => Some(credentials),
             Cached::Unsure => None,
@@ -224,9 +221,9 @@ impl Store for SqliteStore {
         self.write_client(&mut transaction, client).await?;
         // Should this end here, or the commit fail, the file knows and the cache does not.
         self.cache
-            .set(&client.id, |known| known.record = Cached::Unsure);
+            .set(&client.id, |known| known.standing = Cached::Unsure);
         self.commit(transaction).await?;
-        self.remember(client.clone());
+        self.remember(client);
         Ok(())
     }
 
@@ -247,19 +244,24 @@ impl Store for SqliteStore {
         }
         self.write_client(&mut transaction, client).await?;
         self.cache
-            .set(&client.id, |known| known.record = Cached::Unsure);
+            .set(&client.id, |known| known.standing = Cached::Unsure);
         self.commit(transaction).await?;
-        self.remember(client.clone());
+        self.remember(client);
         Ok(true)
     }
 
     async fn client(&self, id: &ClientId) -> Result<Option<ClientRecord>, StoreError> {
-        match self.cache.get(id, |known| known.record.clone()) {
+        let query = sqlx::query("SELECT * FROM clients WHERE id = ?");
+        self.one(query.bind(id.as_str())).await
+    }
+
+    async fn standing(&self, id: &ClientId) -> Result<Option<Standing>, StoreError> {
+        match self.cache.get(id, |known| &known.standing) {
             Cached::Nothing => Ok(None),
-            Cached::Thing(record) => Ok(Some(record)),
+            Cached::Thing(standing) => Ok(Some(standing)),
             Cached::Unsure => {
-                let query = sqlx::query("SELECT * FROM clients WHERE id = ?");
-                self.one(query.bind(id.as_str())).await
+                let record = self.client(id).await?;
+                Ok(record.as_ref().map(ClientRecord::standing))
             }
         }
     }
@@ -279,7 +281,7 @@ impl Store for SqliteStore {
         let client = change.client.as_ref().map(|(_, client)| client);
         if let Some(client) = client {
             self.cache
-                .set(&client.id, |known| known.record = Cached::Unsure);
+                .set(&client.id, |known| known.standing = Cached::Unsure);
         }
         for owner in change.owners() {
             self.cache
@@ -287,7 +289,7 @@ impl Store for SqliteStore {
         }
         self.commit(transaction).await?;
         if let Some(client) = client {
-            self.remember(client.clone());
+            self.remember(client);
         }
         Ok(EnrolmentPut::Done)
     }
@@ -415,7 +417,7 @@ impl Store for SqliteStore {
     }
 
     async fn head(&self, client: &ClientId) -> Result<Option<Head>, StoreError> {
-        match self.cache.get(client, |known| known.head.clone()) {
+        match self.cache.get(client, |known| &known.head) {
             Cached::Nothing => Ok(None),
             Cached::Thing(head) => Ok(Some(head)),
             Cached::Unsure => {
@@ -503,7 +505,7 @@ impl Store for SqliteStore {
         if let Some(record) = &converted {
             self.write_client(&mut transaction, record).await?;
             self.cache
-                .set(client, |known| known.record = Cached::Unsure);
+                .set(client, |known| known.standing = Cached::Unsure);
         }
         // Should this end here, or the commit fail, the file knows and the cache does not.
         self.cache.set(client, |known| known.head = Cached::Unsure);
@@ -511,7 +513,7 @@ impl Store for SqliteStore {
         let head = Cached::Thing(publication.head());
         self.cache.set(client, |known| known.head = head);
         if let Some(record) = converted {
-            self.remember(record);
+            self.remember(&record);
         }
         Ok(())
     }

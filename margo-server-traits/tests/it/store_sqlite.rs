@@ -328,14 +328,15 @@ async fn an_unchanged_poll_needs_no_file() {
         store.put_client(&record).await.unwrap();
     }
     store.close().await;
-    assert_eq!(store.client(&known).await.unwrap(), Some(record));
-    assert!(!store.client(&changed).await.unwrap().unwrap().accepted);
-    assert_eq!(store.client(&client("nobody")).await.unwrap(), None);
+    let standing = store.standing(&known).await.unwrap();
+    assert_eq!(standing, Some(record.standing()));
+    assert!(!store.standing(&changed).await.unwrap().unwrap().accepted);
+    assert_eq!(store.standing(&client("nobody")).await.unwrap(), None);
     assert_eq!(store.head(&known).await.unwrap(), Some(head));
     // What could not be written is not pretended to be so.
     let refused = ClientRecord::new(known.clone(), false);
     assert!(store.put_client(&refused).await.is_err());
-    assert!(store.client(&known).await.unwrap().unwrap().accepted);
+    assert!(store.standing(&known).await.unwrap().unwrap().accepted);
 }
 
 #[tokio::test]
