@@ -102,3 +102,16 @@ impl std::fmt::Display for Subject<'_> {
         }
     }
 }
+
+/// The text of an error with those of its causes: a status report has room for nothing else.
+#[cfg(any(feature = "compose", feature = "helm"))]
+pub(crate) fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

@@ -1,7 +1,6 @@
 //! Where the components of a deployment come from, and getting them from there.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use margo_package::oci::{Client, Failure, OciError};
 use margo_package::publish::{ComponentKind, PublishError, pull_component};
@@ -11,6 +10,7 @@ use margo_types::deployment::ApplicationDeployment;
 use margo_types::scalar::{Repository, Revision};
 use serde::{Deserialize, Serialize};
 
+use crate::error::with_causes;
 use crate::files::{blocking, device_trouble};
 use crate::home::Place;
 use crate::{ProviderError, Trouble};
@@ -71,7 +71,7 @@ impl<'a> Source<'a> {
     }
 
     /// Has the archive put into its place, from an earlier time or, if there is none, from the registry, and gives what it is
-    /// pinned to.
+    /// pinned to. What was left in the work directory of the place is gone afterwards.
     ///
     /// # Errors
     /// Beside those of the registry: [`Trouble::Deployment`] when the artefact is of another kind, or the revision is another
@@ -82,8 +82,9 @@ impl<'a> Source<'a> {
         kind: ComponentKind,
         earlier: Option<&Pin>,
         place: &Place,
-        work: &Path,
     ) -> Result<Pin, ProviderError> {
+        let new = place.clone();
+        let work = blocking(move || new.fresh_work().map_err(device_trouble)).await?;
         let earlier = earlier.filter(|pin| self.is_pinned_by(pin));
         if let Some(pin) = earlier {
             let (place, digest) = (place.clone(), pin.archive);
@@ -118,18 +119,6 @@ impl<'a> Source<'a> {
     fn is_pinned_by(&self, pin: &Pin) -> bool {
         pin.repository == self.repository.as_str() && pin.revision == self.revision.as_str()
     }
-}
-
-/// The text of an error with those of its causes: a status report has room for nothing else.
-pub(crate) fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
 
 const fn shown(kind: ComponentKind) -> &'static str {

@@ -41,7 +41,9 @@ pub(super) fn set_defaults(
         "Secret" => {
             set_default(object, &[], "type", "Opaque");
             encode_secret(object);
+            join_lines(object, "data");
         }
+        "ConfigMap" => join_lines(object, "binaryData"),
         "Namespace" => namespace(object),
         "PersistentVolumeClaim" => claim(object, before),
         "CustomResourceDefinition" => {
@@ -234,6 +236,14 @@ pub(super) fn encode_secret(object: &mut Value) {
     unset(object, &[], "stringData");
     for (name, value) in members(&plain) {
         set(object, &["data"], name, STANDARD.encode(text(value)));
+    }
+}
+
+/// Writes base64 as the server does.
+fn join_lines(object: &mut Value, field: &str) {
+    for (name, value) in members(&object[field].clone()) {
+        let line = text(value).replace(['\r', '\n'], "");
+        set(object, &[field], name, line);
     }
 }
 

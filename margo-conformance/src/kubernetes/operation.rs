@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::apply::{Applier, apply, note_update};
 use super::defaults::set_defaults;
-use super::document::{object_at, set, text, unset};
+use super::document::{items, object_at, set, text, unset};
 use super::failure::Failure;
 use super::garbage::{self, Propagation};
 use super::merge::{merge, merge_strategically, patch_by_steps};
@@ -176,10 +176,39 @@ impl Operation<'_> {
         if resource.has_status {
             unset(&mut object, &[], "status");
         }
+        self.check_node_ports(resource, &object)?;
         set_defaults(&mut self.state.objects, resource, &mut object, None);
         validation::check(resource, &object)?;
         note_update(None, &mut object, &self.manager(), resource.is_built_in);
         Ok((StatusCode::CREATED, self.insert(key, object)))
+    }
+
+    /// A port of the nodes is one service's.
+    fn check_node_ports(&self, resource: &Resource, object: &Value) -> Result<(), Failure> {
+        if !resource.is_built_in || resource.kind != "Service" {
+            return Ok(());
+        }
+        let name = text(&object["metadata"]["name"]);
+        let own = self.target.key(name);
+        let others = self.state.objects.list("", "services", None);
+        let taken: Vec<&Value> = others
+            .filter(|(key, _)| **key != own)
+            .flat_map(|(_, service)| items(&service["spec"]["ports"]))
+            .map(|port| &port["nodePort"])
+            .filter(|port| port.is_u64())
+            .collect();
+        let ports = items(&object["spec"]["ports"]).enumerate();
+        let mut ports = ports.filter(|(_, port)| taken.contains(&&port["nodePort"]));
+        match ports.next() {
+            Some((number, port)) => {
+                let why = format!(
+                    "spec.ports[{number}].nodePort: Invalid value: {}: provided port is already allocated",
+                    port["nodePort"]
+                );
+                Err(Failure::invalid(resource, name, &[why]))
+            }
+            None => Ok(()),
+        }
     }
 
     fn update(&mut self, resource: &Resource) -> Done {
@@ -261,6 +290,7 @@ impl Operation<'_> {
             object = Value::clone(live.as_deref().unwrap_or(&Value::Null));
             set(&mut object, &[], "status", applied["status"].clone());
         }
+        self.check_node_ports(resource, &object)?;
         set_defaults(
             &mut self.state.objects,
             resource,

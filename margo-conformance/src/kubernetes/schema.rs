@@ -2,6 +2,8 @@
 //!
 //! Fields that are not in it are taken as they are: this is no full schema.
 
+use base64::engine::general_purpose::STANDARD;
+use base64::{DecodeError, Engine as _};
 use serde_json::Value;
 
 use super::failure::Failure;
@@ -35,10 +37,11 @@ pub(super) fn check_types(resource: &Resource, object: &Value) -> Result<(), Fai
         "Service" => &SERVICE_SPEC,
         "ConfigMap" => {
             check("data", &TextMap)?;
+            check("binaryData", &BytesMap)?;
             return check("immutable", &Switch);
         }
         "Secret" => {
-            check("data", &TextMap)?;
+            check("data", &BytesMap)?;
             check("stringData", &TextMap)?;
             check("type", &Text)?;
             return check("immutable", &Switch);
@@ -58,13 +61,17 @@ enum Shape {
     TextOrWhole,
     TextOrNumber,
     TextMap,
+    /// Base64, which may be in lines.
+    BytesMap,
     QuantityMap,
     List(&'static Shape),
     /// The name of its type, and those of its members that are known.
     Members(&'static str, &'static [(&'static str, &'static Shape)]),
 }
 
-use Shape::{List, Members, QuantityMap, Switch, Text, TextMap, TextOrNumber, TextOrWhole, Whole};
+use Shape::{
+    BytesMap, List, Members, QuantityMap, Switch, Text, TextMap, TextOrNumber, TextOrWhole, Whole,
+};
 
 impl Shape {
     /// `field` is the type and the path of the field, as the server says it.
@@ -103,6 +110,13 @@ impl Shape {
                     .values()
                     .try_for_each(|member| each.check(member, kind, path))
             }
+            BytesMap => {
+                TextMap.check(value, kind, path)?;
+                let members = value.as_object().into_iter().flatten();
+                members
+                    .filter_map(|(_, text)| text.as_str())
+                    .try_for_each(check_base64)
+            }
             List(shape) => {
                 let list = value.as_array().ok_or_else(|| wrong("[]"))?;
                 list.iter()
@@ -119,6 +133,19 @@ impl Shape {
             }
         }
     }
+}
+
+fn check_base64(text: &str) -> Result<(), String> {
+    let line = text.replace(['\r', '\n'], "");
+    let Err(error) = STANDARD.decode(&line) else {
+        return Ok(());
+    };
+    let place = match error {
+        DecodeError::InvalidByte(place, _) => place,
+        // Some are missing at the end.
+        _ => line.len() / 4 * 4,
+    };
+    Err(format!("illegal base64 data at input byte {place}"))
 }
 
 fn is_int32(value: &Value) -> bool {

@@ -160,7 +160,7 @@ fn findings_have_file_and_line() {
             "kind: CustomResourceDefinition",
         )
         .file("press/crds/press.yaml", "kind: CustomResourceDefinition")
-        .file("press/values.yaml", "lookup: \"{{ lookup }}\"")
+        .file("press/values.yaml", "lookup: \"{{ lookup }}\"\n# {{ lookup }}\n")
         .file("press/README.md", "{{ lookup }}")
         .file(
             "press/charts/gauge/Chart.yaml",
@@ -186,6 +186,7 @@ fn findings_have_file_and_line() {
         ("press/templates/_lib.tpl", 2, ChartRule::Lookup),
         ("press/templates/job.yaml", 3, ChartRule::Hook),
         ("press/templates/sub/crd.yaml", 1, ChartRule::CrdTemplate),
+        ("press/values.yaml", 1, ChartRule::Lookup),
         (
             "press/charts/store-1.0.0.tgz/store/templates/a.yaml",
             2,

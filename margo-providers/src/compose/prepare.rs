@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use margo_package::Blame;
 use margo_package::archive::{Durability, Limits};
@@ -15,9 +15,10 @@ use super::ComposeProvider;
 use super::engine::{Claim, Files};
 use super::home::Kept;
 use super::names::Project;
+use crate::error::with_causes;
 use crate::files::{blocking, device_trouble};
 use crate::home::Place;
-use crate::source::{Pin, Source, with_causes};
+use crate::source::{Pin, Source};
 use crate::{ProviderError, Trouble};
 
 /// A component as the deployment wants it.
@@ -52,17 +53,14 @@ impl ComposeProvider {
         wanted: &Wanted<'_>,
         kept: Option<&Kept>,
     ) -> Result<Prepared, ProviderError> {
-        let place = wanted.place.clone();
-        let work = blocking(move || place.fresh_work().map_err(device_trouble)).await?;
         let earlier = kept.map(|kept| &kept.pin);
         let fetched = wanted.source.fetch(
             &self.options.registry,
             ComponentKind::Compose,
             earlier,
             &wanted.place,
-            &work,
         );
-        let mut prepared = self.unpack(wanted, fetched.await?, &work).await?;
+        let mut prepared = self.unpack(wanted, fetched.await?).await?;
         let files = Files {
             directory: prepared.source.clone(),
             paths: vec![prepared.source.join(prepared.compose_file)],
@@ -77,13 +75,9 @@ impl ComposeProvider {
         Ok(prepared)
     }
 
-    async fn unpack(
-        &self,
-        wanted: &Wanted<'_>,
-        pin: Pin,
-        work: &Path,
-    ) -> Result<Prepared, ProviderError> {
-        let (archive, next) = (wanted.place.archive(pin.archive), work.join("next"));
+    async fn unpack(&self, wanted: &Wanted<'_>, pin: Pin) -> Result<Prepared, ProviderError> {
+        let place = &wanted.place;
+        let (archive, next) = (place.archive(pin.archive), place.work().join("next"));
         let is_first_compose = self.installed.is_first_compose();
         blocking(move || {
             let file = File::open(&archive).map_err(device_trouble)?;

@@ -16,10 +16,10 @@ use kube::{Client, Config};
 
 pub(super) use self::kinds::Kind;
 pub(super) use self::requests::{Event, Write, is_not_found};
-pub(super) use self::trouble::{namespace_missing, trouble_with};
+pub(super) use self::trouble::{TERMINATING, namespace_missing, trouble_with};
 use super::options::Options;
+use crate::error::with_causes;
 use crate::files::blocking;
-use crate::source::with_causes;
 use crate::{ProviderError, Trouble};
 
 /// A cluster. Clones share connections and what is known of its kinds.

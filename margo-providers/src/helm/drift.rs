@@ -142,14 +142,26 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
-/// A secret with its `stringData` where the server puts it.
+/// A secret with its `stringData` where the server puts it, and base64 in one line, as the server writes it.
 fn with_encoded_data(object: &Value) -> Cow<'_, Value> {
-    let is_secret = object.get("kind").is_some_and(|kind| kind == "Secret");
-    let Some(Value::Object(plain)) = object.get("stringData").filter(|_| is_secret) else {
-        return Cow::Borrowed(object);
+    let (kind, plain) = (object.get("kind"), object.get("stringData"));
+    let encoded = match kind.and_then(Value::as_str) {
+        Some("Secret") => "data",
+        Some("ConfigMap") => "binaryData",
+        _ => return Cow::Borrowed(object),
     };
     let mut object = object.clone();
-    if let Some(members) = object.as_object_mut() {
+    let Some(members) = object.as_object_mut() else {
+        return Cow::Owned(object);
+    };
+    if let Some(Value::Object(data)) = members.get_mut(encoded) {
+        for value in data.values_mut() {
+            if let Value::String(text) = value {
+                text.retain(|c| !matches!(c, '\r' | '\n'));
+            }
+        }
+    }
+    if let (Some(Value::Object(plain)), "data") = (plain, encoded) {
         let data = members
             .entry("data")
             .or_insert_with(|| Value::Object(Map::new()));
@@ -313,6 +325,9 @@ mod tests {
 
     #[test]
     fn secrets_are_compared_in_their_encoded_form() {
+        let lines = json!({"kind": "Secret", "data": {"password": "c2Vj\ncmV0\n"}, "stringData": {"user": "u"}});
+        let live = json!({"kind": "Secret", "data": {"password": "c2VjcmV0", "user": "dQ=="}});
+        assert_eq!(drift(&lines, &live), None);
         let wanted = json!({"kind": "Secret", "stringData": {"password": "secret"}});
         let live = json!({"kind": "Secret", "data": {"password": "c2VjcmV0"}});
         assert_eq!(drift(&wanted, &live), None);

@@ -13,8 +13,9 @@ use super::HelmProvider;
 use super::names::Release;
 use super::values::values_file;
 use super::wanted::Wanted;
+use crate::error::with_causes;
 use crate::files::{blocking, device_trouble};
-use crate::source::{Pin, with_causes};
+use crate::source::Pin;
 use crate::{ProviderError, Trouble};
 
 /// What is remembered of a deployment.
@@ -49,16 +50,14 @@ impl HelmProvider {
         wanted: &Wanted<'_>,
         kept: Option<&Kept>,
     ) -> Result<Prepared, ProviderError> {
-        let place = wanted.place.clone();
-        let work = blocking(move || place.fresh_work().map_err(device_trouble)).await?;
         let fetched = wanted.source.fetch(
             &self.options.registry,
             ComponentKind::Helm,
             kept.and_then(|kept| kept.pin.as_ref()),
             &wanted.place,
-            &work,
         );
         let pin = fetched.await?;
+        let work = wanted.place.work();
         let archive = wanted.place.archive(pin.archive);
         // Helm takes packed charts by their extension.
         let (path, values) = (work.join("chart.tgz"), work.join("values.json"));

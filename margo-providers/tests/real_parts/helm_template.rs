@@ -16,7 +16,7 @@ pub(crate) fn add(trials: &mut Vec<Trial>) {
 const WEB: &[(&str, &str)] = &[
     (
         "values.yaml",
-        "host: registry.k8s.io\ntag: '1'\nreplicas: 2\n",
+        "host: registry.k8s.io\ntag: '1'\nreplicas: 2\nprobe: '{exec: {command: [/pause, -v]}}'\n",
     ),
     ("templates/config.yaml", CONFIG),
     ("templates/web.yaml", DEPLOYMENT),
@@ -43,9 +43,7 @@ spec:
       containers:
       - name: web
         image: {{ .Values.host }}/pause:3.{{ .Values.tag }}
-        {{- with .Values.probe }}
-        readinessProbe: {{ . }}
-        {{- end }}
+        readinessProbe: {{ .Values.probe }}
 ";
 
 const SERVICE: &str = r"

@@ -195,8 +195,16 @@ fn assignment() -> impl Strategy<Value = (String, Value)> {
         Just(json!("null")),
         Just(json!(0.25)),
     ];
-    let list = proptest::collection::vec(scalar.clone(), 0..4).prop_map(Value::from);
-    (path, prop_oneof![3 => scalar, 1 => list])
+    // Helm drops what is null, and so does what it is told on its command line, but for elements of lists.
+    let leaf = prop_oneof![6 => scalar, 1 => Just(Value::Null)];
+    let deep = leaf.prop_recursive(5, 24, 4, |inner| {
+        prop_oneof![
+            2 => proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            1 => proptest::collection::btree_map("[a-z.\\[é ]{0,3}", inner, 0..3)
+                .prop_map(|members| Value::Object(members.into_iter().collect())),
+        ]
+    });
+    (path, deep)
 }
 
 async fn numbers() {

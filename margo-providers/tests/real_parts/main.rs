@@ -17,6 +17,8 @@ mod engine;
 #[cfg(feature = "compose")]
 mod failures;
 #[cfg(feature = "helm")]
+mod helm_attacks;
+#[cfg(feature = "helm")]
 mod helm_components;
 #[cfg(all(feature = "helm", feature = "contract"))]
 mod helm_contract;
@@ -24,6 +26,8 @@ mod helm_contract;
 mod helm_install;
 #[cfg(feature = "helm")]
 mod helm_refusals;
+#[cfg(feature = "helm")]
+mod helm_stored;
 #[cfg(feature = "helm")]
 mod helm_template;
 #[cfg(feature = "helm")]
@@ -73,8 +77,10 @@ fn main() -> ExitCode {
     {
         helm_install::add(&mut trials);
         helm_components::add(&mut trials);
+        helm_attacks::add(&mut trials);
         helm_refusals::add(&mut trials);
         helm_values::add(&mut trials);
+        helm_stored::add(&mut trials);
         helm_template::add(&mut trials);
         #[cfg(feature = "contract")]
         helm_contract::add(&mut trials);

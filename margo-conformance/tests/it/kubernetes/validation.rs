@@ -225,6 +225,11 @@ async fn what_is_left_open_is_filled_in() {
         (&json!("Opaque"), &json!({ "a": "aGVsbG8=" }))
     );
     assert_eq!(made["stringData"], Value::Null);
+    let lines = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "l" }, "data": { "a": "aGVs\nbG8=\n" } });
+    let made = world
+        .create("/api/v1/namespaces/default/secrets", &lines)
+        .await;
+    assert_eq!(made["data"]["a"], "aGVsbG8=");
 
     let services = "/api/v1/namespaces/default/services";
     let service = |name: &str| json!({ "apiVersion": "v1", "kind": "Service", "metadata": { "name": name }, "spec": { "ports": [{ "port": 80 }] } });
@@ -234,4 +239,19 @@ async fn what_is_left_open_is_filled_in() {
     );
     assert_ne!(first["spec"]["clusterIP"], second["spec"]["clusterIP"]);
     assert_eq!(first["spec"]["ports"][0]["targetPort"], 80);
+}
+
+#[tokio::test]
+async fn data_of_secrets_is_base64() {
+    let world = World::start().await;
+    for (data, place) in [("aGVsb G8=", 5), ("aGVsbG8", 4), ("%", 0)] {
+        let secret = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "s" }, "data": { "a": data } });
+        let refused = world
+            .post("/api/v1/namespaces/default/secrets", &secret)
+            .await;
+        let why = format!(
+            "Secret in version \"v1\" cannot be handled as a Secret: illegal base64 data at input byte {place}"
+        );
+        assert_refused(&refused, 400, "BadRequest", &why);
+    }
 }

@@ -3,7 +3,7 @@
 use kube::Error;
 use kube::core::Status;
 
-use crate::source::with_causes;
+use crate::error::with_causes;
 use crate::{ProviderError, Trouble};
 
 /// An error of a request about `what`, such as `the Deployment web`.
@@ -42,6 +42,11 @@ fn refusal(status: &Status, what: &str) -> ProviderError {
             let message = "the cluster does not know the credentials of the kubeconfig; renew them";
             (Trouble::Device, format!("{message}: {said}"))
         }
+        403 if said.contains(TERMINATING) => {
+            let message =
+                "the namespace is being removed; wait until it is gone, or see what holds it";
+            (Trouble::Device, format!("{message}: {said}"))
+        }
         403 => {
             let message = format!(
                 "the credentials of the kubeconfig do not allow it for {what}; grant it, or use others"
@@ -75,6 +80,9 @@ fn refused(what: &str, said: &str) -> (Trouble, String) {
     let message = format!("the cluster refuses {what}; change the chart or its values: {said}");
     (Trouble::Deployment, message)
 }
+
+/// What the API server says of a namespace that is about to go. It calls it forbidden.
+pub(in crate::helm) const TERMINATING: &str = "because it is being terminated";
 
 /// The last cause: those around it only say that a request was made.
 fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
@@ -117,6 +125,9 @@ mod tests {
                 error.message
             );
         }
+        let going = "unable to create new content in namespace a because it is being terminated";
+        let error = of(403, going);
+        assert!(error.message.contains("is being removed"), "{error}");
         let error = trouble_with(Error::Service("connection refused".into()), "x");
         assert_eq!(error.trouble, Trouble::Engine);
         assert!(

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::Installer;
 use super::history::{Content, Revision};
+use crate::error::with_causes;
 use crate::helm::cluster::trouble_with;
 use crate::helm::delivery::Health;
 use crate::helm::diagnosis::diagnose;
@@ -13,7 +14,6 @@ use crate::helm::drift::drift;
 use crate::helm::json::text;
 use crate::helm::names::Release;
 use crate::helm::readiness::{Readiness, goes_when_done};
-use crate::source::with_causes;
 use crate::{ProviderError, Trouble};
 
 impl Installer {

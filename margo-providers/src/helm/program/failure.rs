@@ -1,6 +1,6 @@
 //! What Helm's words mean for who has to act.
 
-use crate::helm::cluster::namespace_missing;
+use crate::helm::cluster::{TERMINATING, namespace_missing};
 use crate::program::{Output, last_lines};
 use crate::{ProviderError, Trouble};
 
@@ -47,6 +47,12 @@ const KNOWN: &[(&str, Trouble, &str)] = &[
         Trouble::Deployment,
         VALUES,
     ),
+    // Before the next: Helm says both of a cluster that answers 401.
+    (
+        "has asked for the client to provide credentials",
+        Trouble::Device,
+        UNKNOWN,
+    ),
     ("cluster unreachable", Trouble::Engine, UNREACHABLE),
     ("connection refused", Trouble::Engine, UNREACHABLE),
     ("connection reset", Trouble::Engine, UNREACHABLE),
@@ -57,6 +63,7 @@ const KNOWN: &[(&str, Trouble, &str)] = &[
         UNREACHABLE,
     ),
     ("error loading config file", Trouble::Device, ""),
+    (TERMINATING, Trouble::Device, GOING),
     ("is forbidden", Trouble::Device, FORBIDDEN),
     ("Unauthorized", Trouble::Device, FORBIDDEN),
     (
@@ -90,6 +97,10 @@ const KNOWN: &[(&str, Trouble, &str)] = &[
     ("invalid ownership metadata", Trouble::Deployment, ""),
 ];
 const UNREACHABLE: &str = ", for the cluster cannot be reached; look whether its API server runs and the kubeconfig has its address";
+const UNKNOWN: &str =
+    ", for the cluster does not know the credentials of the kubeconfig; renew them";
+const GOING: &str =
+    ", for the namespace is being removed; wait until it is gone, or see what holds it";
 const FORBIDDEN: &str =
     ", for the credentials of the kubeconfig do not allow it; grant it, or use others";
 const VALUES: &str = ", for the parameters do not fit the chart; change them";
@@ -121,6 +132,10 @@ mod tests {
             (
                 "values don't meet the specifications of the schema(s) in the following chart(s):\nGet \"http://x\": connection refused",
                 Trouble::Deployment,
+            ),
+            (
+                "Kubernetes cluster unreachable: the server has asked for the client to provide credentials",
+                Trouble::Device,
             ),
             (
                 "unable to build kubernetes objects from release manifest: resource mapping not found: no matches for kind \"Widget\"",

@@ -134,6 +134,8 @@ pub(super) fn our_fields(live: &Value, manager: &str) -> Option<Digest> {
     let mut fields = entries.iter().find(is_ours)?.get("fieldsV1")?.clone();
     if let Some(Value::Object(spec)) = fields.get_mut("f:spec") {
         spec.remove("f:replicas");
+        // Nobody can change them; an old controller takes them over all the same when it tells of the status.
+        spec.remove("f:volumeClaimTemplates");
     }
     Some(digest_of(&fields))
 }
@@ -274,7 +276,9 @@ mod tests {
             let theirs = json!({"manager": "kubectl", "operation": "Update", "time": "2026-01-02T00:00:00Z", "fieldsV1": {}});
             json!({"metadata": {"managedFields": [theirs, ours]}})
         };
-        let all = live(&json!({"f:data": {"f:a": {}, "f:b": {}}, "f:spec": {"f:replicas": {}}}));
+        let all = live(
+            &json!({"f:data": {"f:a": {}, "f:b": {}}, "f:spec": {"f:replicas": {}, "f:volumeClaimTemplates": {}}}),
+        );
         let scaled = live(&json!({"f:spec": {}, "f:data": {"f:b": {}, "f:a": {}}}));
         let changed = live(&json!({"f:data": {"f:a": {}}, "f:spec": {"f:replicas": {}}}));
         assert_eq!(our_fields(&all, "m"), our_fields(&scaled, "m"));

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::Applier;
 use super::explicit::spell_out;
 use super::object::ObjectId;
+use crate::error::with_causes;
 use crate::files::blocking;
 use crate::helm::json::text;
 use crate::helm::pods::{containers, pod_spec};
@@ -16,7 +17,6 @@ use crate::helm::prepare::Prepared;
 use crate::helm::program::Helm;
 use crate::helm::values::large_numbers;
 use crate::helm::wanted::Wanted;
-use crate::source::with_causes;
 use crate::{ProviderError, Trouble};
 
 impl Applier {

@@ -416,7 +416,7 @@ async fn applies_a_thousand_objects() {
     let files = [
         (
             "values.yaml",
-            "host: registry.k8s.io\ntag: '1'\nreplicas: 1\n",
+            "host: registry.k8s.io\ntag: '1'\nreplicas: 1\nprobe: '{exec: {command: [/pause, -v]}}'\n",
         ),
         ("templates/many.yaml", many.as_str()),
         ("templates/web.yaml", DEPLOYMENT),
