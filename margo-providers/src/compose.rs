@@ -54,6 +54,7 @@ use self::engine::Installed;
 pub use self::options::Options;
 use crate::files::{blocking, device_trouble};
 use crate::home::Home;
+use crate::turn::Turns;
 use crate::{Engine, Observation, Progress, Provider, ProviderError, Trouble};
 
 /// Runs Compose deployments with Docker or Podman; see the [module](self).
@@ -61,6 +62,7 @@ use crate::{Engine, Observation, Progress, Provider, ProviderError, Trouble};
 pub struct ComposeProvider {
     options: Options,
     installed: Installed,
+    turns: Turns,
 }
 
 impl ComposeProvider {
@@ -81,7 +83,11 @@ impl ComposeProvider {
         // The engine resolves paths by itself.
         options.state = std::path::absolute(&options.state).map_err(device_trouble)?;
         let installed = Installed::detect(&options).await?;
-        Ok(Self { options, installed })
+        Ok(Self {
+            options,
+            installed,
+            turns: Turns::default(),
+        })
     }
 
     /// The engine that was found.
@@ -109,7 +115,8 @@ impl Provider for ComposeProvider {
         deployment: &ApplicationDeployment,
         progress: &dyn Progress,
     ) -> Result<(), ProviderError> {
-        self.apply_deployment(deployment, progress).await
+        let apply = Box::pin(self.apply_deployment(deployment, progress));
+        self.turns.take(&deployment.id, apply).await
     }
 
     async fn remove(
@@ -117,7 +124,8 @@ impl Provider for ComposeProvider {
         deployment: &ApplicationDeployment,
         progress: &dyn Progress,
     ) -> Result<(), ProviderError> {
-        self.remove_deployment(deployment, progress).await
+        let remove = Box::pin(self.remove_deployment(deployment, progress));
+        self.turns.take(&deployment.id, remove).await
     }
 
     async fn observe(

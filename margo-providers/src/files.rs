@@ -4,12 +4,18 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
 
-use crate::{ProviderError, Trouble};
+use crate::{ProviderError, Trouble, turn};
 
-/// Runs what reads and writes files where it holds nobody up.
+/// Runs what reads and writes files where it holds nobody up. It is run to its end, also when the future is dropped; the
+/// [turn](crate::turn) of the call that it belongs to lasts as long.
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, ProviderError> + Send + 'static,
 ) -> Result<T, ProviderError> {
+    let turn = turn::present();
+    let work = move || {
+        let _turn = turn;
+        work()
+    };
     match tokio::task::spawn_blocking(work).await {
         Ok(outcome) => outcome,
         Err(error) => match error.try_into_panic() {

@@ -72,6 +72,7 @@ use self::program::Helm;
 use self::template::Applier;
 use crate::files::{blocking, create_private, device_trouble};
 use crate::home::Home;
+use crate::turn::Turns;
 use crate::{Engine, Observation, Progress, Provider, ProviderError};
 
 /// Runs Helm deployments on a Kubernetes cluster; see the [module](self).
@@ -80,6 +81,7 @@ pub struct HelmProvider {
     options: Options,
     helm: Helm,
     delivery: Box<dyn Delivery>,
+    turns: Turns,
 }
 
 impl HelmProvider {
@@ -106,6 +108,7 @@ impl HelmProvider {
             options,
             helm,
             delivery,
+            turns: Turns::default(),
         })
     }
 
@@ -136,7 +139,8 @@ impl Provider for HelmProvider {
         deployment: &ApplicationDeployment,
         progress: &dyn Progress,
     ) -> Result<(), ProviderError> {
-        self.apply_deployment(deployment, progress).await
+        let apply = Box::pin(self.apply_deployment(deployment, progress));
+        self.turns.take(&deployment.id, apply).await
     }
 
     async fn remove(
@@ -144,7 +148,8 @@ impl Provider for HelmProvider {
         deployment: &ApplicationDeployment,
         progress: &dyn Progress,
     ) -> Result<(), ProviderError> {
-        self.remove_deployment(deployment, progress).await
+        let remove = Box::pin(self.remove_deployment(deployment, progress));
+        self.turns.take(&deployment.id, remove).await
     }
 
     async fn observe(

@@ -23,6 +23,8 @@ pub mod simulated;
 #[cfg(any(feature = "compose", feature = "helm"))]
 mod source;
 mod telemetry;
+#[cfg(any(feature = "compose", feature = "helm"))]
+mod turn;
 
 pub use error::{ProviderError, Trouble};
 pub use progress::{Progress, Silent};

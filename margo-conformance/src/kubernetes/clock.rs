@@ -15,6 +15,8 @@ pub(super) struct Clock {
     due: BTreeMap<Instant, Vec<Key>>,
     /// When pods get ready, by UID; those that have to wait for it.
     ready: HashMap<String, Instant>,
+    /// When the collector of garbage gets round to objects, by UID.
+    collected: HashMap<String, Instant>,
     /// How far rollouts are, and since when, by UID.
     progress: HashMap<String, (String, Instant)>,
 }
@@ -37,6 +39,17 @@ impl Clock {
     /// Whether a pod may be ready by now.
     pub(super) fn may_be_ready(&self, uid: &str) -> bool {
         self.ready.get(uid).is_none_or(|at| *at <= Instant::now())
+    }
+
+    /// Whether the collector of garbage gets round to an object now; it has a look a moment after it could.
+    pub(super) fn may_collect(&mut self, uid: &str, key: &Key) -> bool {
+        if let Some(at) = self.collected.get(uid) {
+            return *at <= Instant::now();
+        }
+        let at = Instant::now() + COLLECTION;
+        self.collected.insert(uid.to_owned(), at);
+        self.look_after(COLLECTION, key);
+        false
     }
 
     /// Whether a rollout that is now this far was so for at least as long.
@@ -72,6 +85,9 @@ impl Clock {
         due.into_values().flatten().collect()
     }
 }
+
+/// How long after a request the collector of garbage does its part.
+const COLLECTION: Duration = Duration::from_millis(5);
 
 /// Has the controllers look at what is due, as long as there is a cluster.
 pub(super) async fn run(shared: Weak<Shared>) {

@@ -19,7 +19,7 @@ use super::state::State;
 /// Brings everything that has changed to where the controllers of a cluster would bring it.
 pub(super) fn settle(state: &mut State) {
     while let Some(key) = state.objects.next_unsettled() {
-        garbage::collect(&mut state.objects, &key);
+        garbage::collect(&mut state.objects, &mut state.clock, &key);
         let Some(object) = state.objects.get(&key).cloned() else {
             continue;
         };

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::clock::Clock;
 use super::document::{items, list_at, text};
 use super::objects::{Key, Objects};
 
@@ -38,8 +39,8 @@ pub(super) fn delete(objects: &mut Objects, key: &Key, propagation: Propagation)
     match propagation {
         Propagation::Background => {}
         Propagation::Foreground => {
-            if objects.dependents(uid).next().is_some() && !finalizers.contains(&FOREGROUND.into())
-            {
+            // Also what nothing depends on waits for the collector.
+            if !finalizers.contains(&FOREGROUND.into()) {
                 finalizers.push(FOREGROUND.into());
             }
         }
@@ -53,7 +54,7 @@ pub(super) fn delete(objects: &mut Objects, key: &Key, propagation: Propagation)
 }
 
 /// Does what is to be done about an object that belongs to somebody, or is to go.
-pub(super) fn collect(objects: &mut Objects, key: &Key) {
+pub(super) fn collect(objects: &mut Objects, clock: &mut Clock, key: &Key) {
     let Some(object) = objects.get(key).cloned() else {
         return;
     };
@@ -85,6 +86,9 @@ pub(super) fn collect(objects: &mut Objects, key: &Key) {
     if items(&metadata["finalizers"]).any(|it| it == FOREGROUND)
         && dependents(objects, uid).is_empty()
     {
+        if !clock.may_collect(uid, key) {
+            return;
+        }
         objects.change(key, |object| {
             if let Some(finalizers) = list_at(object, &["metadata", "finalizers"]) {
                 finalizers.retain(|it| it != FOREGROUND);

@@ -10,6 +10,8 @@ use super::template::{Action, TokenKind, split};
 pub(super) struct Findings {
     pub(super) forbidden: BTreeSet<ChartFinding>,
     pub(super) capability_checks: BTreeSet<CapabilityCheck>,
+    /// Whether any hook is more than a test.
+    pub(super) has_hooks: bool,
 }
 
 /// Whether a text calls the template function `lookup`, were it run as a template, as `tpl` may.
@@ -32,7 +34,11 @@ impl Findings {
             comment if comment.starts_with('#') => "",
             _ => line,
         });
-        self.search(file, &lines.collect::<Vec<_>>().join("\n"), true);
+        let lines: Vec<&str> = lines.collect();
+        // A template may take annotations from there.
+        let mut phases = lines.iter().filter_map(|line| value_of(line, HOOK));
+        self.has_hooks |= phases.any(|phases| !is_test(phases));
+        self.search(file, &lines.join("\n"), true);
     }
 
     /// Notes a file in the directory `crds`.
@@ -66,6 +72,7 @@ impl Findings {
                 TokenKind::Text(text) => {
                     if text == HOOK {
                         self.forbid(file, line, ChartRule::Hook);
+                        self.has_hooks = true;
                     }
                     // `tpl` runs strings as templates.
                     if text.contains("{{")
@@ -87,8 +94,9 @@ impl Findings {
             if line.trim_start().starts_with('#') {
                 continue;
             }
-            if value_of(line, HOOK).is_some() {
+            if let Some(phases) = value_of(line, HOOK) {
                 self.forbid(file, start + offset, ChartRule::Hook);
+                self.has_hooks |= !is_test(phases);
             }
             let kind = value_of(line, "kind").unwrap_or_default();
             let kind = kind.trim_start_matches([' ', '"', '\'']);
@@ -139,6 +147,12 @@ fn value_of<'a>(line: &'a str, key: &str) -> Option<&'a str> {
         let starts_here = before.is_empty() || before.ends_with([' ', '\t', '"', '\'', '{', ',']);
         (starts_here && !is_comment).then_some(value)
     })
+}
+
+/// Whether a hook only runs for `helm test`.
+fn is_test(phases: &str) -> bool {
+    let phases = phases.trim().trim_end_matches(['}', ' ']);
+    matches!(phases.trim_matches(['"', '\'']), "test" | "test-success")
 }
 
 fn is_end_of_word(rest: &str) -> bool {

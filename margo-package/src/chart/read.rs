@@ -25,6 +25,9 @@ pub struct Chart {
     pub schema_references: Vec<String>,
     /// What it must not have, without that of its subcharts; the first 500.
     pub findings: Vec<ChartFinding>,
+    /// Whether it has hooks that run when it is installed, updated or removed, as far as its templates say; without those of its
+    /// subcharts. Tests are hooks that do not.
+    pub has_hooks: bool,
     /// Where it asks which APIs the cluster has, without its subcharts; the first 500.
     pub capability_checks: Vec<CapabilityCheck>,
     /// The charts in its directory `charts`, unpacked or packed.
@@ -185,6 +188,7 @@ fn assemble(
         metadata,
         has_values_schema: part.has_values_schema,
         schema_references: part.schema_references,
+        has_hooks: part.findings.has_hooks,
         findings: part.findings.forbidden.into_iter().collect(),
         capability_checks: part.findings.capability_checks.into_iter().collect(),
         subcharts,

@@ -13,7 +13,7 @@ use margo_types::status::DeploymentState;
 use tokio::time::Instant;
 
 use self::undo::Failed;
-use self::way::Checked;
+use self::way::{Checked, Ready};
 use super::HelmProvider;
 use super::delivery::Health;
 use super::names::Owned;
@@ -206,14 +206,7 @@ impl HelmProvider {
             let checked = self.check(wanted, &prepared, first, dropped).await?;
             Ok((prepared, checked))
         };
-        let Ok(outcome) = tokio::time::timeout(wanted.timeout, prepared).await else {
-            let message = format!(
-                "its chart was not there and checked within its time-out of {} s",
-                wanted.timeout.as_secs()
-            );
-            return Err(ProviderError::new(Trouble::Timeout, message));
-        };
-        let (prepared, checked) = outcome?;
+        let (prepared, checked) = in_time(wanted, wanted.timeout, prepared).await?;
         Ok(Change {
             wanted,
             prepared,
@@ -230,14 +223,12 @@ impl HelmProvider {
         record: &mut Record,
         is_last: bool,
     ) -> Result<(), ProviderError> {
-        let Change {
+        let Ready {
             wanted,
             prepared,
-            checked,
+            plan,
             time,
-        } = change;
-        let way = self.make_way(wanted, &prepared, checked, dropped, home, record);
-        let plan = way.await?;
+        } = self.make_way(change, dropped, home, record).await?;
         let name = &wanted.source.component.name;
         let earlier = record.components.get(name);
         let kept = Kept {
@@ -274,6 +265,21 @@ impl HelmProvider {
         record.components.remove(name);
         home.remember(record).await
     }
+}
+
+/// What is done for a component before it is delivered, if it is done in time.
+async fn in_time<T>(
+    wanted: &Wanted<'_>,
+    time: Duration,
+    work: impl Future<Output = Result<T, ProviderError>>,
+) -> Result<T, ProviderError> {
+    tokio::time::timeout(time, work).await.unwrap_or_else(|_| {
+        let message = format!(
+            "its chart was not there and checked within its time-out of {} s",
+            wanted.timeout.as_secs()
+        );
+        Err(ProviderError::new(Trouble::Timeout, message))
+    })
 }
 
 /// The components of which something may be on the cluster and that the deployment does not have any more, last first.

@@ -48,7 +48,11 @@ async fn worst_pod(cluster: &Cluster, live: &Value) -> Option<(Value, PodTrouble
         return Some((live.clone(), trouble));
     }
     let pods = cluster.pods_of(live).await.ok()?;
-    let mut troubled = pods.into_iter().filter_map(|pod| {
+    // What is about to go says nothing about what comes, such as after an update was taken back.
+    let staying = pods
+        .into_iter()
+        .filter(|pod| text(pod, "/metadata/deletionTimestamp").is_empty());
+    let mut troubled = staying.filter_map(|pod| {
         let trouble = pod_trouble(&pod)?;
         Some((pod, trouble))
     });

@@ -2,15 +2,21 @@
 //!
 //! `helm` takes most of the time, so it is run as rarely as can be: once for a component that is the only one to change. What
 //! is there is read from the secrets that Helm keeps its releases in.
+//!
+//! What every container is given besides comes into a chart while `helm` renders it ([`post_renderer`]). Helm 4 takes no programs
+//! for that, and Helm 3 leaves hooks out: there the chart is rendered first, and what comes out is installed ([`rendered`]).
 
 mod history;
 mod lock;
 mod objects;
+#[cfg(unix)]
+mod post_renderer;
 mod preview;
 mod rendered;
 mod uninstall;
+mod upgrade;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -20,18 +26,17 @@ use tokio::time::Instant;
 
 use self::history::{History, Revision};
 use self::lock::Lock;
+use self::upgrade::{Way, can_post_render};
 use super::cluster::{Cluster, Kind, trouble_with};
 use super::delivery::{Delivery, Health, Plan, Standing};
+use super::names::selector;
 use super::names::{COMPONENT_LABEL, DEPLOYMENT_LABEL, MARK_LABEL, OWNER_LABEL, Owned, Release};
-use super::names::{labels, selector};
 use super::options::Options;
 use super::prepare::Prepared;
 use super::program::Helm;
 use super::stuck::replace_stuck_pods;
 use super::telemetry::Injection;
-use super::values::large_numbers;
 use super::wanted::Wanted;
-use crate::program::Invocation;
 use crate::{ProviderError, Trouble};
 
 /// Delivers by `helm upgrade --install`.
@@ -41,84 +46,25 @@ pub(super) struct Installer {
     owner: String,
     create_namespace: bool,
     injection: Injection,
+    /// Whether Helm has what it renders changed by us.
+    can_post_render: bool,
     helm: Helm,
     cluster: Cluster,
 }
 
 impl Installer {
     pub(super) async fn new(options: &Options, helm: Helm) -> Result<Self, ProviderError> {
+        let injection = Injection::new(options);
+        let cluster = Cluster::connect(options).await?;
         Ok(Self {
             state: options.state.clone(),
             owner: options.owner.clone(),
             create_namespace: options.create_namespace,
-            injection: Injection::new(options),
+            can_post_render: !injection.is_empty() && can_post_render(options, &helm).await,
+            injection,
             helm,
-            cluster: Cluster::connect(options).await?,
+            cluster,
         })
-    }
-
-    /// `helm upgrade --install` of a component with this chart.
-    ///
-    /// The values are the deployment's alone: without `--reset-values` an upgrade without values keeps the earlier ones.
-    fn upgrade(
-        &self,
-        wanted: &Wanted<'_>,
-        prepared: &Prepared,
-        chart: &Path,
-        time: Duration,
-    ) -> Invocation {
-        let mut labels = labels(
-            &self.owner,
-            &wanted.deployment,
-            &wanted.source.component.name,
-        );
-        labels.insert(MARK_LABEL.to_owned(), wanted.mark());
-        let labels: Vec<String> = labels
-            .iter()
-            .map(|(label, value)| format!("{label}={value}"))
-            .collect();
-        let (chart, values) = (
-            chart.display().to_string(),
-            prepared.values.display().to_string(),
-        );
-        let mut words = vec![
-            "upgrade",
-            &wanted.release.name,
-            &chart,
-            "--install",
-            "--reset-values",
-        ];
-        let (labels, time_out) = (labels.join(","), seconds(time));
-        words.extend([
-            "--namespace",
-            &wanted.release.namespace,
-            "--values",
-            &values,
-        ]);
-        words.extend(["--labels", &labels, "--timeout", &time_out]);
-        words.extend(["--history-max", HISTORY]);
-        if self.create_namespace {
-            words.push("--create-namespace");
-        }
-        let numbers = large_numbers(&wanted.values);
-        words.extend(numbers.iter().flat_map(|number| ["--set", number]));
-        self.helm.command(words).time(time + GRACE)
-    }
-
-    /// Has `helm` try an upgrade, which changes nothing, and gives the objects that it would make, with what every container is
-    /// given besides.
-    async fn render(
-        &self,
-        wanted: &Wanted<'_>,
-        prepared: &Prepared,
-    ) -> Result<Vec<Value>, ProviderError> {
-        let trial = self
-            .upgrade(wanted, prepared, &prepared.path, wanted.timeout)
-            .arguments(["--dry-run=server", "--output", "json"]);
-        let output = self.helm.succeed(&trial, REFUSED).await?;
-        let mut objects = rendered::objects_of(&output.stdout)?;
-        self.injection.put_into(&mut objects, &wanted.release);
-        Ok(objects)
     }
 
     /// Makes of what a kill or a failure left what can be upgraded.
@@ -159,7 +105,7 @@ impl Installer {
         self.helm
             .succeed(&command.input(lock.file()), &what)
             .await?;
-        let objects = objects::objects(&to.content()?)?;
+        let objects = objects::objects(&self.packed(to).await?.content()?)?;
         replace_stuck_pods(&self.cluster, &release.namespace, &objects).await
     }
 
@@ -240,9 +186,11 @@ impl Delivery for Installer {
             let lock = self.lock(&wanted.deployment).await?;
             self.recover(&wanted.release, &lock, wanted.timeout).await?;
         }
-        match self.render(wanted, prepared).await {
-            Ok(_) if self.injection.is_empty() => Ok(Plan::Chart),
-            Ok(objects) => Ok(Plan::Rendered(objects)),
+        match self.render(wanted, prepared, wanted.timeout).await {
+            Ok(objects) if self.way(wanted, prepared) == Way::Rendered => {
+                Ok(Plan::Rendered(objects))
+            }
+            Ok(_) => Ok(Plan::Chart),
             // A component before this one may bring it.
             Err(error) if error.message.contains(NO_KIND) => Ok(Plan::Chart),
             Err(error) => Err(error),
@@ -260,7 +208,7 @@ impl Delivery for Installer {
     async fn objects(&self, release: &Release) -> Result<Vec<Value>, ProviderError> {
         let history = self.history(release).await?;
         match history.latest() {
-            Some(latest) => objects::objects(&latest.content()?),
+            Some(latest) => objects::objects(&self.packed(latest).await?.content()?),
             None => Ok(Vec::new()),
         }
     }
@@ -280,25 +228,9 @@ impl Delivery for Installer {
         if history.needs_recovery() {
             self.recover(&wanted.release, &lock, left()).await?;
         }
-        let objects = match plan {
-            Plan::Rendered(objects) => Some(objects),
-            _ if self.injection.is_empty() => None,
-            _ => Some(self.render(wanted, prepared).await?),
-        };
-        let chart = match objects {
-            Some(objects) => self.chart_of(prepared, objects).await?,
-            None => prepared.path.clone(),
-        };
-        let mut upgrade = self.upgrade(wanted, prepared, &chart, left());
-        if wanted.wait {
-            upgrade = upgrade.arguments(["--wait"]);
-        }
-        let outcome = self
-            .helm
-            .succeed(&upgrade.input(lock.file()), REFUSED)
-            .await;
+        let outcome = self.upgrade(wanted, prepared, plan, &lock, left()).await;
         match outcome {
-            Ok(_) => Ok(()),
+            Ok(()) => Ok(()),
             Err(error) => Err(self.explain(wanted, error).await),
         }
     }
@@ -362,9 +294,11 @@ impl Delivery for Installer {
 
     async fn list(&self, deployment: Option<&DeploymentId>) -> Result<Vec<Owned>, ProviderError> {
         let selector = format!("owner=helm,{}", selector(&self.owner, deployment));
-        let listed = self.cluster.list(&Kind::secret(), None, &selector).await;
-        let listed =
-            listed.map_err(|error| trouble_with(error, "the releases of all namespaces"))?;
+        let secrets = Kind::secret();
+        let listed = self.cluster.list_metadata(&secrets, None, &selector);
+        let listed = listed
+            .await
+            .map_err(|error| trouble_with(error, "the releases of all namespaces"))?;
         let mut found: Vec<Owned> = listed
             .objects
             .iter()

@@ -52,6 +52,11 @@ impl Helm {
         self.engine.version.starts_with("4.")
     }
 
+    /// The variables that it is run with.
+    pub(super) const fn environment(&self) -> &BTreeMap<String, String> {
+        &self.environment
+    }
+
     /// A command line that begins with these words.
     pub(super) fn command<'w>(&self, words: impl IntoIterator<Item = &'w str>) -> Invocation {
         let command = Invocation::new([self.program.as_str()])
@@ -70,9 +75,7 @@ impl Helm {
                 Problem::Slow(_) => Trouble::Timeout,
                 // Nothing but what a chart renders to is that long.
                 Problem::Output(cause) if cause.kind() == ErrorKind::FileTooLarge => {
-                    let most = STDOUT_BYTES >> 20;
-                    let message = format!("the chart renders to more than {most} MiB; split it");
-                    return ProviderError::new(Trouble::Deployment, message);
+                    return too_long();
                 }
                 _ => Trouble::Engine,
             };
@@ -97,6 +100,13 @@ impl Helm {
             Err(failure::failure(what, &output))
         }
     }
+}
+
+/// The error of a chart that renders to more than is read.
+pub(super) fn too_long() -> ProviderError {
+    let most = STDOUT_BYTES >> 20;
+    let message = format!("the chart renders to more than {most} MiB; split it");
+    ProviderError::new(Trouble::Deployment, message)
 }
 
 async fn version_of(

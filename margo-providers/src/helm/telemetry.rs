@@ -1,6 +1,6 @@
 //! What every container is given beyond what its chart says: OpenTelemetry variables and image pull secrets.
 //!
-//! Both modes use it: template mode on the objects it applies, install mode on what Helm's post-renderer is handed.
+//! Both modes use it: template mode on the objects it applies, install mode on those that Helm renders.
 
 use std::collections::BTreeMap;
 
@@ -58,7 +58,8 @@ impl Injection {
         let mut secrets = self.pull_secrets.clone();
         if let Some(logins) = &self.logins {
             let name = format!("{}-registries", release.name);
-            objects.push(pull_secret(&name, release, logins));
+            // Before the pods that need it.
+            objects.insert(0, pull_secret(&name, release, logins));
             secrets.push(name);
         }
         for object in objects {
@@ -251,8 +252,8 @@ mod tests {
         assert!(!format!("{injection:?}").contains("s3cret"));
         let objects = put_into(&options, &json!({"kind": "Pod", "spec": {}}));
         let names = json!([{"name": "mirror"}, {"name": "web-1-registries"}]);
-        assert_eq!(objects[0]["spec"]["imagePullSecrets"], names);
-        let secret = &objects[1];
+        assert_eq!(objects[1]["spec"]["imagePullSecrets"], names);
+        let secret = &objects[0];
         assert_eq!(secret["type"], "kubernetes.io/dockerconfigjson");
         assert_eq!(
             secret["metadata"],

@@ -20,6 +20,7 @@
 //! is no longer ours. This costs no more than listing the objects. The number of replicas is left to whoever scales.
 
 mod deliver;
+mod explicit;
 mod inventory;
 mod object;
 mod order;

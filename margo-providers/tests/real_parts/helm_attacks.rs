@@ -6,20 +6,22 @@ use margo_providers::Trouble;
 use margo_types::deployment::ApplicationDeployment;
 use serde_json::json;
 
+use crate::helm_double_trial;
 use crate::helm_install::WEB;
-use crate::helm_trial;
 use crate::helm_world::{HelmWorld, ID, template_mode};
 
 pub(crate) fn add(trials: &mut Vec<Trial>) {
     for template in [false, true] {
         let mode = if template { "template" } else { "install" };
         trials.extend([
-            helm_trial(
+            helm_double_trial(
                 &format!("helm_{mode}_every_missing_permission_is_named"),
+                FAULTS,
                 move || async move { permissions(world(template).await).await },
             ),
-            helm_trial(
+            helm_double_trial(
                 &format!("helm_{mode}_every_fault_of_the_cluster_is_survived"),
+                FAULTS,
                 move || async move {
                     let asked = if template { ASKED_BY_US } else { ASKED_BY_HELM };
                     faults(world(template).await, asked).await;
@@ -68,9 +70,9 @@ async fn permissions(world: HelmWorld) {
         Verb::Delete,
     ] {
         for resource in ["secrets", "deployments", "pods", "namespaces"] {
-            world.cluster.forbid(verb, resource);
+            world.cluster.double().forbid(verb, resource);
             let updated = world.apply(&with_image(&world, 2)).await;
-            world.cluster.allow_all();
+            world.cluster.double().allow_all();
             // What is not needed is not missed.
             if let Err(error) = updated {
                 let case = format!("{verb:?} {resource}: {error}");
@@ -104,9 +106,9 @@ async fn faults(world: HelmWorld, asked: &[(Verb, &str)]) {
         Fault::Disconnect,
     ] {
         for &(verb, resource) in asked {
-            world.cluster.fail_next(verb, resource, 1, fault);
+            world.cluster.double().fail_next(verb, resource, 1, fault);
             let updated = world.apply(&with_image(&world, 2)).await;
-            world.cluster.allow_all();
+            world.cluster.double().allow_all();
             let case = format!("{fault:?} {verb:?} {resource}: {updated:?}");
             match updated {
                 Ok(()) => assert_eq!(image(&world), "registry.example/web:2", "{case}"),
@@ -136,3 +138,5 @@ const ASKED_BY_US: &[(Verb, &str)] = &[
     (Verb::List, "deployments"),
     (Verb::Patch, "deployments"),
 ];
+/// Why a real cluster does not do.
+const FAULTS: &str = "it has the cluster fail";

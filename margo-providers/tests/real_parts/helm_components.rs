@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::helm_install::WEB;
 use crate::helm_trial;
-use crate::helm_world::{HelmWorld, template_mode};
+use crate::helm_world::{BROKEN, FIRST, HelmWorld, SECOND, briefly, template_mode};
 use crate::told::Told;
 
 pub(crate) fn add(trials: &mut Vec<Trial>) {
@@ -77,6 +77,7 @@ async fn dropped_last(world: HelmWorld) {
     let told = "\nthe earlier revision is kept running";
     assert!(error.message.ends_with(told), "{error}");
     assert_eq!(world.names("deployments"), running);
+    world.cluster.settle().await;
     assert_eq!(world.states(&first).await, ["installed", "installed"]);
 
     world.apply(&second).await.expect("it is updated");
@@ -91,12 +92,12 @@ async fn revisions(world: HelmWorld) {
     world.apply(&first).await.expect("they are installed");
     let second = with_images(
         first.clone(),
-        &[("a", UPDATED), ("b", BROKEN), ("c", UPDATED)],
+        &[("a", SECOND), ("b", BROKEN), ("c", SECOND)],
     );
     let error = world.refused(&second).await;
     let told = "\nthe earlier revision is kept running of b, c\nthe new revision runs of a";
     assert!(error.message.ends_with(told), "{error}");
-    assert_eq!(images(&world), [UPDATED, FIRST, FIRST]);
+    assert_eq!(images(&world), [SECOND, FIRST, FIRST]);
     world.remove(&first).await;
 }
 
@@ -177,7 +178,7 @@ async fn not_begun(world: HelmWorld) {
     let told = Told::default();
     let applied = world
         .provider
-        .apply(&with_images(bad, &[("a", UPDATED)]), &told)
+        .apply(&with_images(bad, &[("a", SECOND)]), &told)
         .await;
     applied.expect_err("it fails");
     assert_eq!(told.all(), ["a installing", "a pending"]);
@@ -197,10 +198,7 @@ fn with_images(
         let name = format!("image-{component}");
         deployment.spec.parameters.insert(name, parameter);
     }
-    for component in &mut deployment.spec.deployment_profile.components {
-        component.properties.timeout = "0m3s".parse().ok();
-    }
-    deployment
+    briefly(deployment)
 }
 
 /// The images of all deployments on the cluster, by their names.
@@ -214,9 +212,6 @@ fn images(world: &HelmWorld) -> Vec<String> {
     names.iter().map(image).collect()
 }
 
-const FIRST: &str = "registry.example/web:1";
-const UPDATED: &str = "registry.example/web:2";
-const BROKEN: &str = "registry.example/web:broken";
 const FIXED: &str =
     "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: fixed}\ndata: {of: {{ .Chart.Name }}}\n";
 const NODE_PORT: &str = "apiVersion: v1\nkind: Service\nmetadata: {name: of-{{ .Chart.Name }}}\nspec: {type: NodePort, ports: [{port: 80, nodePort: 30080}]}\n";

@@ -10,8 +10,8 @@ use margo_types::oci::Descriptor;
 use serde_json::json;
 
 use crate::helm_install::{WEB, recording};
-use crate::helm_trial;
-use crate::helm_world::{HelmWorld, ID, NAMESPACE};
+use crate::helm_world::{HelmWorld, ID};
+use crate::{helm_double_trial, helm_trial};
 
 pub(crate) fn add(trials: &mut Vec<Trial>) {
     trials.extend([
@@ -21,8 +21,16 @@ pub(crate) fn add(trials: &mut Vec<Trial>) {
         helm_trial("helm_schemas_open_nothing", references),
         helm_trial("helm_nothing_changes_before_all_are_checked", all_checked),
         helm_trial("helm_missing_revisions_are_named", missing_revision),
-        helm_trial("helm_clusters_that_are_down_are_named", no_cluster),
-        helm_trial("helm_missing_permissions_are_named", no_permission),
+        helm_double_trial(
+            "helm_clusters_that_are_down_are_named",
+            "it stops the cluster",
+            no_cluster,
+        ),
+        helm_double_trial(
+            "helm_missing_permissions_are_named",
+            "it takes permissions away",
+            no_permission,
+        ),
         helm_trial("helm_missing_namespaces_are_named", no_namespace),
         helm_trial("helm_namespaces_are_kept", other_namespace),
         helm_trial("helm_long_names_are_refused", long_name),
@@ -74,7 +82,7 @@ async fn bad_charts() {
         (
             &[("templates/a.yaml", UNKNOWN_KIND)],
             Trouble::Device,
-            "example.org/v1",
+            "none.example/v1",
         ),
     ] {
         let error = refused_update(files).await;
@@ -238,11 +246,11 @@ async fn no_cluster() {
     world.publish("web", "1.0.0", WEB).await;
     let deployment = world.deployment(&[("web", "1.0.0")]);
     world.apply(&deployment).await.expect("it is installed");
-    world.cluster.stop().await;
+    world.cluster.double().stop().await;
     let error = world.refused(&deployment).await;
     assert_eq!(error.trouble, Trouble::Engine, "{error}");
     assert!(error.message.contains("cannot be reached"), "{error}");
-    world.cluster.restart();
+    world.cluster.double().restart();
     world
         .apply(&deployment)
         .await
@@ -253,13 +261,13 @@ async fn no_cluster() {
 async fn no_permission() {
     let world = HelmWorld::with(|_| {}).await;
     world.publish("web", "1.0.0", WEB).await;
-    world.cluster.forbid(Verb::Create, "deployments");
+    world.cluster.double().forbid(Verb::Create, "deployments");
     let deployment = world.deployment(&[("web", "1.0.0")]);
     let error = world.refused(&deployment).await;
     assert_eq!(error.trouble, Trouble::Device, "{error}");
     assert!(error.message.contains("do not allow it"), "{error}");
     world.assert_nothing_left();
-    world.cluster.allow_all();
+    world.cluster.double().allow_all();
     world.apply(&deployment).await.expect("it is installed");
     world.remove(&deployment).await;
 }
@@ -268,32 +276,34 @@ async fn no_namespace() {
     let world = HelmWorld::with(|_| {}).await;
     world.publish("web", "1.0.0", WEB).await;
     let mut deployment = world.deployment(&[("web", "1.0.0")]);
-    deployment.metadata.namespace = Some("shop".to_owned());
+    deployment.metadata.namespace = Some(world.beside("shop"));
     let error = world.refused(&deployment).await;
     assert_eq!(error.trouble, Trouble::Device, "{error}");
-    assert!(
-        error.message.contains("no namespace shop; create it"),
-        "{error}"
-    );
+    let told = format!("no namespace {}; create it", world.beside("shop"));
+    assert!(error.message.contains(&told), "{error}");
 
     let world = HelmWorld::with(|options| options.create_namespace = true).await;
     world.publish("web", "1.0.0", WEB).await;
     let mut deployment = world.deployment(&[("web", "1.0.0")]);
-    deployment.metadata.namespace = Some("shop".to_owned());
+    deployment.metadata.namespace = Some(world.beside("shop"));
     world.apply(&deployment).await.expect("it is made");
-    assert!(world.cluster.object("namespaces", None, "shop").is_some());
+    let made = world
+        .cluster
+        .object("namespaces", None, &world.beside("shop"));
+    assert!(made.is_some());
 }
 
 async fn other_namespace() {
     let world = HelmWorld::with(|_| {}).await;
-    world.cluster.add_namespace("shop");
+    world.cluster.add_namespace(&world.beside("shop"));
     world.publish("web", "1.0.0", WEB).await;
     let mut deployment = world.deployment(&[("web", "1.0.0")]);
     world.apply(&deployment).await.expect("it is installed");
-    deployment.metadata.namespace = Some("shop".to_owned());
+    deployment.metadata.namespace = Some(world.beside("shop"));
     let error = world.refused(&deployment).await;
-    assert!(error.message.contains("cannot be moved to shop"), "{error}");
-    assert!(error.message.contains(NAMESPACE), "{error}");
+    let told = format!("cannot be moved to {}", world.beside("shop"));
+    assert!(error.message.contains(&told), "{error}");
+    assert!(error.message.contains(&world.namespace), "{error}");
     world.remove(&deployment).await;
 }
 
@@ -314,4 +324,4 @@ const SCHEMA: &str = r#"{
     "required": ["password"],
     "properties": {"password": {"type": "string", "minLength": 8}}
 }"#;
-const UNKNOWN_KIND: &str = "apiVersion: example.org/v1\nkind: Widget\nmetadata: {name: a}\n";
+const UNKNOWN_KIND: &str = "apiVersion: none.example/v1\nkind: Widget\nmetadata: {name: a}\n";

@@ -14,7 +14,10 @@ pub(crate) fn add(trials: &mut Vec<Trial>) {
 
 /// A deployment that runs an image of the tag in the values, with a config map and a service.
 const WEB: &[(&str, &str)] = &[
-    ("values.yaml", "tag: '1'\nreplicas: 2\n"),
+    (
+        "values.yaml",
+        "host: registry.k8s.io\ntag: '1'\nreplicas: 2\n",
+    ),
     ("templates/config.yaml", CONFIG),
     ("templates/web.yaml", DEPLOYMENT),
     ("templates/service.yaml", SERVICE),
@@ -39,7 +42,10 @@ spec:
     spec:
       containers:
       - name: web
-        image: registry.example/web:{{ .Values.tag }}
+        image: {{ .Values.host }}/pause:3.{{ .Values.tag }}
+        {{- with .Values.probe }}
+        readinessProbe: {{ . }}
+        {{- end }}
 ";
 
 const SERVICE: &str = r"
@@ -52,7 +58,7 @@ spec:
   ports: [{port: 80}]
 ";
 
-const STATEFUL_SET: &str = r#"
+const STATEFUL_SET: &str = r"
 apiVersion: apps/v1
 kind: StatefulSet
 metadata:
@@ -65,10 +71,10 @@ spec:
     metadata:
       labels: {app: {{ .Release.Name }}}
     spec:
-      containers: [{name: db, image: "registry.example/db:{{ .Values.tag }}"}]
+      containers: [{name: db, image: registry.k8s.io/pause:3.{{ .Values.tag }}}]
   volumeClaimTemplates:
   - metadata: {name: data}
     spec:
       accessModes: [ReadWriteOnce]
       resources: {requests: {storage: 1Gi}}
-"#;
+";

@@ -1,10 +1,12 @@
 //! A cluster, a registry, a provider and what they need, for one test of the Helm provider.
 
+mod cluster;
+mod real;
+
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use margo_conformance::kubernetes::Cluster;
 use margo_conformance::registry::Registry;
 use margo_package::chart::pack;
 use margo_package::oci::{Client, Reference};
@@ -15,8 +17,12 @@ use margo_types::deployment::ApplicationDeployment;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+pub(crate) use self::cluster::{TestCluster, is_real};
+
 pub(crate) struct HelmWorld {
-    pub(crate) cluster: Cluster,
+    pub(crate) cluster: TestCluster,
+    /// The namespace of all deployments.
+    pub(crate) namespace: String,
     pub(crate) registry: Registry,
     pub(crate) folder: TempDir,
     pub(crate) provider: HelmProvider,
@@ -25,8 +31,14 @@ pub(crate) struct HelmWorld {
 /// The one deployment of most tests.
 pub(crate) const ID: &str = "ad9b614e-8912-45f4-a523-372358765def";
 pub(crate) const OTHER_ID: &str = "ad9b614e-8912-45f4-a523-372358765de0";
-/// The namespace of all deployments.
-pub(crate) const NAMESPACE: &str = "apps";
+/// Images that every cluster can pull.
+pub(crate) const FIRST: &str = "registry.k8s.io/pause:3.9";
+pub(crate) const SECOND: &str = "registry.k8s.io/pause:3.10";
+/// An image that nobody can pull.
+pub(crate) const BROKEN: &str = "registry.invalid/web:broken";
+/// Values of `probe` in charts for tests: readiness that never comes, and that takes three seconds.
+pub(crate) const NEVER: &str = "{exec: {command: [/nothing]}}";
+pub(crate) const SLOW: &str = "{exec: {command: [/pause, -v]}, initialDelaySeconds: 3}";
 /// A chart with a job that the cluster removes when it is done.
 pub(crate) const PASSING_JOB: &[(&str, &str)] = &[(
     "templates/job.yaml",
@@ -39,7 +51,7 @@ spec:
   template:
     spec:
       restartPolicy: Never
-      containers: [{name: job, image: registry.example/job:1}]
+      containers: [{name: job, image: registry.k8s.io/pause:3.9, command: [/pause, -v]}]
 ",
 )];
 
@@ -51,17 +63,19 @@ impl HelmWorld {
 
     /// A device with these options.
     pub(crate) async fn with(set: impl FnOnce(&mut Options)) -> Self {
-        let cluster = Cluster::start().await;
-        cluster.add_namespace(NAMESPACE);
+        let (cluster, namespace) = TestCluster::start().await;
         let registry = Registry::start().await;
         let folder = TempDir::new().expect("a folder");
-        let kubeconfig = folder.path().join("kubeconfig");
-        std::fs::write(&kubeconfig, cluster.kubeconfig()).expect("it can be written");
-        let mut options = options(&registry, &folder);
+        if let TestCluster::Double(double) = &cluster {
+            let kubeconfig = folder.path().join("kubeconfig");
+            std::fs::write(kubeconfig, double.kubeconfig()).expect("it can be written");
+        }
+        let mut options = options(&registry, &folder, &namespace);
         set(&mut options);
         let provider = HelmProvider::detect(options).await.expect("helm");
         Self {
             cluster,
+            namespace,
             registry,
             folder,
             provider,
@@ -70,7 +84,22 @@ impl HelmWorld {
 
     /// The options of this device, but for what its test set.
     pub(crate) fn options(&self) -> Options {
-        options(&self.registry, &self.folder)
+        options(&self.registry, &self.folder, &self.namespace)
+    }
+
+    /// The owner of the releases of this device.
+    pub(crate) fn owner(&self) -> String {
+        self.options().owner
+    }
+
+    /// The name of another namespace, which is not there yet.
+    pub(crate) fn beside(&self, name: &str) -> String {
+        format!("{}-{name}", self.namespace)
+    }
+
+    /// The API group of kinds that the test defines.
+    pub(crate) fn group(&self) -> String {
+        group(&self.namespace)
     }
 
     /// Another device in template mode at the same cluster.
@@ -132,7 +161,7 @@ impl HelmWorld {
             .collect();
         let document = json!({
             "id": id,
-            "metadata": {"name": "app", "namespace": NAMESPACE, "deviceId": "device-1"},
+            "metadata": {"name": "app", "namespace": self.namespace, "deviceId": "device-1"},
             "spec": {
                 "applicationId": "app",
                 "deploymentProfile": {"type": "helm", "components": components},
@@ -180,10 +209,15 @@ impl HelmWorld {
             .collect()
     }
 
+    /// What [`TestCluster::writes`] says.
+    pub(crate) fn writes(&self) -> u64 {
+        self.cluster.writes()
+    }
+
     /// The only object of a kind in the namespace of the deployments whose name begins like this.
     pub(crate) fn object(&self, plural: &str, name: &str) -> Value {
         self.cluster
-            .object(plural, Some(NAMESPACE), name)
+            .object(plural, Some(&self.namespace), name)
             .unwrap_or_else(|| panic!("there is no {plural}/{name}: {:?}", self.names(plural)))
     }
 
@@ -192,7 +226,8 @@ impl HelmWorld {
         let objects = self.cluster.objects(plural);
         let ours = objects
             .iter()
-            .filter(|object| object["metadata"]["namespace"] == NAMESPACE);
+            .filter(|object| object["metadata"]["namespace"] == *self.namespace)
+            .filter(|object| object["type"] != "kubernetes.io/service-account-token");
         let names = ours.filter_map(|object| object["metadata"]["name"].as_str());
         names
             .filter(|name| *name != "kube-root-ca.crt" && *name != "default")
@@ -200,44 +235,21 @@ impl HelmWorld {
             .collect()
     }
 
-    /// How often the cluster was asked to change something for good.
-    pub(crate) fn writes(&self) -> usize {
-        let requests = self.cluster.requests();
-        let writes = requests.iter().filter(|request| {
-            let is_try = request
-                .query
-                .as_deref()
-                .is_some_and(|query| query.contains("dryRun"));
-            request.method != "GET" && !is_try
-        });
-        writes.count()
-    }
-
     /// Changes an object as `kubectl edit` does.
     pub(crate) async fn kubectl_patch(&self, plural: &str, name: &str, patch: &str) {
-        use tokio::io::{AsyncReadExt, AsyncWriteExt};
-
         let root = if plural == "deployments" {
             "apis/apps/v1"
         } else {
             "api/v1"
         };
-        let host = self.cluster.url().replace("http://", "");
-        let request = format!(
-            "PATCH /{root}/namespaces/{NAMESPACE}/{plural}/{name}?fieldManager=kubectl-edit HTTP/1.1\r\nHost: {host}\r\n\
-             Connection: close\r\nContent-Type: application/merge-patch+json\r\nContent-Length: {}\r\n\r\n{patch}",
-            patch.len()
-        );
-        let mut stream = tokio::net::TcpStream::connect(&host)
-            .await
-            .expect("a connection");
-        stream
-            .write_all(request.as_bytes())
-            .await
-            .expect("it is sent");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.expect("an answer");
-        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        let namespace = &self.namespace;
+        let target =
+            format!("/{root}/namespaces/{namespace}/{plural}/{name}?fieldManager=kubectl-edit");
+        let request = http::Request::patch(target)
+            .header("content-type", "application/merge-patch+json")
+            .body(patch.to_owned().into_bytes())
+            .expect("a request");
+        self.cluster.ask(request).await;
     }
 
     pub(crate) fn state(&self) -> PathBuf {
@@ -256,6 +268,12 @@ impl HelmWorld {
             "persistentvolumeclaims",
             "jobs",
         ] {
+            // A real cluster collects garbage when it gets round to it.
+            let is_gone = || self.names(plural).is_empty();
+            let begun = std::time::Instant::now();
+            while is_real() && !is_gone() && begun.elapsed() < Duration::from_mins(1) {
+                std::thread::sleep(Duration::from_millis(50));
+            }
             assert_eq!(self.names(plural), [""; 0], "{plural} are left");
         }
     }
@@ -264,8 +282,10 @@ impl HelmWorld {
     pub(crate) fn helm(&self, arguments: &[&str]) {
         let mut command = Command::new("helm");
         command.args(arguments).current_dir(self.folder.path());
-        command.env("KUBECONFIG", self.folder.path().join("kubeconfig"));
-        command.env("HOME", self.folder.path());
+        if !is_real() {
+            command.env("KUBECONFIG", self.folder.path().join("kubeconfig"));
+            command.env("HOME", self.folder.path());
+        }
         // The cluster is on other threads of this process.
         let output = tokio::task::block_in_place(|| command.output().expect("helm runs"));
         let errors = String::from_utf8_lossy(&output.stderr);
@@ -286,9 +306,32 @@ pub(crate) fn release(world: &HelmWorld, component: &str) -> String {
     found["margo.release.".len()..].to_owned()
 }
 
-fn options(registry: &Registry, folder: &TempDir) -> Options {
+/// The deployment with [`brief`] time-outs.
+pub(crate) fn briefly(mut deployment: ApplicationDeployment) -> ApplicationDeployment {
+    let timeout = format!("0m{}s", brief());
+    for component in &mut deployment.spec.deployment_profile.components {
+        component.properties.timeout = Some(timeout.parse().expect("a time-out"));
+    }
+    deployment
+}
+
+/// The seconds for what must fail: enough for a pod to say what is wrong with it.
+pub(crate) fn brief() -> u8 {
+    if is_real() { 20 } else { 3 }
+}
+
+/// The API group of kinds that a test defines.
+fn group(namespace: &str) -> String {
+    format!("{namespace}.example.org")
+}
+
+fn options(registry: &Registry, folder: &TempDir, namespace: &str) -> Options {
     let mut options = Options::new(folder.path().join("state"), client(registry));
-    options.kubeconfig = Some(folder.path().join("kubeconfig"));
+    match namespace.strip_prefix("margo-") {
+        // Others use the cluster too.
+        Some(owner) => owner.clone_into(&mut options.owner),
+        None => options.kubeconfig = Some(folder.path().join("kubeconfig")),
+    }
     options.default_timeout = Duration::from_mins(5);
     options
 }

@@ -1,7 +1,7 @@
 //! The providers against real parts: Compose with a container engine, Helm with `helm`.
 //!
-//! An engine that answers is used; without one, root starts a private `dockerd` that ends with the tests. The cluster of Helm is an
-//! API server in this process. What is missing makes the tests *visibly ignored, with the reason*; with `CI=true` it makes them
+//! An engine that answers is used; without one, root starts a private `dockerd` that ends with the tests. The cluster of Helm is
+//! that of `KUBECONFIG`, else an API server in this process. What is missing makes the tests *visibly ignored, with the reason*; with `CI=true` it makes them
 //! fail. `.ci/install` installs all parts. Registries are on loopback, images are made of the local busybox, everything else is in
 //! temporary folders.
 
@@ -120,6 +120,21 @@ where
     let found = std::process::Command::new("helm").arg("version").output();
     let found = found.map(drop).map_err(|error| format!("helm: {error}"));
     with_part(name, found, |()| test())
+}
+
+/// The same of a test for the cluster in this process only: with `KUBECONFIG` it is ignored, for this reason.
+#[cfg(feature = "helm")]
+fn helm_double_trial<F, T>(name: &str, reason: &str, test: T) -> Trial
+where
+    F: Future<Output = ()>,
+    T: FnOnce() -> F + Send + 'static,
+{
+    let trial = helm_trial(name, test);
+    if helm_world::is_real() {
+        trial.with_kind(reason).with_ignored_flag(true)
+    } else {
+        trial
+    }
 }
 
 /// A test that needs a part, or why that is not there.

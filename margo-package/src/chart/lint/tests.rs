@@ -40,6 +40,25 @@ fn lookup_is_found_as_a_function_only() {
 }
 
 #[test]
+fn tests_are_no_hooks_that_run_by_themselves() {
+    for (source, has_hooks) in [
+        ("helm.sh/hook: test", false),
+        ("  \"helm.sh/hook\": \"test-success\"", false),
+        ("annotations: {'helm.sh/hook' : test}", false),
+        ("kind: ConfigMap", false),
+        ("helm.sh/hook: test,post-install", true),
+        ("helm.sh/hook: post-upgrade", true),
+        ("helm.sh/hook: {{ .Values.phase }}", true),
+        ("{{ set .a \"helm.sh/hook\" \"test\" }}", true),
+    ] {
+        assert_eq!(search(source).has_hooks, has_hooks, "{source}");
+        let mut values = Findings::default();
+        values.search_values("values.yaml", source);
+        assert_eq!(values.has_hooks, has_hooks, "{source}");
+    }
+}
+
+#[test]
 fn lookup_is_found_in_values() {
     let values = "# {{ lookup 1 }}\nlookup: true\nrun: |\n  a\n  {{ lookup \"v1\" }}\nhook: 'helm.sh/hook: test'\n";
     let mut findings = Findings::default();

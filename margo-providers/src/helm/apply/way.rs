@@ -3,7 +3,12 @@
 //! What a revision drops goes last. But where something of it stands in the way of what comes, it has to go before: then that
 //! component cannot be checked in all until this is done, and the dropped one does not run on should the update fail.
 
+use std::time::Duration;
+
+use tokio::time::Instant;
+
 use super::claims::claims;
+use super::{Change, in_time};
 use crate::ProviderError;
 use crate::helm::HelmProvider;
 use crate::helm::delivery::Plan;
@@ -19,6 +24,15 @@ pub(super) enum Checked {
     Fit(Plan),
     /// It takes what these dropped components have.
     Blocked(Vec<Owned>),
+}
+
+/// A component with nothing in its way.
+pub(super) struct Ready<'w, 'd> {
+    pub(super) wanted: &'w Wanted<'d>,
+    pub(super) prepared: Prepared,
+    pub(super) plan: Plan,
+    /// How long it may take from now on.
+    pub(super) time: Duration,
 }
 
 impl HelmProvider {
@@ -38,29 +52,43 @@ impl HelmProvider {
         Ok(Checked::Blocked(blocked))
     }
 
-    /// Removes the dropped components that stand in the way of this one, and no others.
-    pub(super) async fn make_way(
+    /// Removes the dropped components that stand in the way of this one, and no others. To check it again is part of its time.
+    pub(super) async fn make_way<'w, 'd>(
         &self,
-        wanted: &Wanted<'_>,
-        prepared: &Prepared,
-        checked: Checked,
+        change: Change<'w, 'd>,
         dropped: &mut Vec<Owned>,
         home: &Home,
         record: &mut Record,
-    ) -> Result<Plan, ProviderError> {
-        let blocked = match checked {
-            Checked::Fit(plan) => return Ok(plan),
-            Checked::Blocked(blocked) => blocked,
-        };
-        for by in blocked {
-            // Another component may have needed it gone already.
-            if let Some(position) = dropped.iter().position(|owned| *owned == by) {
-                tracing::info!(component = %by.component, "it is removed first, for another takes what it has");
-                self.drop_component(&by, home, record).await?;
-                dropped.remove(position);
+    ) -> Result<Ready<'w, 'd>, ProviderError> {
+        let Change {
+            wanted,
+            prepared,
+            checked,
+            time,
+        } = change;
+        let (plan, time) = match checked {
+            Checked::Fit(plan) => (plan, time),
+            Checked::Blocked(blocked) => {
+                for by in blocked {
+                    // Another component may have needed it gone already.
+                    if let Some(position) = dropped.iter().position(|owned| *owned == by) {
+                        tracing::info!(component = %by.component, "it is removed first, for another takes what it has");
+                        self.drop_component(&by, home, record).await?;
+                        dropped.remove(position);
+                    }
+                }
+                let begun = Instant::now();
+                let again = self.delivery.check(wanted, &prepared, false);
+                let plan = in_time(wanted, time, again).await?;
+                (plan, time.saturating_sub(begun.elapsed()))
             }
-        }
-        self.delivery.check(wanted, prepared, false).await
+        };
+        Ok(Ready {
+            wanted,
+            prepared,
+            plan,
+            time,
+        })
     }
 
     /// Those of the dropped components that have what this one takes.

@@ -48,6 +48,12 @@ impl Kind {
         }
     }
 
+    /// Whether nothing belongs to its objects.
+    pub(super) fn owns_nothing(&self) -> bool {
+        let name = self.name.as_str();
+        self.api_version == "v1" && OWNERLESS.contains(&name)
+    }
+
     /// The path of its objects, in one namespace or all.
     pub(super) fn path(&self, namespace: Option<&str>) -> String {
         let root = if self.api_version.contains('/') {
@@ -124,3 +130,12 @@ impl Cluster {
         }
     }
 }
+
+/// Kinds of the core whose objects own no others.
+const OWNERLESS: &[&str] = &[
+    "ConfigMap",
+    "PersistentVolumeClaim",
+    "Pod",
+    "Secret",
+    "ServiceAccount",
+];

@@ -65,10 +65,32 @@ impl Cluster {
         namespace: Option<&str>,
         labels: &str,
     ) -> Result<Listed, Error> {
+        let list = of(kind, namespace);
+        self.pages(kind, labels, |page| list.list(page)).await
+    }
+
+    /// The same, but of each object its `metadata` only.
+    pub(in crate::helm) async fn list_metadata(
+        &self,
+        kind: &Kind,
+        namespace: Option<&str>,
+        labels: &str,
+    ) -> Result<Listed, Error> {
+        let list = of(kind, namespace);
+        self.pages(kind, labels, |page| list.list_metadata(page))
+            .await
+    }
+
+    async fn pages(
+        &self,
+        kind: &Kind,
+        labels: &str,
+        list: impl Fn(&ListParams) -> Result<http::Request<Vec<u8>>, kube::core::request::Error> + Send,
+    ) -> Result<Listed, Error> {
         let mut listed = Listed::default();
         let mut page = ListParams::default().labels(labels).limit(PAGE);
         loop {
-            let mut answer: Value = self.ask(of(kind, namespace).list(&page)).await?;
+            let mut answer: Value = self.ask(list(&page)).await?;
             if let Some(Value::Array(items)) = answer.get_mut("items") {
                 listed
                     .objects
@@ -125,7 +147,8 @@ impl Cluster {
             .await
     }
 
-    /// Has an object deleted after all that depends on it, if it still is the one with this `uid`. It may take its time.
+    /// Has an object deleted after all that depends on it, if it still is the one with this `uid`. It may take its time; what
+    /// nothing depends on goes at once, unless it is held.
     pub(in crate::helm) async fn delete(
         &self,
         kind: &Kind,
@@ -133,8 +156,14 @@ impl Cluster {
         name: &str,
         uid: &str,
     ) -> Result<(), Error> {
+        // In the foreground every object waits for the collector of garbage, which takes twenty or so a second.
+        let propagation = if kind.owns_nothing() {
+            PropagationPolicy::Background
+        } else {
+            PropagationPolicy::Foreground
+        };
         let params = DeleteParams {
-            propagation_policy: Some(PropagationPolicy::Foreground),
+            propagation_policy: Some(propagation),
             preconditions: Some(Preconditions {
                 uid: Some(uid.to_owned()),
                 ..Preconditions::default()

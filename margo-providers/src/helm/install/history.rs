@@ -1,5 +1,6 @@
 //! The releases that Helm keeps, as secrets of the type `helm.sh/release.v1`: one for each revision, with the state in labels
-//! and the rest as compressed JSON.
+//! and the rest as compressed JSON. A secret has up to a megabyte, so the labels are read of all, the rest only of the one it is
+//! needed of.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -26,7 +27,15 @@ pub(super) struct Revision {
     /// Helm's word, such as `deployed`.
     pub(super) status: String,
     pub(super) labels: BTreeMap<String, String>,
-    packed: String,
+    /// The name of the secret.
+    secret: String,
+}
+
+/// What a revision consists of, compressed.
+#[derive(Debug)]
+pub(super) struct Packed {
+    release: Release,
+    data: String,
 }
 
 /// What a revision consists of.
@@ -53,7 +62,7 @@ impl Installer {
         let namespace = Some(release.namespace.as_str());
         let listed = self
             .cluster
-            .list(&Kind::secret(), namespace, &selector)
+            .list_metadata(&Kind::secret(), namespace, &selector)
             .await;
         let listed =
             listed.map_err(|error| trouble_with(error, &format!("the release {release}")))?;
@@ -61,6 +70,37 @@ impl Installer {
             listed.objects.iter().filter_map(Revision::read).collect();
         revisions.sort_by_key(|revision| revision.number);
         Ok(History(revisions))
+    }
+
+    /// What a revision consists of, as Helm keeps it.
+    pub(super) async fn packed(&self, revision: &Revision) -> Result<Packed, ProviderError> {
+        let release = &revision.release;
+        let namespace = Some(release.namespace.as_str());
+        let secret = self
+            .cluster
+            .get(&Kind::secret(), namespace, &revision.secret)
+            .await;
+        let secret =
+            secret.map_err(|error| trouble_with(error, &format!("the release {release}")))?;
+        let data = secret
+            .as_ref()
+            .and_then(|secret| secret.pointer("/data/release")?.as_str());
+        Ok(Packed {
+            release: release.clone(),
+            data: data.unwrap_or_default().to_owned(),
+        })
+    }
+}
+
+impl Packed {
+    pub(super) fn content(&self) -> Result<Content, ProviderError> {
+        unpack(&self.data).ok_or_else(|| {
+            let message = format!(
+                "what Helm remembers of the release {} is damaged; uninstall it with helm",
+                self.release
+            );
+            ProviderError::new(Trouble::Engine, message)
+        })
     }
 }
 
@@ -84,7 +124,7 @@ impl History {
 }
 
 impl Revision {
-    /// Reads a secret; `None` when it is none of Helm's.
+    /// Reads the metadata of a secret; `None` when it is none of Helm's.
     pub(super) fn read(secret: &Value) -> Option<Self> {
         let labels = secret.pointer("/metadata/labels")?;
         let labels: BTreeMap<String, String> = Deserialize::deserialize(labels).ok()?;
@@ -96,7 +136,7 @@ impl Revision {
             },
             number: labels.get("version")?.parse().ok()?,
             status: labels.get("status")?.clone(),
-            packed: text("/data/release").unwrap_or_default().to_owned(),
+            secret: text("/metadata/name")?.to_owned(),
             labels,
         })
     }
@@ -113,16 +153,6 @@ impl Revision {
     /// Whether it is only remembered.
     pub(super) fn is_gone(&self) -> bool {
         self.status == "uninstalled"
-    }
-
-    pub(super) fn content(&self) -> Result<Content, ProviderError> {
-        unpack(&self.packed).ok_or_else(|| {
-            let message = format!(
-                "what Helm remembers of the release {} is damaged; uninstall it with helm",
-                self.release
-            );
-            ProviderError::new(Trouble::Engine, message)
-        })
     }
 }
 
@@ -164,7 +194,8 @@ mod tests {
             let version = (number + 1).to_string();
             let labels =
                 json!({"name": "web-1", "owner": "helm", "status": status, "version": version});
-            Revision::read(&json!({"metadata": {"namespace": "shop", "labels": labels}})).unwrap()
+            let metadata = json!({"name": version, "namespace": "shop", "labels": labels});
+            Revision::read(&json!({"metadata": metadata})).unwrap()
         };
         History(statuses.iter().enumerate().map(secret).collect())
     }

@@ -1,7 +1,7 @@
 //! How the objects of a release fare.
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use margo_package::chart::read_rendered;
+use margo_package::chart::{RenderedError, read_rendered};
 use serde_json::Value;
 
 use super::Installer;
@@ -23,7 +23,7 @@ impl Installer {
         release: &Release,
         revision: &Revision,
     ) -> Result<Health, ProviderError> {
-        let objects = objects(&revision.content()?)?;
+        let objects = objects(&self.packed(revision).await?.content()?)?;
         let looks: Vec<_> = objects
             .iter()
             .map(|object| self.health_of(release, object))
@@ -95,18 +95,21 @@ pub(super) fn with_hooks(content: &Content) -> Result<Vec<Value>, ProviderError>
 
 /// The objects of YAML documents that Helm wrote.
 pub(super) fn read(manifest: &[u8]) -> Result<Vec<Value>, ProviderError> {
-    let rendered = read_rendered(manifest).map_err(|error| {
-        let message = format!(
-            "what the chart renders to cannot be read: {}",
-            with_causes(&error)
-        );
-        ProviderError::new(Trouble::Deployment, message)
-    })?;
+    let rendered = read_rendered(manifest).map_err(|error| unreadable(&error))?;
     Ok(rendered
         .objects
         .into_iter()
         .map(|rendered| rendered.object)
         .collect())
+}
+
+/// The error of what a chart renders to.
+pub(super) fn unreadable(error: &RenderedError) -> ProviderError {
+    let message = format!(
+        "what the chart renders to cannot be read: {}",
+        with_causes(error)
+    );
+    ProviderError::new(Trouble::Deployment, message)
 }
 
 /// The namespace of an object of a release. Helm has objects that name none in that of the release.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::history::History;
+use super::history::{History, Packed};
 use super::lock::Lock;
 use super::objects::{self, namespace, shown};
 use super::{GRACE, Installer, seconds};
@@ -26,11 +26,14 @@ impl Installer {
         time: Duration,
     ) -> Result<(), ProviderError> {
         let deadline = Instant::now() + time;
-        // What cannot be read here Helm may well uninstall: it must not stay for ever.
-        let mut leftovers = leftovers(release, history).unwrap_or_else(|error| {
-            tracing::warn!(%release, %error, "what it consists of cannot be looked at; helm alone says whether it is gone");
-            Vec::new()
-        });
+        let mut leftovers = match history.latest() {
+            // What cannot be read here Helm may well uninstall: it must not stay for ever.
+            Some(latest) => leftovers(release, &self.packed(latest).await?).unwrap_or_else(|error| {
+                tracing::warn!(%release, %error, "what it consists of cannot be looked at; helm alone says whether it is gone");
+                Vec::new()
+            }),
+            None => Vec::new(),
+        };
         // They go when no pod uses them any more; asked for now, they also do if this process is killed after the next step.
         let claims = self.claims(release, &leftovers).await?;
         for claim in &claims {
@@ -147,11 +150,8 @@ impl Installer {
     }
 }
 
-/// What must be gone after the release is: what its last revisions made.
-fn leftovers(release: &Release, history: &History) -> Result<Vec<Value>, ProviderError> {
-    let Some(latest) = history.latest() else {
-        return Ok(Vec::new());
-    };
+/// What must be gone after the release is: what its last revision made.
+fn leftovers(release: &Release, latest: &Packed) -> Result<Vec<Value>, ProviderError> {
     let mut all = objects::with_hooks(&latest.content()?)?;
     for object in &all {
         if is_kept(object) {

@@ -7,6 +7,7 @@ use margo_package::chart::{ChartRule, calls_lookup, read_rendered};
 use serde_json::Value;
 
 use super::Applier;
+use super::explicit::spell_out;
 use super::object::ObjectId;
 use crate::error::with_causes;
 use crate::files::blocking;
@@ -85,6 +86,7 @@ impl Applier {
         let mut objects: Vec<Value> = objects.collect();
         refuse_repeated_variables(&objects)?;
         self.injection.put_into(&mut objects, release);
+        objects.iter_mut().for_each(spell_out);
         Ok(objects)
     }
 }

@@ -11,8 +11,8 @@ use margo_providers::{Provider, Trouble};
 use serde_json::json;
 
 use super::{CONFIG, WEB};
-use crate::helm_trial;
-use crate::helm_world::{HelmWorld, ID, NAMESPACE, OTHER_ID, release, template_mode};
+use crate::helm_world::{HelmWorld, ID, OTHER_ID, release, template_mode};
+use crate::{helm_double_trial, helm_trial};
 
 pub(super) fn add(trials: &mut Vec<Trial>) {
     trials.extend([
@@ -20,8 +20,9 @@ pub(super) fn add(trials: &mut Vec<Trial>) {
             "helm_template_refuses_what_charts_must_not_have",
             what_charts_must_not_have,
         ),
-        helm_trial(
+        helm_double_trial(
             "helm_template_refuses_lookup_that_is_put_together",
+            "it looks at requests",
             hidden_lookup,
         ),
         helm_trial(
@@ -46,8 +47,9 @@ pub(super) fn add(trials: &mut Vec<Trial>) {
             "helm_template_refuses_what_it_could_not_remember",
             too_much_to_remember,
         ),
-        helm_trial(
+        helm_double_trial(
             "helm_template_says_what_is_wrong_with_the_cluster",
+            "its API server fails",
             trouble_with_the_cluster,
         ),
         helm_trial(
@@ -62,6 +64,7 @@ type Files<'a> = &'a [(&'a str, &'a str)];
 
 async fn what_charts_must_not_have() {
     let world = HelmWorld::template().await;
+    let writes = world.writes();
     let lookup = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\ndata:\n  a: {{ lookup \"v1\" \"Secret\" \"x\" \"y\" | quote }}\n";
     let hook = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n  annotations:\n    helm.sh/hook: post-install\n";
     let definition = "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata:\n  name: a\n";
@@ -109,7 +112,7 @@ async fn what_charts_must_not_have() {
         assert_eq!(error.trouble, Trouble::Deployment, "{error}");
         assert!(error.message.contains(expected), "{error}");
     }
-    assert_eq!(world.writes(), 0);
+    assert_eq!(world.writes(), writes);
     world.assert_nothing_left();
 }
 
@@ -150,7 +153,7 @@ async fn hidden_lookup() {
         let expected = format!("{expected}: uses the template function lookup; take the value");
         assert!(error.message.contains(&expected), "{error}");
     }
-    let asked = world.cluster.requests();
+    let asked = world.cluster.double().requests();
     let lookups = asked.iter().filter(|it| it.path.contains("secrets/s"));
     assert_eq!(lookups.count(), 0);
     assert_eq!(world.writes(), 0);
@@ -171,6 +174,7 @@ async fn lookup_of_helm_4() {
     .await;
     let files = [("values.yaml", "run: ''\n"), ("templates/a.yaml", RUN)];
     world.publish("web", "1.0.0", &files).await;
+    let writes = world.writes();
     for value in [json!(LOOKUP), json!({"a": ["b", LOOKUP]})] {
         let parameters = json!({"run": value});
         let deployment = world.deployment_with(ID, &[("web", "1.0.0")], &parameters);
@@ -179,7 +183,7 @@ async fn lookup_of_helm_4() {
         let expected = "the value of run uses the template function lookup";
         assert!(error.message.contains(expected), "{error}");
     }
-    assert_eq!(world.writes(), 0);
+    assert_eq!(world.writes(), writes);
     let deployment =
         world.deployment_with(ID, &[("web", "1.0.0")], &json!({"run": "lookup {{ 1 }}"}));
     world.apply(&deployment).await.expect("it is applied");
@@ -209,7 +213,7 @@ async fn bad_charts() {
     let failing = "{{ fail \"no pump is configured\" }}";
     let twice = CONFIG.to_owned() + "---\n" + CONFIG;
     let no_ports = "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {}\n";
-    let unknown_kind = "apiVersion: example.org/v1\nkind: Pump\nmetadata: {name: a}\n";
+    let unknown_kind = "apiVersion: none.example/v1\nkind: Pump\nmetadata: {name: a}\n";
     let table: &[(&str, Files, Trouble, &str)] = &[
         (
             "2.0.0",
@@ -301,16 +305,13 @@ async fn bad_options() {
 
 async fn bad_places() {
     let world = HelmWorld::template().await;
+    let writes = world.writes();
     world.publish("web", "1.0.0", WEB).await;
     let mut nowhere = world.deployment(&[("web", "1.0.0")]);
-    nowhere.metadata.namespace = Some("nowhere".to_owned());
+    nowhere.metadata.namespace = Some(world.beside("nowhere"));
     let error = world.refused(&nowhere).await;
-    assert!(
-        error
-            .message
-            .contains("the cluster has no namespace nowhere"),
-        "{error}"
-    );
+    let told = format!("the cluster has no namespace {}", world.beside("nowhere"));
+    assert!(error.message.contains(&told), "{error}");
     assert_eq!(error.trouble, Trouble::Device);
 
     let long = "a".repeat(60);
@@ -318,17 +319,22 @@ async fn bad_places() {
     let error = world.refused(&world.deployment(&[(&long, "1.0.0")])).await;
     assert_eq!(error.trouble, Trouble::Deployment);
     assert!(error.message.contains("shorten the name"), "{error}");
-    assert_eq!(world.writes(), 0);
+    assert_eq!(world.writes(), writes);
     world.assert_nothing_left();
 }
 
 /// What server-side apply, an API server or the provider cannot take is for the author to change.
 async fn bad_objects() {
     let world = HelmWorld::template().await;
+    let writes = world.writes();
     let twice = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - name: web\n    image: x\n    \
         env: [{name: A, value: '1'}, {name: A, value: '2'}]\n";
     let same_ports = "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {ports: [{port: 80, name: a}, {port: 80, name: b}]}\n";
-    let elsewhere = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: elsewhere}\n";
+    let namespace = world.beside("elsewhere");
+    let elsewhere =
+        format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: a, namespace: {namespace}}}\n");
+    let no_namespace =
+        format!("no namespace {namespace}; create it; that of the deployment itself");
     let long = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n  a: {{ repeat 17000000 \"x\" }}\n";
     for (revision, template, trouble, expected) in [
         (
@@ -343,12 +349,7 @@ async fn bad_objects() {
             Trouble::Deployment,
             "duplicate entries",
         ),
-        (
-            "1.0.1",
-            elsewhere,
-            Trouble::Device,
-            "no namespace elsewhere; create it; that of the deployment itself",
-        ),
+        ("1.0.1", &elsewhere, Trouble::Device, &no_namespace),
         (
             "1.0.2",
             long,
@@ -362,7 +363,7 @@ async fn bad_objects() {
         assert_eq!(error.trouble, trouble, "{error}");
         assert!(error.message.contains(expected), "{error}");
     }
-    assert_eq!(world.writes(), 0);
+    assert_eq!(world.writes(), writes);
 }
 
 /// What was last complete is kept in one secret, which must hold it.
@@ -389,7 +390,7 @@ async fn trouble_with_the_cluster() {
     let world = HelmWorld::template().await;
     world.publish("web", "1.0.0", WEB).await;
     let deployment = world.deployment(&[("web", "1.0.0")]);
-    world.cluster.forbid(Verb::Patch, "deployments");
+    world.cluster.double().forbid(Verb::Patch, "deployments");
     let error = world.refused(&deployment).await;
     assert_eq!(error.trouble, Trouble::Device, "{error}");
     assert!(
@@ -397,10 +398,11 @@ async fn trouble_with_the_cluster() {
         "{error}"
     );
     world.assert_nothing_left();
-    world.cluster.allow_all();
+    world.cluster.double().allow_all();
 
     world
         .cluster
+        .double()
         .fail_next(Verb::List, "secrets", 1, Fault::Unauthorized);
     let error = world.refused(&deployment).await;
     assert_eq!(error.trouble, Trouble::Device, "{error}");
@@ -410,7 +412,7 @@ async fn trouble_with_the_cluster() {
     );
 
     world.apply(&deployment).await.expect("it is applied");
-    world.cluster.stop().await;
+    world.cluster.double().stop().await;
     let changed = world.deployment_with(ID, &[("web", "1.0.0")], &json!({"replicas": 1}));
     let error = world.refused(&changed).await;
     assert_eq!(error.trouble, Trouble::Engine, "{error}");
@@ -427,7 +429,7 @@ async fn trouble_with_the_cluster() {
             .trouble,
         Trouble::Engine
     );
-    world.cluster.restart();
+    world.cluster.double().restart();
     assert_eq!(world.states(&deployment).await, ["installed"]);
 }
 
@@ -442,9 +444,9 @@ async fn not_its_own() {
         .await;
     let theirs = json!({
         "apiVersion": "v1", "kind": "ConfigMap", "data": {"a": "theirs"},
-        "metadata": {"name": "shared", "namespace": NAMESPACE, "annotations": {"meta.helm.sh/release-name": "old"}},
+        "metadata": {"name": "shared", "namespace": world.namespace, "annotations": {"meta.helm.sh/release-name": "old"}},
     });
-    world.cluster.add(theirs);
+    world.cluster.add(&theirs);
     let error = world.refused(&world.deployment(&[("web", "1.0.0")])).await;
     assert_eq!(error.trouble, Trouble::Deployment);
     assert!(
@@ -456,7 +458,7 @@ async fn not_its_own() {
     assert_eq!(world.object("configmaps", "shared")["data"]["a"], "theirs");
     world
         .cluster
-        .delete("configmaps", Some(NAMESPACE), "shared");
+        .delete("configmaps", Some(&world.namespace), "shared");
 
     let both = world.deployment(&[("web", "1.0.0"), ("api", "1.0.0")]);
     let error = world.refused(&both).await;

@@ -9,8 +9,10 @@ use margo_types::deployment::ApplicationDeployment;
 use serde_json::json;
 
 use super::{CONFIG, WEB};
-use crate::helm_trial;
-use crate::helm_world::{HelmWorld, ID, NAMESPACE, release, template_mode};
+use crate::helm_world::{
+    HelmWorld, ID, NEVER, TestCluster, brief, briefly, release, template_mode,
+};
+use crate::{helm_double_trial, helm_trial};
 
 pub(super) fn add(trials: &mut Vec<Trial>) {
     trials.extend([
@@ -19,7 +21,11 @@ pub(super) fn add(trials: &mut Vec<Trial>) {
             a_failed_installation,
         ),
         helm_trial("helm_template_takes_a_failed_update_back", a_failed_update),
-        helm_trial("helm_template_takes_half_an_update_back", half_an_update),
+        helm_double_trial(
+            "helm_template_takes_half_an_update_back",
+            "its API server fails",
+            half_an_update,
+        ),
         helm_trial("helm_template_goes_on_after_a_kill", goes_on_after_a_kill),
         helm_trial(
             "helm_template_names_what_holds_a_removal_up",
@@ -28,7 +34,8 @@ pub(super) fn add(trials: &mut Vec<Trial>) {
     ]);
 }
 
-const BROKEN: &str = "registry.example/web:2";
+const BROKEN: &str = "registry.invalid/pause:3.2";
+const UNREADY: &str = "registry.k8s.io/pause:3.2";
 
 async fn a_failed_installation() {
     let world = HelmWorld::template().await;
@@ -38,10 +45,8 @@ async fn a_failed_installation() {
         .break_image(BROKEN, Breakage::ImagePullBackOff);
     let error = world.refused(&broken(&world)).await;
     assert_eq!(error.trouble, Trouble::Workload, "{error}");
-    assert!(
-        error.message.contains("within its time-out of 2 s"),
-        "{error}"
-    );
+    let told = format!("within its time-out of {} s", brief());
+    assert!(error.message.contains(&told), "{error}");
     assert!(error.message.contains("ImagePullBackOff"), "{error}");
     world.assert_nothing_left();
     assert!(world.provider.list().await.expect("a list").is_empty());
@@ -76,20 +81,20 @@ async fn a_failed_update() {
 
     let image =
         &world.object("deployments", &name)["spec"]["template"]["spec"]["containers"][0]["image"];
-    assert_eq!(*image, "registry.example/web:1");
+    assert_eq!(*image, "registry.k8s.io/pause:3.1");
     assert_eq!(world.object("configmaps", &name)["data"]["tag"], "1");
     assert_eq!(
         world.names("configmaps"),
         [name.as_str()],
         "what only the new one has is gone"
     );
-    let running = world.cluster.objects("pods").len();
-    assert_eq!(running, 2);
+    let run_again = |cluster: &TestCluster| cluster.objects("pods").len() == 2;
+    world.cluster.wait_until(run_again).await;
     world.apply(&good).await.expect("it is applied");
     assert_eq!(world.states(&good).await, ["installed"]);
 
-    world.cluster.mend_image(BROKEN);
-    world.apply(&bad).await.expect("it is applied");
+    let mended = world.deployment_with(ID, &[("web", "2.0.0")], &json!({"tag": "2"}));
+    world.apply(&mended).await.expect("it is applied");
     assert_eq!(world.object("configmaps", "more")["data"]["tag"], "2");
 }
 
@@ -105,6 +110,7 @@ async fn half_an_update() {
     // The first patch of the deployment is the trial.
     world
         .cluster
+        .double()
         .fail_next(Verb::Delete, "services", 1, Fault::InternalError);
     let without_service: Vec<_> = WEB
         .iter()
@@ -127,18 +133,19 @@ async fn goes_on_after_a_kill() {
     let world = HelmWorld::template().await;
     world.publish("web", "1.0.0", WEB).await;
     let good = world.deployment(&[("web", "1.0.0")]);
-    world.cluster.break_image(BROKEN, Breakage::NotReady);
+    world.cluster.break_image(UNREADY, Breakage::NotReady);
     for is_update in [false, true] {
         if is_update {
             world.apply(&good).await.expect("it is applied");
         }
-        let bad = world.deployment_with(ID, &[("web", "1.0.0")], &json!({"tag": "2"}));
+        let parameters = json!({"tag": "2", "probe": NEVER});
+        let bad = world.deployment_with(ID, &[("web", "1.0.0")], &parameters);
         let is_applied = || {
             let deployments = world.cluster.objects("deployments");
             let image = deployments
                 .first()
                 .map(|it| it["spec"]["template"]["spec"]["containers"][0]["image"].clone());
-            image == Some(json!(BROKEN))
+            image == Some(json!(UNREADY))
         };
         tokio::select! {
             applied = world.apply(&bad) => panic!("it cannot be complete: {applied:?}"),
@@ -167,14 +174,14 @@ async fn a_removal_held_up() {
     let deployment = world.deployment(&[("web", "1.0.0")]);
     world.apply(&deployment).await.expect("it is applied");
     let name = release(&world, "web");
-    let set = |finalizers: serde_json::Value| {
+    let set = |finalizers: &serde_json::Value| {
         world
             .cluster
-            .change("configmaps", Some(NAMESPACE), &name, |object| {
-                object["metadata"]["finalizers"] = finalizers;
+            .change("configmaps", Some(&world.namespace), &name, |object| {
+                object["metadata"]["finalizers"] = finalizers.clone();
             });
     };
-    set(json!(["example.org/guard"]));
+    set(&json!(["example.org/guard"]));
     let error = world
         .provider
         .remove(&deployment, &Silent)
@@ -187,17 +194,14 @@ async fn a_removal_held_up() {
         )),
         "{error}"
     );
-    set(json!([]));
+    set(&json!([]));
     world.remove(&deployment).await;
 }
 
-/// An update to an image that does not start, which may take two seconds.
+/// An update to an image that does not start, which has little time.
 fn broken(world: &HelmWorld) -> ApplicationDeployment {
-    let mut deployment = world.deployment_with(ID, &[("web", "1.0.0")], &json!({"tag": "2"}));
-    for component in &mut deployment.spec.deployment_profile.components {
-        component.properties.timeout = "0m2s".parse().ok();
-    }
-    deployment
+    let parameters = json!({"tag": "2", "host": "registry.invalid"});
+    briefly(world.deployment_with(ID, &[("web", "1.0.0")], &parameters))
 }
 
 const MORE: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: more\ndata:\n  tag: {{ .Values.tag | quote }}\n";
