@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::{ProviderError, Trouble, turn};
 
 /// Runs what reads and writes files where it holds nobody up. It is run to its end, also when the future is dropped; the
-/// [turn](crate::turn) of the call that it belongs to lasts as long.
+/// [turn] of the call that it belongs to lasts as long.
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, ProviderError> + Send + 'static,
 ) -> Result<T, ProviderError> {

@@ -28,7 +28,8 @@
 //! the components are brought up in their order, then those that a new revision dropped are removed. What has not
 //! changed is not touched at all. A component whose update fails is taken back: its earlier revision runs on, and those after it and
 //! those dropped are not touched. Those before it are complete and stay; the error says which.
-//! Only a dropped component whose objects another one takes, as after renaming, goes before that.
+//! Only a dropped component that has what another one takes (the name of an object, a node port, a host port), as after renaming,
+//! goes before that.
 //!
 //! **Parameters** are values of the chart, at the places that `helm --set` would write them to, with the types that the deployment
 //! gives them. They are handed over in a file for this user alone, but for whole numbers of seven digits or more: those are on

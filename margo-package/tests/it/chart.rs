@@ -160,7 +160,10 @@ fn findings_have_file_and_line() {
             "kind: CustomResourceDefinition",
         )
         .file("press/crds/press.yaml", "kind: CustomResourceDefinition")
-        .file("press/values.yaml", "lookup: \"{{ lookup }}\"\n# {{ lookup }}\n")
+        .file(
+            "press/values.yaml",
+            "lookup: \"{{ lookup }}\"\n# {{ lookup }}\n",
+        )
         .file("press/README.md", "{{ lookup }}")
         .file(
             "press/charts/gauge/Chart.yaml",

@@ -6,6 +6,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use margo_package::chart::read_rendered;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -74,7 +75,9 @@ async fn try_out(state: &Path, helm: &Helm) -> io::Result<bool> {
     create_private(state)?;
     let folder = tempfile::tempdir_in(state)?;
     let mut renderer = PostRenderer::new(folder.path().join("answer"))?;
-    let shell = Invocation::new(renderer.words()).environment(helm.environment());
+    let shell = Invocation::new(renderer.words())
+        .environment(helm.environment())
+        .time(PATIENCE);
     let mut run = std::pin::pin!(shell.run());
     tokio::select! {
         biased;
@@ -173,6 +176,8 @@ fn inject(
 const SCRIPT: &str = r#"{ cat && printf '\000'; } > "$1" && read -r ready < "$2" && exec cat "$3""#;
 /// No YAML has it.
 const END: u8 = 0;
+/// How long the trial may take, on a device that has much to do.
+const PATIENCE: Duration = Duration::from_secs(10);
 const TRIAL: &[u8] = b"it works\n";
 
 #[cfg(all(test, target_os = "linux"))]

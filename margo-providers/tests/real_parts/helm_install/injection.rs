@@ -116,15 +116,15 @@ async fn hooks() {
     let file = ("templates/job.yaml", ANNOTATED_JOB);
     world.publish("db", "1.0.0", &[file]).await;
     let annotations = json!({"annotations": {"helm.sh/hook": "post-install"}});
-    let components = [("web", "1.0.0"), ("db", "1.0.0")];
-    let deployment = world.deployment_with(ID, &components, &annotations);
-    world.apply(&deployment).await.expect("it is installed");
-    for job in ["before", "after"] {
+    for (component, parameters, job) in [("web", json!({}), "before"), ("db", annotations, "after")]
+    {
+        let deployment = world.deployment_with(ID, &[(component, "1.0.0")], &parameters);
+        world.apply(&deployment).await.expect("it is installed");
         let job = world.object("jobs", job);
         let variables = &job["spec"]["template"]["spec"]["containers"][0]["env"];
         assert_eq!(variables[0]["value"], COLLECTOR, "{job}");
+        world.remove(&deployment).await;
     }
-    world.remove(&deployment).await;
 }
 
 /// One component has objects of a kind that it brings itself.
