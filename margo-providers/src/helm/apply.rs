@@ -89,7 +89,7 @@ impl HelmProvider {
     ) -> Result<Option<Record>, ProviderError> {
         // One without components that counts as complete is what is left of a damaged one.
         let is_whole = |record: &Record| !(record.keep && record.components.is_empty());
-        if let Some(record) = home.recall().await?.filter(is_whole) {
+        if let Some(record) = self.remembered(home).await?.filter(is_whole) {
             return Ok(Some(record));
         }
         let found = self.delivery.list(Some(&deployment.id)).await?;
@@ -101,11 +101,27 @@ impl HelmProvider {
             let kept = Kept {
                 pin: None,
                 release: owned.release,
+                mode: self.options.mode.name(),
                 complete: None,
             };
             record.components.insert(owned.component, kept);
         }
         Ok(Some(record))
+    }
+
+    /// What the files remember; an error when it came to the cluster in the other mode, of whose objects this one knows nothing.
+    pub(super) async fn remembered(&self, home: &Home) -> Result<Option<Record>, ProviderError> {
+        let record: Option<Record> = home.recall().await?;
+        let now = self.options.mode.name();
+        let mut kept = record.iter().flat_map(|record| record.components.values());
+        let Some(other) = kept.find(|kept| kept.mode != now) else {
+            return Ok(record);
+        };
+        let message = format!(
+            "it was installed in {}, and the device is in {now}; set it back, or do so until the deployment is removed",
+            other.mode
+        );
+        Err(ProviderError::new(Trouble::Device, message))
     }
 
     /// What is to be changed, after everything was fetched and checked.
@@ -234,6 +250,7 @@ impl HelmProvider {
         let kept = Kept {
             pin: Some(prepared.pin.clone()),
             release: wanted.release.clone(),
+            mode: self.options.mode.name(),
             complete: earlier.and_then(|kept| kept.complete),
         };
         record.components.insert(name.clone(), kept);

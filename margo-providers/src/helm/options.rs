@@ -1,10 +1,12 @@
 //! How the Helm provider is set up.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use margo_package::oci::{Client, Credentials};
+use serde::{Deserialize, Serialize};
 
 use crate::{ProviderError, Telemetry, Trouble};
 
@@ -58,6 +60,33 @@ pub enum Mode {
     /// `helm` renders without access to the cluster, and the provider applies the objects. Charts with hooks, custom resource
     /// definitions or `lookup` are refused.
     Template(TemplateOptions),
+}
+
+impl Mode {
+    /// Which one it is, whatever is set in it.
+    pub(super) const fn name(&self) -> ModeName {
+        match self {
+            Self::Install => ModeName::Install,
+            Self::Template(_) => ModeName::Template,
+        }
+    }
+}
+
+/// One of the modes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum ModeName {
+    Install,
+    Template,
+}
+
+impl fmt::Display for ModeName {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Install => "install mode",
+            Self::Template => "template mode",
+        })
+    }
 }
 
 /// What charts are rendered for.

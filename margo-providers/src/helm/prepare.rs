@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::HelmProvider;
 use super::names::Release;
+use super::options::ModeName;
 use super::values::values_file;
 use super::wanted::Wanted;
 use crate::error::with_causes;
@@ -27,6 +28,8 @@ pub(super) struct Kept {
     /// What the chart was when it was first pulled; `None` when only the cluster remembers the release.
     pub(super) pin: Option<Pin>,
     pub(super) release: Release,
+    /// How it came to the cluster.
+    pub(super) mode: ModeName,
     /// The digest of all that went into what is on the cluster and was complete once.
     pub(super) complete: Option<Digest>,
 }

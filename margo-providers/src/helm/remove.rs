@@ -19,7 +19,7 @@ impl HelmProvider {
         progress: &dyn Progress,
     ) -> Result<(), ProviderError> {
         let home = self.home(deployment);
-        let record: Option<Record> = home.recall().await?;
+        let record = self.remembered(&home).await?;
         let known = record.unwrap_or(Record::new(false)).components.into_iter();
         let mut there: BTreeSet<Owned> = known
             .map(|(component, kept)| Owned {

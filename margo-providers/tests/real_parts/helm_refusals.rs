@@ -3,14 +3,15 @@
 use libtest_mimic::Trial;
 use margo_conformance::kubernetes::Verb;
 use margo_package::oci::{ArtifactStore, Client, Manifest, Reference};
-use margo_providers::{ProviderError, Trouble};
+use margo_providers::helm::{HelmProvider, Mode};
+use margo_providers::{Provider, ProviderError, Silent, Trouble};
 use margo_types::id::ComponentName;
 use margo_types::media_type::{HELM_CHART, HELM_CONFIG};
 use margo_types::oci::Descriptor;
 use serde_json::json;
 
 use crate::helm_install::{WEB, recording};
-use crate::helm_world::{HelmWorld, ID};
+use crate::helm_world::{HelmWorld, ID, template_mode};
 use crate::{helm_double_trial, helm_trial};
 
 pub(crate) fn add(trials: &mut Vec<Trial>) {
@@ -34,7 +35,39 @@ pub(crate) fn add(trials: &mut Vec<Trial>) {
         helm_trial("helm_missing_namespaces_are_named", no_namespace),
         helm_trial("helm_namespaces_are_kept", other_namespace),
         helm_trial("helm_long_names_are_refused", long_name),
+        helm_trial("helm_deployments_of_the_other_mode_are_refused", other_mode),
     ]);
+}
+
+/// A device whose mode was changed neither touches what came in the other one nor says that it is gone.
+async fn other_mode() {
+    for modes in [
+        [Mode::Install, template_mode()],
+        [template_mode(), Mode::Install],
+    ] {
+        let [before, now] = modes;
+        let world = HelmWorld::with(|options| options.mode = before).await;
+        world.publish("web", "1.0.0", WEB).await;
+        let deployment = world.deployment(&[("web", "1.0.0")]);
+        world.apply(&deployment).await.expect("it is installed");
+        let version = world.cluster.version();
+        let mut options = world.options();
+        options.mode = now;
+        let changed = HelmProvider::detect(options).await.expect("helm");
+        let outcomes = [
+            changed.apply(&deployment, &Silent).await,
+            changed.remove(&deployment, &Silent).await,
+            changed.observe(&deployment).await.map(drop),
+        ];
+        for outcome in outcomes {
+            let error = outcome.expect_err("it is of the other mode");
+            assert_eq!(error.trouble, Trouble::Device, "{error}");
+            assert!(error.message.contains("it was installed in"), "{error}");
+        }
+        assert_eq!(world.cluster.version(), version, "nothing was changed");
+        assert_eq!(world.states(&deployment).await, ["installed"]);
+        world.remove(&deployment).await;
+    }
 }
 
 /// An update of what runs, which must fail and leave it running.

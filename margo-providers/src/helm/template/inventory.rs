@@ -172,7 +172,8 @@ impl Inventory {
         deployment: Option<&DeploymentId>,
     ) -> Result<Vec<Owned>, ProviderError> {
         let selector = format!("{},{INVENTORY_LABEL}", selector(owner, deployment));
-        let listed = cluster.list(&Kind::secret(), None, &selector).await;
+        let secrets = Kind::secret();
+        let listed = cluster.list_metadata(&secrets, None, &selector).await;
         let listed = listed.map_err(|error| trouble_with(error, "the inventories"))?;
         let secrets = listed.objects.iter();
         Ok(secrets
