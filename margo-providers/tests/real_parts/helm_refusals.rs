@@ -11,7 +11,7 @@ use margo_types::oci::Descriptor;
 use serde_json::json;
 
 use crate::helm_install::{WEB, recording};
-use crate::helm_world::{HelmWorld, ID, template_mode};
+use crate::helm_world::{HelmWorld, ID, client, template_mode};
 use crate::{helm_double_trial, helm_trial};
 
 pub(crate) fn add(trials: &mut Vec<Trial>) {
@@ -22,6 +22,7 @@ pub(crate) fn add(trials: &mut Vec<Trial>) {
         helm_trial("helm_schemas_open_nothing", references),
         helm_trial("helm_nothing_changes_before_all_are_checked", all_checked),
         helm_trial("helm_missing_revisions_are_named", missing_revision),
+        helm_trial("helm_registries_need_what_they_need", private_registry),
         helm_double_trial(
             "helm_clusters_that_are_down_are_named",
             "it stops the cluster",
@@ -127,8 +128,7 @@ async fn bad_charts() {
 /// An artefact of a media type, whatever is in it.
 async fn push(world: &HelmWorld, revision: &str, config: &str, layer: &str, archive: Vec<u8>) {
     let host = world.registry.host();
-    let client = Client::builder().plain_http(&host).no_proxy().build();
-    let client = client.expect("a client");
+    let client = client(&world.registry);
     let target: Reference = format!("{host}/charts/web:{revision}")
         .parse()
         .expect("a reference");
@@ -272,6 +272,28 @@ async fn missing_revision() {
     assert_eq!(error.trouble, Trouble::Registry);
     assert!(error.message.contains("web:9.9.9"), "{error}");
     world.assert_nothing_left();
+}
+
+/// All tests pull from a private registry over plain HTTP, which is allowed to its host alone.
+async fn private_registry() {
+    let world = HelmWorld::with(|_| {}).await;
+    world.publish("web", "1.0.0", WEB).await;
+    let host = world.registry.host();
+    let client = || Client::builder().no_proxy();
+    for (client, expected) in [
+        (client().plain_http(&host), "credentials"),
+        (client(), "the connection failed"),
+    ] {
+        let mut options = world.options();
+        options.registry = client.build().expect("a client");
+        let device = HelmProvider::detect(options).await.expect("helm");
+        let deployment = world.deployment(&[("web", "1.0.0")]);
+        let refused = device.apply(&deployment, &Silent).await;
+        let error = refused.expect_err("it must be refused");
+        assert_eq!(error.trouble, Trouble::Registry, "{error}");
+        assert!(error.message.contains(expected), "{error}");
+        world.assert_nothing_left();
+    }
 }
 
 async fn no_cluster() {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use margo_conformance::registry::Registry;
 use margo_package::chart::pack;
-use margo_package::oci::{Client, Reference};
+use margo_package::oci::{Client, Credentials, Reference, StaticCredentials};
 use margo_package::publish::push_chart;
 use margo_providers::helm::{HelmProvider, Mode, Options, TemplateOptions};
 use margo_providers::{Provider, ProviderError, Silent};
@@ -64,7 +64,8 @@ impl HelmWorld {
     /// A device with these options.
     pub(crate) async fn with(set: impl FnOnce(&mut Options)) -> Self {
         let (cluster, namespace) = TestCluster::start().await;
-        let registry = Registry::start().await;
+        let registry = Registry::builder().credentials(USER, PASSWORD);
+        let registry = registry.start().await;
         let folder = TempDir::new().expect("a folder");
         if let TestCluster::Double(double) = &cluster {
             let kubeconfig = folder.path().join("kubeconfig");
@@ -336,10 +337,16 @@ fn options(registry: &Registry, folder: &TempDir, namespace: &str) -> Options {
     options
 }
 
-fn client(registry: &Registry) -> Client {
+/// A client that the private registry lets in.
+pub(crate) fn client(registry: &Registry) -> Client {
+    let login = Credentials::password(USER, PASSWORD);
     Client::builder()
         .plain_http(&registry.host())
+        .credentials(StaticCredentials::new().with(&registry.host(), login))
         .no_proxy()
         .build()
         .expect("a client")
 }
+
+const USER: &str = "device";
+const PASSWORD: &str = "s3cret";
