@@ -348,5 +348,6 @@ pub(crate) fn client(registry: &Registry) -> Client {
         .expect("a client")
 }
 
-const USER: &str = "device";
-const PASSWORD: &str = "s3cret";
+/// Who may use the registry.
+pub(crate) const USER: &str = "device";
+pub(crate) const PASSWORD: &str = "s3cret";

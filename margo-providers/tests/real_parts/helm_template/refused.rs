@@ -11,7 +11,7 @@ use margo_providers::{Provider, Trouble};
 use serde_json::json;
 
 use super::{CONFIG, WEB};
-use crate::helm_world::{HelmWorld, ID, OTHER_ID, release, template_mode};
+use crate::helm_world::{HelmWorld, ID, OTHER_ID, PASSWORD, USER, release, template_mode};
 use crate::{helm_double_trial, helm_trial};
 
 pub(super) fn add(trials: &mut Vec<Trial>) {
@@ -279,7 +279,9 @@ async fn charts_of_version_1() {
     .expect("a file");
     world.helm(&["package", "web"]);
     let target = format!("oci://{}/charts", world.registry.host());
-    world.helm(&["push", "web-1.0.0.tgz", &target, "--plain-http"]);
+    let login = ["--username", USER, "--password", PASSWORD];
+    let push = ["push", "web-1.0.0.tgz", &target, "--plain-http"];
+    world.helm(&[push.as_slice(), &login].concat());
     let error = world.refused(&world.deployment(&[("web", "1.0.0")])).await;
     assert_eq!(error.trouble, Trouble::Deployment);
     assert!(error.message.contains("apiVersion is \"v1\""), "{error}");
