@@ -96,7 +96,10 @@ impl Load {
                 }
             }
         };
-        let flow = stay(Phase::WarmUp, Instant::now(), self.settings.warm_up);
+        let mut flow = stay(Phase::WarmUp, Instant::now(), self.settings.warm_up);
+        if flow.is_continue() && !self.settings.settling.is_zero() {
+            flow = stay(Phase::Settling, Instant::now(), self.settings.settling);
+        }
         crew.is_measuring.store(true, Ordering::Relaxed);
         let (begin, cpu) = (Instant::now(), cost::cpu_time());
         if flow.is_continue() {
@@ -155,7 +158,7 @@ pub struct Progress {
     pub elapsed: Duration,
     /// Devices that are connected now.
     pub connected: u64,
-    /// Answers so far, without those of the warm-up; errors among them.
+    /// Answers so far, of those that count; errors among them.
     pub requests: u64,
     /// Errors among them.
     pub errors: u64,
@@ -171,6 +174,8 @@ pub struct Progress {
 pub enum Phase {
     /// Devices connect, one after the other; nothing counts.
     WarmUp,
+    /// All are connected; nothing counts yet.
+    Settling,
     /// From now on it counts; told once.
     Begin,
     /// It counts.
@@ -212,13 +217,15 @@ struct Crew {
 impl Crew {
     /// Starts the threads. Each has every n-th device, and nothing that it shares is fought for.
     fn muster(load: &Load) -> Result<Self, LoadError> {
-        let count = load.settings.threads.max(1);
+        let settings = &load.settings;
+        let count = settings.threads.max(1);
+        let counts_all = settings.warm_up.is_zero() && settings.settling.is_zero();
         let stop = watch::Sender::new(false);
         let mut crew = Self {
             threads: Vec::new(),
             tallies: Vec::new(),
-            // Without a warm-up everything counts from the first connection on.
-            is_measuring: Arc::new(load.settings.warm_up.is_zero().into()),
+            // From the first connection on.
+            is_measuring: Arc::new(counts_all.into()),
             stop,
         };
         for number in 0..count {

@@ -20,8 +20,11 @@ pub struct Settings {
     pub statuses: bool,
     /// How long it takes until all devices are connected. They come evenly, and nothing counts before the end of it. Where
     /// connections are kept alive it is prolonged for those who are late, until none has come for [`timeout`](Self::timeout).
-    /// When it is zero everything counts.
+    /// When this and [`settling`](Self::settling) are zero everything counts.
     pub warm_up: Duration,
+    /// How long nothing counts after that either. By default it is zero, and first polls count, which find something new;
+    /// with two periods or more what counts is a fleet as it is on most days.
+    pub settling: Duration,
     /// How long it counts after that.
     pub duration: Duration,
     /// How long a device waits for a connection, and for an answer.
@@ -43,6 +46,7 @@ impl Default for Settings {
             capabilities: false,
             statuses: false,
             warm_up: Duration::from_secs(20),
+            settling: Duration::ZERO,
             duration: Duration::from_mins(2),
             timeout: Duration::from_secs(30),
             threads: 1,

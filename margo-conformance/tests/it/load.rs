@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use margo_conformance::authority::Authority;
 use margo_conformance::load::{
-    Connections, Load, LoadError, Pace, Report, Settings, SimulatedDevice, Target,
+    Connections, Load, LoadError, Pace, Phase, Report, Settings, SimulatedDevice, Target,
 };
 use margo_conformance::wfm::{Answer, FakeWfm};
 use margo_types::SpecVersion;
@@ -162,6 +162,38 @@ async fn what_goes_wrong_in_the_warm_up_is_told_at_once() {
     };
     let told = tokio::task::spawn_blocking(run).await.unwrap().unwrap();
     assert!(told.starts_with("status 403: "), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_counts_before_the_fleet_has_settled() {
+    let plant = Plant::start().await;
+    let load = plant.load(|settings| {
+        settings.warm_up = Duration::from_millis(10);
+        settings.settling = Duration::from_millis(300);
+    });
+    let mut phases = Vec::new();
+    let run = move || {
+        load.run(|progress| {
+            if phases.last() != Some(&progress.phase) {
+                phases.push(progress.phase);
+            }
+            if matches!(progress.phase, Phase::WarmUp | Phase::Settling) {
+                assert_eq!(progress.requests, 0, "none of them counts");
+            }
+            if progress.requests > 0 {
+                return ControlFlow::Break(());
+            }
+            ControlFlow::Continue(())
+        })
+        .map(|report| (report, phases))
+    };
+    let (report, mut phases) = tokio::task::spawn_blocking(run).await.unwrap().unwrap();
+    phases.retain(|phase| *phase != Phase::Measuring); // the first answer may come before it
+    let all = [Phase::WarmUp, Phase::Settling, Phase::Begin, Phase::End];
+    assert_eq!(phases, all);
+    let asked = plant.wfm.requests().len();
+    let counted = usize::try_from(report.operations["poll"].count).unwrap();
+    assert!(counted < asked, "{counted} of {asked}");
 }
 
 #[tokio::test]

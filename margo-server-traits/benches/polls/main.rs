@@ -13,6 +13,7 @@ mod serve;
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::Duration;
 
 use margo_conformance::authority::{Authority, Lifetime};
@@ -89,6 +90,10 @@ struct Scale {
     handshakes: usize,
     /// How long the fleet polls once a minute, in seconds.
     fleet: u64,
+    /// How often all clients poll when growth is measured.
+    periods: [Duration; 2],
+    /// How long that is measured at a time, in seconds.
+    stretch: u64,
 }
 
 const FULL: Scale = Scale {
@@ -98,6 +103,8 @@ const FULL: Scale = Scale {
     devices: 200,
     handshakes: 20,
     fleet: 75,
+    periods: [Duration::from_mins(1), Duration::from_secs(10)],
+    stretch: 10,
 };
 
 const SMOKE: Scale = Scale {
@@ -107,6 +114,8 @@ const SMOKE: Scale = Scale {
     devices: 10,
     handshakes: 2,
     fleet: 1,
+    periods: [Duration::from_secs(1); 2],
+    stretch: 1,
 };
 
 /// What all parts share: certificates, stores and devices.
@@ -225,47 +234,86 @@ impl Bench {
     /// The processor time of a poll with a hundredth of the clients and with all of them, at the same rate. Of the bare responder,
     /// too, to which one client is as another: what it takes more for is the operating system and memory out of the caches.
     fn growth(&self) -> Result<(), Failure> {
-        let few = self.scale.clients / 100;
-        let (small, large) = (self.ours(FEW)?, self.ours(MANY)?);
-        let bare = Peer::bare(self.path())?;
-        let [mut ours, mut theirs] = [const { Vec::new() }; 2];
-        // Most of the time goes into connecting.
-        for _ in 0..self.scale.rounds.min(3) {
-            for (small, large, ratios) in [(&small, &large, &mut ours), (&bare, &bare, &mut theirs)]
-            {
-                let before = self.cost(small, &self.devices[..few])?;
-                ratios.push(self.cost(large, &self.devices)? / before);
+        let ours = [self.ours(FEW)?, self.ours(MANY)?];
+        let bare = [Peer::bare(self.path())?, Peer::bare(self.path())?];
+        for period in self.scale.periods {
+            for both in [&ours, &bare] {
+                self.compare_growth(both, period)?;
             }
-        }
-        for (name, ratios) in [("ours", ours), ("bare", theirs)] {
-            println!(
-                "growth: {name}: a poll among {} clients to one among {few}: {:.2} of processor time (goal at most 1.2)",
-                self.scale.clients,
-                Spread::of(ratios.into_iter()),
-            );
         }
         Ok(())
     }
 
-    /// The processor time of a poll, in microseconds, when all devices together make a certain number of polls a second.
-    fn cost(&self, peer: &Peer, devices: &[SimulatedDevice]) -> Result<f64, Failure> {
-        let polls = 2_000.0_f64.min(u32::try_from(self.scale.clients)?.into());
-        let period = Duration::from_secs_f64(f64::from(u32::try_from(devices.len())?) / polls);
+    /// Both are asked at the same time, so that they have the same machine: the load generator leaves as little of the one in the
+    /// processor's caches as of the other, and so does whoever else is there.
+    fn compare_growth(&self, both: &[Peer; 2], period: Duration) -> Result<(), Failure> {
+        let few = self.scale.clients / 100;
+        // The first polls get a manifest, and the second ones are new to the connection.
+        let settling = period * 9 / 4;
+        let costs = |peer, devices, period| {
+            let costs = self.costs(peer, devices, period, settling);
+            costs.map_err(|failure| failure.to_string())
+        };
+        let (among_few, among_all) = thread::scope(|scope| {
+            let few = scope.spawn(|| costs(&both[0], &self.devices[..few], period / 100));
+            let all = costs(&both[1], &self.devices, period);
+            (few.join(), all)
+        });
+        let among_few = among_few.map_err(|_| "the load generator panicked")??;
+        let among_all = among_all?;
+        let ratios = among_all.iter().zip(&among_few).map(|(all, few)| all / few);
+        println!(
+            "growth: {}, {:.0} polls a second each: a poll among {} clients to one among {few}: {:.2} of processor time (goal at most 1.2): {:.1} µs to {:.1} µs",
+            both[0].name(),
+            f64::from(u32::try_from(self.scale.clients)?) / period.as_secs_f64(),
+            self.scale.clients,
+            Spread::of(ratios),
+            Spread::of(among_all.iter().copied()),
+            Spread::of(among_few.iter().copied()),
+        );
+        Ok(())
+    }
+
+    /// The processor time of a poll in a fleet that has settled, in microseconds, in each of some stretches of time.
+    fn costs(
+        &self,
+        peer: &Peer,
+        devices: &[SimulatedDevice],
+        period: Duration,
+        settling: Duration,
+    ) -> Result<Vec<f64>, Failure> {
         let pace = Pace::Every {
             period,
             jitter: 0.1,
         };
-        let mut settings = settings_of(pace, self.scale.seconds * 3);
-        settings.warm_up = warm_up(devices)? + period;
-        let figure = measure(peer, devices, &settings)?;
-        let cost = 1e6 / figure.per_cpu_second;
-        println!(
-            "growth: {}: {} clients: {cost:.1} µs of processor time a poll, {:.0} polls a second",
-            peer.name(),
-            devices.len(),
-            figure.per_second,
-        );
-        Ok(cost)
+        let stretch = Duration::from_secs(self.scale.stretch);
+        let mut settings = settings_of(pace, 0);
+        settings.warm_up = warm_up(&self.devices)?;
+        settings.settling = settling;
+        settings.duration = stretch * u32::try_from(self.scale.rounds)?;
+        let mut seen = Vec::new();
+        let load = Load::new(peer.target(devices)?, devices.to_vec(), settings);
+        let report = load.run(|progress| {
+            let so_far = stretch * u32::try_from(seen.len()).unwrap_or(u32::MAX);
+            if matches!(progress.phase, Phase::Begin | Phase::Measuring | Phase::End)
+                && progress.elapsed >= so_far
+            {
+                seen.push((progress.requests, peer.cpu_time()));
+            }
+            ControlFlow::Continue(())
+        })?;
+        if let Some((kind, error)) = report.errors.first_key_value() {
+            return Err(format!("{}: {kind}: {}", peer.name(), error.first).into());
+        }
+        for doubt in &report.invalid_because {
+            println!("{}: {doubt}", peer.name());
+        }
+        let pairs = seen.iter().zip(seen.iter().skip(1));
+        let cost = |(before, after): (&(u64, Duration), &(u64, Duration))| {
+            let polls = f64::from(u32::try_from(after.0 - before.0).unwrap_or(u32::MAX));
+            1e6 * after.1.saturating_sub(before.1).as_secs_f64() / polls
+        };
+        Ok(pairs.map(cost).collect())
     }
 
     /// All devices once a minute.

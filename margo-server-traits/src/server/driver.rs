@@ -96,8 +96,8 @@ impl<'o> Driver<'o> {
 
     /// Works on the conversation until it ends, the alarm goes off or there is something to notice.
     ///
-    /// The alarm is set earlier when what the connection does now has an earlier limit, and left as it is when that is
-    /// later: it then goes off once for nothing, which is cheaper than setting it with every request.
+    /// The alarm is set earlier when what the connection does now has an earlier limit. When that is later it is left as it is, which
+    /// is cheaper than setting it with every request, unless it is to go off soon: to be woken for nothing is dearer than both.
     async fn next_event<F, H>(
         &mut self,
         conversation: &mut Conversation<F, H>,
@@ -118,7 +118,9 @@ impl<'o> Driver<'o> {
             }
             let has_moved = self.look_at_phase();
             let deadline = self.deadline();
-            if deadline < alarm.deadline() {
+            let soon = self.seen.1 + self.options.idle_timeout / 2;
+            let is_moot = has_moved && alarm.deadline() < soon.min(deadline);
+            if deadline < alarm.deadline() || is_moot {
                 alarm.as_mut().reset(deadline);
                 self.waker = None;
             }

@@ -75,6 +75,9 @@ pub(crate) struct Arguments {
     /// How long it takes until all devices are connected; nothing counts before
     #[arg(long, value_parser = duration, default_value = "20s")]
     warm_up: Duration,
+    /// How long nothing counts after the warm-up either; two periods for polls that find nothing new
+    #[arg(long, value_parser = duration, default_value = "0s")]
+    settling: Duration,
     /// How long it counts
     #[arg(long, value_parser = duration, default_value = "120s")]
     duration: Duration,
@@ -187,6 +190,7 @@ impl Arguments {
         settings.capabilities = self.capabilities;
         settings.statuses = self.statuses;
         settings.warm_up = self.warm_up;
+        settings.settling = self.settling;
         settings.duration = self.duration;
         settings.timeout = self.timeout;
         settings.threads = self.threads;

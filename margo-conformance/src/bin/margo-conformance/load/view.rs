@@ -42,6 +42,11 @@ impl View {
                 progress.elapsed.as_secs_f64(),
                 progress.connected
             ),
+            Phase::Settling => format!(
+                "settling {:>3.0} s  {} connected",
+                progress.elapsed.as_secs_f64(),
+                progress.connected
+            ),
             Phase::Measuring => {
                 measured(progress, per_second(progress.requests - requests, elapsed))
             }
