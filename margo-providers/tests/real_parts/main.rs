@@ -48,6 +48,8 @@ mod world;
 use std::process::ExitCode;
 #[cfg(feature = "compose")]
 use std::sync::Arc;
+#[cfg(feature = "helm")]
+use std::sync::LazyLock;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
@@ -120,10 +122,15 @@ where
     F: Future<Output = ()>,
     T: FnOnce() -> F + Send + 'static,
 {
-    let found = std::process::Command::new("helm").arg("version").output();
-    let found = found.map(drop).map_err(|error| format!("helm: {error}"));
-    with_part(name, found, |()| test())
+    with_part(name, HELM.clone(), |()| test())
 }
+
+/// Nothing, or why there is no `helm`.
+#[cfg(feature = "helm")]
+static HELM: LazyLock<Result<(), String>> = LazyLock::new(|| {
+    let found = std::process::Command::new("helm").arg("version").output();
+    found.map(drop).map_err(|error| format!("helm: {error}"))
+});
 
 /// The same of a test for the cluster in this process only: with `KUBECONFIG` it is ignored, for this reason.
 #[cfg(feature = "helm")]
