@@ -85,6 +85,8 @@ impl Falsehood {
 #[derive(Debug)]
 pub(super) struct Liar {
     pub(super) falsehood: Falsehood,
+    /// Of its manifest, unless it lies about that.
+    pub(super) version: ManifestVersion,
     pub(super) wfm: FakeWfm,
 }
 
@@ -139,7 +141,11 @@ impl Liar {
             Falsehood::NotAuthorised => manifest(Answer::problem(403)),
             _ => impersonate(&wfm, falsehood, authority, own)?,
         }
-        Ok(Self { falsehood, wfm })
+        Ok(Self {
+            falsehood,
+            version: above,
+            wfm,
+        })
     }
 
     /// How many requests could have been answered with the lie.

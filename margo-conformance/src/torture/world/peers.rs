@@ -115,7 +115,10 @@ impl World {
                 return;
             }
             let is_hindered = HINDRANCES.iter().any(|fault| self.is(fault(index)));
-            if is_hindered || self.roots != lying.roots {
+            // The last manifest of the fleet manager may have come just before: one after a restored backup is far above the lie, which
+            // is then refused as the older one.
+            let is_too_old = device.held() > Some(lying.liar.version);
+            if is_hindered || is_too_old || self.roots != lying.roots {
                 return;
             }
             if begun.elapsed() > PATIENCE {
