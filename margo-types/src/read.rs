@@ -253,11 +253,12 @@ impl Tree<'_> {
         }
         let locator = Locator::new(self.bytes, self.format);
         let fault = |misfit: Misfit| {
-            let path = DocumentPath::from(misfit.path.unwrap_or_default());
+            let reason = misfit.into_reason();
+            let path = DocumentPath::from(reason.path.unwrap_or_default());
             Fault {
-                location: misfit.location.or_else(|| locator.locate(&path)),
+                location: reason.location.or_else(|| locator.locate(&path)),
                 path,
-                message: misfit.message,
+                message: reason.message,
             }
         };
         Err(ReadError::Unfit {
@@ -268,8 +269,9 @@ impl Tree<'_> {
     }
 
     fn repair(&mut self, misfit: &Misfit) -> bool {
-        let example = misfit.newtype.and_then(crate::text::example_of);
-        let node = misfit
+        let reason = misfit.reason();
+        let example = reason.newtype.and_then(crate::text::example_of);
+        let node = reason
             .path
             .as_deref()
             .and_then(|path| self.root.at_mut(path));

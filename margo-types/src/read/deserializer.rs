@@ -20,9 +20,34 @@ pub(crate) fn from_node<'de, T: serde::Deserialize<'de>>(
     })
 }
 
-/// A value that does not fit its type.
+/// A value that does not fit its type. It is one word, because the readers of all types hand it on.
 #[derive(Debug)]
-pub(crate) struct Misfit {
+pub(crate) struct Misfit(Box<Reason>);
+
+impl Misfit {
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn new(message: String, path: Option<Vec<Segment>>) -> Self {
+        Self(Box::new(Reason {
+            message,
+            path,
+            location: None,
+            newtype: None,
+        }))
+    }
+
+    pub(crate) fn reason(&self) -> &Reason {
+        &self.0
+    }
+
+    pub(crate) fn into_reason(self) -> Reason {
+        *self.0
+    }
+}
+
+/// What does not fit, and where.
+#[derive(Debug)]
+pub(crate) struct Reason {
     pub(crate) message: String,
     /// Where it is; set once the error leaves the innermost value.
     pub(crate) path: Option<Vec<Segment>>,
@@ -40,12 +65,22 @@ struct Cursor<'de, 't> {
 
 impl Cursor<'_, '_> {
     /// Says where the error is, unless it came from further inside.
+    #[cold]
+    #[inline(never)]
     fn place(self, mut misfit: Misfit) -> Misfit {
-        if misfit.path.is_none() {
-            misfit.path = Some(self.trail.to_path());
-            misfit.location = self.node.location;
+        let reason = &mut *misfit.0;
+        if reason.path.is_none() {
+            reason.path = Some(self.trail.to_path());
+            reason.location = self.node.location;
         }
         misfit
+    }
+
+    /// The error that something else was expected here.
+    #[cold]
+    #[inline(never)]
+    fn misfit(self, expected: &dyn Expected) -> Misfit {
+        self.place(de::Error::invalid_type(self.unexpected(), expected))
     }
 
     fn unexpected(&self) -> Unexpected<'_> {
@@ -105,7 +140,7 @@ impl<'de> Deserializer<'de> for Cursor<'de, '_> {
                 .visit_borrowed_str(text)
                 .map_err(|misfit| self.place(misfit)),
             NodeValue::Text(_) => self.deserialize_any(visitor),
-            _ => Err(self.place(de::Error::invalid_type(self.unexpected(), &visitor))),
+            _ => Err(self.misfit(&visitor)),
         }
     }
 
@@ -130,7 +165,8 @@ impl<'de> Deserializer<'de> for Cursor<'de, '_> {
             NodeValue::List(_) | NodeValue::Map(_) | NodeValue::Null
         );
         visitor.visit_newtype_struct(self).map_err(|mut misfit| {
-            misfit.newtype = misfit.newtype.or_else(|| is_scalar.then_some(name));
+            let newtype = &mut misfit.0.newtype;
+            *newtype = newtype.or_else(|| is_scalar.then_some(name));
             self.place(misfit)
         })
     }
@@ -145,7 +181,7 @@ impl<'de> Deserializer<'de> for Cursor<'de, '_> {
             NodeValue::Text(text) => visitor
                 .visit_enum(StrDeserializer::<Misfit>::new(text))
                 .map_err(|misfit| self.place(misfit)),
-            _ => Err(self.place(de::Error::invalid_type(self.unexpected(), &"a text"))),
+            _ => Err(self.misfit(&"a text")),
         }
     }
 
@@ -157,9 +193,7 @@ impl<'de> Deserializer<'de> for Cursor<'de, '_> {
         visitor: V,
     ) -> Result<V::Value, Misfit> {
         match self.node.value {
-            NodeValue::List(_) => {
-                Err(self.place(de::Error::invalid_type(self.unexpected(), &"an object")))
-            }
+            NodeValue::List(_) => Err(self.misfit(&"an object")),
             _ => self.deserialize_any(visitor),
         }
     }
@@ -246,15 +280,13 @@ impl<'de> MapAccess<'de> for Members<'de, '_> {
 }
 
 impl de::Error for Misfit {
+    #[cold]
     fn custom<T: fmt::Display>(message: T) -> Self {
-        Self {
-            message: message.to_string(),
-            path: None,
-            location: None,
-            newtype: None,
-        }
+        Self::new(message.to_string(), None)
     }
 
+    #[cold]
+    #[inline(never)]
     fn invalid_type(found: Unexpected, expected: &dyn Expected) -> Self {
         Self::custom(format_args!(
             "expected {}, found {}",
@@ -263,6 +295,8 @@ impl de::Error for Misfit {
         ))
     }
 
+    #[cold]
+    #[inline(never)]
     fn invalid_value(found: Unexpected, expected: &dyn Expected) -> Self {
         Self::custom(format_args!(
             "expected {}, found {}",
@@ -271,10 +305,14 @@ impl de::Error for Misfit {
         ))
     }
 
+    #[cold]
+    #[inline(never)]
     fn missing_field(field: &'static str) -> Self {
         Self::custom(format_args!("`{field}` is missing; write it"))
     }
 
+    #[cold]
+    #[inline(never)]
     fn duplicate_field(field: &'static str) -> Self {
         Self::custom(format_args!(
             "`{field}` is given twice, by two of its names; keep one"
@@ -284,7 +322,7 @@ impl de::Error for Misfit {
 
 impl fmt::Display for Misfit {
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        formatter.write_str(&self.message)
+        formatter.write_str(&self.0.message)
     }
 }
 

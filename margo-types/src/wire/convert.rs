@@ -42,12 +42,7 @@ pub(crate) struct Rejected {
 
 impl From<Rejected> for Misfit {
     fn from(rejected: Rejected) -> Self {
-        Self {
-            message: rejected.why,
-            path: Some(rejected.path.segments().to_vec()),
-            location: None,
-            newtype: None,
-        }
+        Self::new(rejected.why, Some(rejected.path.segments().to_vec()))
     }
 }
 

@@ -43,10 +43,7 @@ impl Rejected {
 
 impl From<Rejected> for Misfit {
     fn from(rejected: Rejected) -> Self {
-        Self {
-            path: Some(rejected.path),
-            ..Self::custom(rejected.why)
-        }
+        Self::new(rejected.why, Some(rejected.path))
     }
 }
 
