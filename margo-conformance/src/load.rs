@@ -111,7 +111,9 @@ impl Load {
         crew.is_measuring.store(false, Ordering::Relaxed);
         let (elapsed, cpu) = (begin.elapsed(), cost::cpu_time().saturating_sub(cpu));
         let _ = watch(&crew.progress(Phase::End, elapsed));
-        report::make(self, &crew.tally(), elapsed, cpu)
+        let mut tally = crew.tally();
+        tally.give_up();
+        report::make(self, &tally, elapsed, cpu)
     }
 }
 

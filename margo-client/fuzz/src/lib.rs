@@ -4,6 +4,7 @@
 //! [`SEPARATOR`].
 
 mod answers;
+mod enrolment;
 mod identity;
 mod input;
 mod rows;
@@ -14,6 +15,7 @@ mod sync;
 mod trust;
 
 pub use self::answers::answers;
+pub use self::enrolment::enrolment;
 pub use self::identity::identity;
 pub use self::rows::rows;
 pub use self::schedule::schedule;
@@ -25,9 +27,10 @@ pub use self::trust::{bundle, trust};
 pub type Target = fn(&[u8]);
 
 /// The names of the targets, each a function of this crate and a folder of the corpus.
-pub const TARGETS: [(&str, Target); 8] = [
+pub const TARGETS: [(&str, Target); 9] = [
     ("answers", answers),
     ("bundle", bundle),
+    ("enrolment", enrolment),
     ("identity", identity),
     ("rows", rows),
     ("schedule", schedule),

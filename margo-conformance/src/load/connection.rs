@@ -236,6 +236,8 @@ pub(super) enum FaultKind {
     Malformed,
     /// An answer that is none of those hoped for.
     Status(u16),
+    /// There was no answer before the run was over.
+    Unanswered,
 }
 
 impl Fault {
@@ -260,6 +262,7 @@ impl fmt::Display for FaultKind {
             Self::Unused | Self::Broken => formatter.write_str("broken"),
             Self::Malformed => formatter.write_str("malformed"),
             Self::Status(status) => write!(formatter, "status {status}"),
+            Self::Unanswered => formatter.write_str("unanswered"),
         }
     }
 }

@@ -13,7 +13,7 @@ use margo_types::{SpecVersion, media_type, write};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::connection::{Answer, Connection, Fault, FaultKind};
-use super::tally::{Operation, Tally};
+use super::tally::{Asking, Operation, Tally};
 use super::{Connections, Pace, Settings, SimulatedDevice, Target, signed};
 use crate::host::capabilities;
 
@@ -87,6 +87,7 @@ struct Living {
     device: SimulatedDevice,
     course: Arc<Course>,
     connection: Option<Connection>,
+    asking: Asking,
     /// The next poll, as bytes.
     poll: Vec<u8>,
     /// The entity tag of what it has, when each poll is another.
@@ -96,10 +97,13 @@ struct Living {
 impl Living {
     fn new(device: SimulatedDevice, course: Arc<Course>) -> Self {
         let poll = poll_request(&course, None);
+        let asking = Asking::default();
+        course.tally().asking.push(asking.clone());
         Self {
             device,
             course,
             connection: None,
+            asking,
             poll,
             tag: None,
         }
@@ -183,6 +187,7 @@ impl Living {
     /// once more over a new one.
     async fn ask(&mut self, operation: Operation, request: &[u8]) -> Result<Answer, Fault> {
         let begin = Instant::now();
+        self.asking.set(Some(begin));
         let mut result = match self.connection.take() {
             Some(used) => self.ask_over(used, request).await,
             None => self.ask_anew(request).await,
@@ -191,6 +196,7 @@ impl Living {
             self.course.note(|tally| tally.reconnections += 1);
             result = self.ask_anew(request).await;
         }
+        self.asking.set(None);
         if let Ok(answer) = &result {
             self.course.note(|tally| {
                 tally.sent += bytes(request.len());

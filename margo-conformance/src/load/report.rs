@@ -42,7 +42,8 @@ pub struct Report {
     /// How long answers took, by what was asked for: `poll`, `capabilities`, `document`, `status`; and `handshake`, which
     /// is part of the first request on a connection.
     pub operations: BTreeMap<&'static str, OperationReport>,
-    /// Requests that failed, by kind: `connect`, `handshake`, `timeout`, `broken`, `malformed`, `status 503` and so on.
+    /// Requests that failed, by kind: `connect`, `handshake`, `timeout`, `broken`, `malformed`, `status 503` and so on;
+    /// `unanswered` are those that were waited for when the run was over, for longer than for any answer, and a second or more.
     pub errors: BTreeMap<String, Errors>,
     /// Requests that were sent again, since the server had closed the idle connection. No errors.
     pub reconnections: u64,

@@ -99,7 +99,9 @@ impl Target {
     /// [`InvalidTarget`] when the URL is no such URL, or its name has no address.
     pub fn resolve(url: &Url) -> Result<Self, InvalidTarget> {
         let invalid = || InvalidTarget::Url(url.clone());
-        if url.scheme() != "https" {
+        let has_login = !url.username().is_empty() || url.password().is_some();
+        let has_rest = url.query().is_some() || url.fragment().is_some();
+        if url.scheme() != "https" || has_login || has_rest {
             return Err(invalid());
         }
         let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else {

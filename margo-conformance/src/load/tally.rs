@@ -1,11 +1,13 @@
 //! What is counted.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
+use tokio::time::Instant;
 
-use super::connection::Fault;
+use super::connection::{Fault, FaultKind};
 
 /// Counts of one thread, or of all together.
 pub(super) struct Tally {
@@ -23,6 +25,23 @@ pub(super) struct Tally {
     pub(super) first_error: Option<String>,
     /// Connections that are open now, counted or not.
     pub(super) connected: u64,
+    /// What all devices of the thread wait for.
+    pub(super) asking: Vec<Asking>,
+}
+
+/// Since when a device waits for an answer, if it does.
+#[derive(Clone, Default)]
+pub(super) struct Asking(Arc<Mutex<Option<Instant>>>);
+
+impl Asking {
+    pub(super) fn set(&self, since: Option<Instant>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = since;
+    }
+
+    fn waited(&self) -> Option<Duration> {
+        let since = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        since.map(|since| since.elapsed())
+    }
 }
 
 /// What a device does.
@@ -61,6 +80,7 @@ impl Tally {
             received: 0,
             first_error: None,
             connected: 0,
+            asking: Vec::new(),
         }
     }
 
@@ -81,6 +101,20 @@ impl Tally {
             .entry(fault.kind.to_string())
             .or_insert_with(|| (0, fault.text.clone()));
         *count += 1;
+    }
+
+    /// Has those fail that are still waited for, for longer than for any answer: a fleet manager that has stopped answering
+    /// would otherwise look like one that is asked less.
+    pub(super) fn give_up(&mut self) {
+        let longest = self.operations.values().map(Histogram::max).max();
+        let usual = Duration::from_micros(longest.unwrap_or(0)).max(PATIENCE);
+        let waited = self.asking.iter().filter_map(Asking::waited);
+        let mut waited: Vec<_> = waited.filter(|waited| *waited > usual).collect();
+        waited.sort();
+        for waited in waited.iter().rev() {
+            let text = format!("nothing within {waited:.1?}, when the run was over");
+            self.failed(&Fault::new(FaultKind::Unanswered, &text));
+        }
     }
 
     /// Requests that had an answer or failed.
@@ -126,6 +160,7 @@ impl Tally {
         self.sent += other.sent;
         self.received += other.received;
         self.connected += other.connected;
+        self.asking.extend_from_slice(&other.asking);
     }
 }
 
@@ -137,3 +172,6 @@ fn histogram() -> Histogram<u64> {
 fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
+
+/// What may be under way when a run ends without being worth a word.
+const PATIENCE: Duration = Duration::from_secs(1);

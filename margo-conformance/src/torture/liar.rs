@@ -19,6 +19,8 @@ use crate::wfm::{Answer, FakeWfm, Lie};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Falsehood {
     WrongDigest,
+    /// Of a document by itself, since there is no bundle.
+    WrongDocument,
     LowerVersion,
     SameVersion,
     MissingContent,
@@ -51,7 +53,7 @@ impl Falsehood {
     pub(super) const fn is_security_event(self) -> bool {
         matches!(
             self,
-            Self::WrongDigest | Self::LowerVersion | Self::SameVersion
+            Self::WrongDigest | Self::WrongDocument | Self::LowerVersion | Self::SameVersion
         )
     }
 
@@ -118,6 +120,10 @@ impl Liar {
         };
         match falsehood {
             Falsehood::WrongDigest => wfm.lie(Lie::WrongDigest),
+            Falsehood::WrongDocument => {
+                wfm.fail_always(Operation::Bundle, Answer::problem(404));
+                wfm.lie(Lie::WrongDigest);
+            }
             Falsehood::LowerVersion => {
                 wfm.publish_as(ManifestVersion::new(held.get() - 1).unwrap_or(held));
             }
@@ -201,8 +207,9 @@ fn impersonate(
     Ok(())
 }
 
-const ALL: [Falsehood; 22] = [
+const ALL: [Falsehood; 23] = [
     Falsehood::WrongDigest,
+    Falsehood::WrongDocument,
     Falsehood::LowerVersion,
     Falsehood::SameVersion,
     Falsehood::MissingContent,

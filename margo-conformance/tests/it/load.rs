@@ -141,6 +141,33 @@ async fn connection_that_was_closed_while_idle_is_no_error() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_fleet_manager_that_stops_answering_is_noticed_before_the_timeout() {
+    let plant = Plant::start().await;
+    plant
+        .wfm
+        .fail_always(Operation::Manifest, Answer::silence());
+    let load = plant.load(|_| {});
+    let mut all_ask_since = None;
+    let report = tokio::task::block_in_place(|| {
+        load.run(|progress| {
+            if plant.wfm.requests_for(Operation::Manifest).len() < DEVICES {
+                return ControlFlow::Continue(());
+            }
+            let since = *all_ask_since.get_or_insert(progress.elapsed);
+            if progress.elapsed.saturating_sub(since) > Duration::from_secs(1) {
+                return ControlFlow::Break(());
+            }
+            ControlFlow::Continue(())
+        })
+        .unwrap()
+    });
+    assert_only_error(&report, "unanswered");
+    let errors = &report.errors["unanswered"];
+    assert_eq!(errors.count, u64::try_from(DEVICES).unwrap());
+    assert!(errors.first.starts_with("nothing within "), "{errors:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_goes_wrong_in_the_warm_up_is_told_at_once() {
     let plant = Plant::start().await;
     plant
@@ -213,7 +240,21 @@ async fn run_without_devices_says_so() {
     let load = Load::new(target, Vec::new(), Settings::default());
     let refused = load.run(|_| ControlFlow::Continue(()));
     assert!(matches!(refused, Err(LoadError::NoDevices)));
-    assert!(Target::resolve(&"http://127.0.0.1:9".parse().unwrap()).is_err());
+}
+
+#[test]
+fn only_root_urls_are_targets() {
+    for url in [
+        "http://127.0.0.1:9",
+        // What is secret would be in the report, and none of it would be sent.
+        "https://operator:secret@127.0.0.1:9",
+        "https://operator@127.0.0.1:9",
+        "https://127.0.0.1:9/?site=4",
+        "https://127.0.0.1:9/#4",
+    ] {
+        assert!(Target::resolve(&url.parse().unwrap()).is_err(), "{url}");
+    }
+    assert!(Target::resolve(&"https://127.0.0.1:9/fleet/".parse().unwrap()).is_ok());
 }
 
 struct Plant {

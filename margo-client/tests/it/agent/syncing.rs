@@ -47,18 +47,40 @@ async fn only_what_changed_is_fetched() {
 
 #[tokio::test]
 async fn either_way_of_fetching_stands_in_for_the_other() {
-    for (operation, count) in [("bundle", 20), ("deployment", 1)] {
-        let rig = Rig::new();
-        let all: Vec<_> = (1..=count)
-            .map(|number| deployment(number, "1.0"))
-            .collect();
-        rig.wfm.publish(1, &all);
+    for operation in ["bundle", "deployment"] {
+        let (rig, mut held) = about_to_ask_for(operation).await;
         rig.wfm.fail(operation, &[Fault::NotFound]);
-        assert!(
-            fetch(&rig, &mut State::default()).await.unwrap(),
-            "without {operation}"
-        );
+        let is_new = fetch(&rig, &mut held).await.unwrap();
+        assert!(is_new, "without {operation}");
+        for asked in ["api bundle", "api deployment"] {
+            assert!(rig.log.count(asked) > 0, "{asked}, without {operation}");
+        }
     }
+}
+
+#[tokio::test]
+async fn wrong_bytes_are_refused_whichever_way_they_come() {
+    for operation in ["bundle", "deployment"] {
+        let (rig, mut held) = about_to_ask_for(operation).await;
+        let before = held.clone();
+        rig.wfm.fail(operation, &[Fault::WrongBytes]);
+        let refused = fetch(&rig, &mut held).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Integrity, "{refused}");
+        assert_eq!(held, before);
+    }
+}
+
+/// A device that has all to fetch, which comes as the bundle, or one document of many, which comes by itself.
+async fn about_to_ask_for(operation: &str) -> (Rig, State) {
+    let (rig, mut held) = (Rig::new(), State::default());
+    let mut all: Vec<_> = (1..=20).map(|number| deployment(number, "1.0")).collect();
+    rig.wfm.publish(1, &all);
+    if operation == "deployment" {
+        fetch(&rig, &mut held).await.unwrap();
+        all[3] = deployment(4, "2.0");
+        rig.wfm.publish(2, &all);
+    }
+    (rig, held)
 }
 
 #[tokio::test]

@@ -11,10 +11,12 @@ use http::{Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use margo_conformance::authority::{Authority, Lifetime};
+use margo_server_traits::server::ServerOptions;
 use margo_server_traits::{Fleet, FleetService, ServiceOptions};
 use margo_types::Digest;
 use margo_types::id::ClientId;
 use margo_types::svid::Identity;
+use tokio::time::sleep;
 use tower_service::Service;
 
 use super::device::Device;
@@ -31,11 +33,19 @@ struct Scene {
 
 impl Scene {
     async fn new() -> Self {
-        let (fleet, service) = fleet();
-        Self::over(fleet, service).await
+        Self::limited(|_| {}).await
     }
 
-    async fn over<S>(fleet: Arc<FakeFleet>, service: S) -> Self
+    async fn limited(limit: impl FnOnce(&mut ServerOptions)) -> Self {
+        let (fleet, service) = fleet();
+        Self::over(fleet, service, limit).await
+    }
+
+    async fn over<S>(
+        fleet: Arc<FakeFleet>,
+        service: S,
+        limit: impl FnOnce(&mut ServerOptions),
+    ) -> Self
     where
         S: Service<Request<Incoming>, Response = Response<Full<Bytes>>, Error = Infallible>
             + Clone
@@ -47,7 +57,7 @@ impl Scene {
         let authority = Authority::new(&domain());
         let svid = authority.issue(&wfm(), Lifetime::default()).svid();
         let identity = Identity::new(svid, &authority.bundle()).unwrap();
-        let plant = Plant::serve(authority, identity, service, |_| {}).await;
+        let plant = Plant::serve(authority, identity, service, limit).await;
         publish(&fleet, MANIFEST);
         let device = plant.connect(&plant.client(CLIENT)).await;
         Self {
@@ -293,7 +303,7 @@ async fn what_is_around_the_service_sees_every_poll() {
 
     let seen = Arc::new(AtomicUsize::new(0));
     let (fleet, service) = fleet();
-    let mut scene = Scene::over(fleet, Counted(service, Arc::clone(&seen))).await;
+    let mut scene = Scene::over(fleet, Counted(service, Arc::clone(&seen)), |_| {}).await;
     scene.polls("http/1.1 304").await;
     assert_eq!(seen.load(Ordering::Relaxed), 3);
 }
@@ -306,6 +316,45 @@ async fn a_server_that_stops_closes_connections_that_repeat_polls() {
     scene.device.closed().await;
 }
 
+#[tokio::test]
+async fn connections_that_repeat_polls_keep_their_limits() {
+    let mut idle = Scene::limited(|options| options.idle_timeout = SOON).await;
+    idle.polls("http/1.1 304").await;
+    idle.device.closed().await;
+
+    // Also when the last poll came in the second half of that time; on a machine that is too busy for it, once more.
+    loop {
+        let mut idle = Scene::limited(|options| options.idle_timeout = SOON).await;
+        idle.polls("http/1.1 304").await;
+        sleep(SOON * 7 / 10).await;
+        idle.device.send(&idle.poll).await;
+        if idle.device.response().await.is_ok() {
+            idle.device.closed().await;
+            break;
+        }
+    }
+
+    let mut old = Scene::limited(|options| options.max_age = SOON).await;
+    old.polls("http/1.1 304").await;
+    old.device.closed().await;
+
+    let mut slow = Scene::limited(|options| options.header_timeout = SOON).await;
+    slow.polls("http/1.1 304").await;
+    slow.device.send(&slow.poll[..20]).await;
+    slow.device.closed().await;
+}
+
+#[tokio::test]
+async fn a_replaced_bundle_ends_connections_that_repeat_polls() {
+    let mut scene = Scene::limited(|options| options.renewal_spread = SOON).await;
+    scene.polls("http/1.1 304").await;
+    let new = Authority::new(&domain());
+    scene.plant.identity.replace_bundle(&new.bundle()).unwrap();
+    scene.device.closed().await;
+}
+
+/// Long enough for some polls on a busy machine.
+const SOON: Duration = Duration::from_secs(1);
 const CLIENT: &str = "device-1";
 const MANIFEST: &[u8] = b"one manifest";
 const OTHER: &[u8] = b"another manifest";
