@@ -1,7 +1,10 @@
-//! The seeds of the fuzz targets, replayed. They are made by this test when `WRITE_SEEDS` is set.
+//! The seeds of the fuzz targets, replayed. Those that are archives are made by this test when `WRITE_SEEDS` is set.
 
 #[path = "../../fuzz/harness.rs"]
 mod harness;
+#[cfg(feature = "oci")]
+#[path = "../../fuzz/registry.rs"]
+mod registry;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -50,6 +53,12 @@ fn chart() {
 #[test]
 fn compose() {
     replay("compose", harness::compose);
+}
+
+#[cfg(feature = "oci")]
+#[test]
+fn registry() {
+    replay("registry", registry::registry);
 }
 
 #[test]
