@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use margo_client::identity::{SigningFiles, SigningIdentity};
 use margo_client::onboarding::{Enrolment, EnrolmentSettings, Standing, fetch_root};
@@ -11,8 +11,6 @@ use margo_client::{Error, ErrorKind};
 use margo_conformance::authority::Authority;
 use margo_types::id::TrustDomain;
 use margo_types::trust::Anchor;
-use rustls::ServerConfig;
-use rustls::crypto::aws_lc_rs;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use url::Url;
@@ -101,14 +99,7 @@ static DEVICE: LazyLock<Mutex<Device>> = LazyLock::new(|| {
     let runtime = runtime();
     let domain = TrustDomain::parse("factory.example").expect("a domain");
     let authority = Authority::new(&domain);
-    let certificate = authority.issue_tls("127.0.0.1");
-    let tls = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .expect("versions")
-        .with_no_client_auth()
-        .with_single_cert(certificate.certificates(), certificate.private_key())
-        .expect("a certificate");
-    let server = runtime.block_on(Server::start(Arc::new(tls)));
+    let server = runtime.block_on(Server::start_public(&authority));
     let folder = tempfile::tempdir().expect("a folder");
     let root = authority.to_pem().0;
     let issued = authority.issue_with(|_| ());

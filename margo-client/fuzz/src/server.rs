@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use margo_conformance::authority::Authority;
 use rustls::ServerConfig;
+use rustls::crypto::aws_lc_rs;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -21,6 +23,18 @@ struct Script {
 }
 
 impl Server {
+    /// One that asks nobody who he is, with a certificate of this authority for its address.
+    pub(super) async fn start_public(authority: &Authority) -> Self {
+        let certificate = authority.issue_tls("127.0.0.1");
+        let tls = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_no_client_auth()
+            .with_single_cert(certificate.certificates(), certificate.private_key())
+            .expect("a certificate");
+        Self::start(Arc::new(tls)).await
+    }
+
     pub(super) async fn start(tls: Arc<ServerConfig>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address").to_string();

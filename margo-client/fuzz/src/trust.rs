@@ -1,6 +1,6 @@
 //! What a Margo identity service publishes, and files with anchors.
 
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use margo_client::ErrorKind;
@@ -10,8 +10,6 @@ use margo_types::id::{ClientId, SpiffeId, TrustDomain};
 use margo_types::read;
 use margo_types::svid::Identity;
 use margo_types::trust::{DiscoveryDocument, TrustBundle};
-use rustls::ServerConfig;
-use rustls::crypto::aws_lc_rs;
 use tokio::runtime::Runtime;
 use url::Url;
 
@@ -113,14 +111,7 @@ impl Service {
 static SERVICE: LazyLock<Mutex<Service>> = LazyLock::new(|| {
     let runtime = runtime();
     let (web, authority) = (Authority::new(&domain()), Authority::new(&domain()));
-    let certificate = web.issue_tls("127.0.0.1");
-    let tls = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .expect("versions")
-        .with_no_client_auth()
-        .with_single_cert(certificate.certificates(), certificate.private_key())
-        .expect("a certificate");
-    let server = runtime.block_on(Server::start(Arc::new(tls)));
+    let server = runtime.block_on(Server::start_public(&web));
     let url: Url = format!("https://{}/bundle", server.address)
         .parse()
         .expect("a URL");
