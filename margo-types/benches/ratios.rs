@@ -117,16 +117,19 @@ impl Comparison<'_> {
         }
         let allocations = |work: &dyn Fn()| allocation_counter::measure(work).count_total;
         let (our_count, peer_count) = (allocations(self.ours.1), allocations(self.peer.1));
+        let allocated = match peer_count {
+            0 => "-".to_owned(),
+            _ => format!("{:.2}", ratio(our_count, peer_count)),
+        };
         let goal = self
             .allocation_goal
-            .map_or("-".to_owned(), |goal| format!("{goal:.1}"));
+            .map_or("-".to_owned(), |goal| goal.to_string());
         println!(
-            "| {} | {} | {:.2} | {:.1} | {:.2} | {goal} |",
+            "| {} | {} | {:.2} | {} | {allocated} | {goal} |",
             self.ours.0,
             self.peer.0,
             median(ours).as_secs_f64() / median(peer).as_secs_f64(),
             self.time_goal,
-            ratio(our_count, peer_count),
         );
     }
 }

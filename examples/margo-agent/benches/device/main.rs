@@ -146,8 +146,9 @@ fn idle(scale: &Scale) -> Result<(), Failure> {
         let before = agent.process().usage();
         thread::sleep(scale.idle);
         let after = agent.process().usage();
+        let goal = if count > FEW { "none" } else { "at most 10" };
         println!(
-            "idle: {:.2} MB PSS with {count} deployments (goal at most 10 when idle), {:.2} MB of it private and dirty",
+            "idle: {:.2} MB PSS with {count} deployments (goal {goal}), {:.2} MB of it private and dirty",
             megabytes(after.proportional),
             megabytes(after.dirty),
         );
