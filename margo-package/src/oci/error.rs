@@ -124,7 +124,7 @@ impl OciError {
             place,
             Misbehaviour::Malformed {
                 what,
-                why: why.into(),
+                why: in_a_line(&why.into(), 1000),
             },
         )
     }
@@ -373,6 +373,14 @@ pub enum Failure {
         /// What.
         what: &'static str,
     },
+}
+
+/// What a peer has a say in, without anything that would begin a line or that a terminal would obey.
+pub(crate) fn in_a_line(text: &str, most_characters: usize) -> String {
+    text.chars()
+        .filter(|c| !c.is_control())
+        .take(most_characters)
+        .collect()
 }
 
 fn suffix(detail: &str) -> String {

@@ -22,6 +22,12 @@ impl Manifest {
         }
         let outline: Outline = serde_json::from_slice(bytes)
             .map_err(|error| ManifestError::Malformed(format!("it is not JSON ({error})")))?;
+        if let Some(inside) = &outline.media_type
+            && !is_media_type(inside)
+        {
+            let why = "its mediaType is not written as one (RFC 6838)".to_owned();
+            return Err(ManifestError::Malformed(why));
+        }
         let announced = media_type
             .map(essence)
             .filter(|text| is_manifest(text) || is_index(text));
@@ -144,6 +150,18 @@ pub(crate) const ACCEPTED: &str = "application/vnd.oci.image.manifest.v1+json, \
      application/vnd.docker.distribution.manifest.v2+json, \
      application/vnd.oci.image.index.v1+json, \
      application/vnd.docker.distribution.manifest.list.v2+json";
+
+/// Whether this is a type and a subtype of the characters and lengths of RFC 6838, section 4.2.
+fn is_media_type(text: &str) -> bool {
+    let is_name = |name: &str| {
+        let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&byte);
+        (1..=127).contains(&name.len())
+            && name.bytes().all(is_allowed)
+            && name.starts_with(|first: char| first.is_ascii_alphanumeric())
+    };
+    text.split_once('/')
+        .is_some_and(|(kind, subtype)| is_name(kind) && is_name(subtype))
+}
 
 fn is_manifest(media_type: &str) -> bool {
     media_type == media_type::OCI_MANIFEST || media_type == DOCKER_MANIFEST

@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::Client;
 use super::transport::connection;
-use crate::oci::error::{Misbehaviour, OciError, Place, Refusal};
+use crate::oci::error::{Misbehaviour, OciError, Place, Refusal, in_a_line};
 use crate::oci::retry::{is_transient, retry_after};
 
 impl Client {
@@ -126,7 +126,7 @@ impl Client {
                 .unwrap_or_default()
                 .to_owned(),
         };
-        text.chars().filter(|c| !c.is_control()).take(200).collect()
+        in_a_line(&text, 200)
     }
 }
 
