@@ -21,7 +21,7 @@ pub struct ProviderError {
 
 impl ProviderError {
     /// An error of the whole deployment or the engine. What programs and servers say is often in the message: control characters
-    /// are left out of it, and after 32 KiB it ends.
+    /// are left out of it, and of more than 32 KiB the middle.
     pub fn new(trouble: Trouble, message: impl Into<String>) -> Self {
         Self {
             component: None,
@@ -96,8 +96,9 @@ impl Trouble {
 fn readable(mut message: String) -> String {
     message.retain(|letter| !letter.is_control() || matches!(letter, '\n' | '\t'));
     if message.len() > LONGEST {
-        message.truncate(message.floor_char_boundary(LONGEST));
-        message.push('…');
+        let begin = message.floor_char_boundary(LONGEST / 2);
+        let end = message.ceil_char_boundary(message.len() - LONGEST / 2);
+        message.replace_range(begin..end, "…");
     }
     message
 }
@@ -138,6 +139,6 @@ mod tests {
         let error = ProviderError::new(Trouble::Engine, "a\u{1b}[1m\r\nb\tc\0");
         assert_eq!(error.message, "a[1m\nb\tc");
         let error = ProviderError::new(Trouble::Engine, "é".repeat(LONGEST));
-        assert!(error.message.len() < LONGEST + 4 && error.message.ends_with('…'));
+        assert!(error.message.len() < LONGEST + 4 && error.message.contains('…'));
     }
 }

@@ -131,7 +131,7 @@ const LONGEST_ANSWER: usize = 64 << 20;
 #[cfg(test)]
 mod tests {
     use margo_package::oci;
-    use tokio::io::AsyncWriteExt as _;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpListener;
 
     use super::*;
@@ -174,6 +174,7 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let endless = tokio::spawn(async move {
             let (mut connection, _) = listener.accept().await.unwrap();
+            let _ = connection.read(&mut [0; 1024]).await.unwrap();
             let head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n";
             connection.write_all(head).await.unwrap();
             while connection.write_all(&[b' '; 1 << 14]).await.is_ok() {}
