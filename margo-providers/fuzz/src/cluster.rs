@@ -59,6 +59,7 @@ pub fn cluster(bytes: &[u8]) {
             call(provider, &deployment("helm"), wish).await
         });
         assert!(world.server.is_left_alone(), "{wish} asks without end");
+        assert!(!device.was_given_option(), "{wish} makes it an option");
         if let Err(error) = outcome {
             check_error(&error, &device.state());
         }

@@ -124,6 +124,11 @@ impl Device {
         })
     }
 
+    /// Whether `helm` was given an option where it expects the name of a release.
+    pub(super) fn was_given_option(&self) -> bool {
+        self.answers().join("option").exists()
+    }
+
     /// A client of registries that reaches none.
     pub(super) fn registry() -> Client {
         let client = Client::builder().plain_http("127.0.0.1:1").no_proxy();
@@ -167,6 +172,9 @@ compose*" up "*) name=up ;;
 *"{{.Label "*) name=projects ;;
 upgrade*" --dry-run="*) name=trial ;;
 *) name=$1 ;;
+esac
+case "$1 $2" in
+"rollback -"*|"template -"*|"uninstall -"*|"upgrade -"*) : > ANSWERS/option ;;
 esac
 answer="ANSWERS/${0##*/}-$name"
 if [ -f "$answer" ]; then exec /bin/cat "$answer"; fi

@@ -24,7 +24,7 @@ use super::outcome::{call, check_error};
 /// ```text
 /// file {id}/record.json       a file, with what follows as its content
 /// dir {id}/web/work           a directory
-/// link {id}/web/project/conf  a link to a directory elsewhere
+/// link {id}/web/project/conf  a link to a directory elsewhere or, with any content, to a file
 /// ```
 ///
 /// with `{id}`, the archive of the component as `{archive}`, and its digest as `{digest}` and `{hex}`.
@@ -67,6 +67,7 @@ pub fn files(bytes: &[u8]) {
         }
         _ => &machine.compose,
     };
+    let is_compose = kind == "compose" && !is_simulated;
     for wish in wishes.take(MOST_WISHES) {
         let before = tree(&device.state());
         let outcome = device.run(call(provider, &deployment(kind), wish));
@@ -85,7 +86,10 @@ pub fn files(bytes: &[u8]) {
             "list" | "observe" => assert!(before == after, "{wish} changed something"),
             _ => {}
         }
+        assert!(!device.was_given_option(), "{wish} makes it an option");
         if let Err(error) = outcome {
+            // It needs nothing of what is there.
+            assert!(!is_compose || wish != "remove", "{error}");
             check_error(&error, &device.state());
         }
     }
@@ -145,7 +149,10 @@ fn place(parts: &[&[u8]], archive: &Archive, device: &Device) {
         let content = replaced(&content, "{archive}", &archive.bytes);
         let _ = match kind {
             "dir" => fs::create_dir_all(&path),
-            "link" => std::os::unix::fs::symlink(device.outside(), &path),
+            "link" => {
+                let name = if content.is_empty() { "" } else { "precious" };
+                std::os::unix::fs::symlink(device.outside().join(name), &path)
+            }
             _ => fs::write(&path, content),
         };
     }
