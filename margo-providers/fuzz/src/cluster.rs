@@ -140,8 +140,8 @@ fn options(device: &Device, is_template: bool) -> Options {
     options.program = Some(device.programs().join("helm"));
     options.kubeconfig = Some(device.programs().with_file_name("kubeconfig"));
     options.telemetry = Some(Telemetry::new("http://collector:4318"));
-    // Longer than what is tried again, and no longer.
-    options.default_timeout = std::time::Duration::from_secs(30);
+    // As long as the component may take.
+    options.default_timeout = std::time::Duration::from_secs(5);
     if is_template {
         options.mode = Mode::Template(TemplateOptions::new("1.32.0"));
     }

@@ -12,7 +12,7 @@ pub(super) const ID: &str = "ad9b614e-8912-45f4-a523-372358765def";
 
 /// The deployment, of type `compose` or `helm`.
 pub(super) fn deployment(kind: &str) -> ApplicationDeployment {
-    let properties = json!({"repository": REPOSITORY, "revision": "1.0.0", "timeout": "30s"});
+    let properties = json!({"repository": REPOSITORY, "revision": "1.0.0", "timeout": "5s"});
     let document = json!({
         "id": ID,
         "metadata": {"name": "app", "namespace": "shop", "deviceId": "device-1"},
