@@ -87,13 +87,11 @@ impl ComposeProvider {
             return Ok(record);
         }
         let new = home.clone();
-        let has_files = blocking(move || {
-            new.create().map_err(device_trouble)?;
-            let places = new.places().map_err(device_trouble)?;
-            Ok(places.iter().any(Place::has_project))
-        });
-        let has_files = has_files.await?;
+        let places = blocking(move || new.places().map_err(device_trouble)).await?;
+        let has_files = places.iter().any(Place::has_project);
         let record = Record::new(has_files || !self.projects_of(deployment).await?.is_empty());
+        let new = home.clone();
+        blocking(move || new.create().map_err(device_trouble)).await?;
         home.remember(&record).await?;
         Ok(record)
     }
