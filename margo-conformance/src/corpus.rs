@@ -31,6 +31,7 @@ pub type Target = fn(&[u8]);
 pub struct Corpus<'t> {
     root: PathBuf,
     targets: &'t [(&'t str, Target)],
+    rounds: u64,
 }
 
 impl<'t> Corpus<'t> {
@@ -39,7 +40,15 @@ impl<'t> Corpus<'t> {
         Self {
             root: root.into(),
             targets,
+            rounds: 3,
         }
+    }
+
+    /// The same, with every input changed so many times where nobody says how often.
+    #[must_use]
+    pub fn rounds(mut self, rounds: u64) -> Self {
+        self.rounds = rounds;
+        self
     }
 
     /// Gives every input to its target.
@@ -73,14 +82,14 @@ impl<'t> Corpus<'t> {
 
     /// Gives every input to its target with small changes, the same ones every time.
     ///
-    /// The environment variable `FUZZ_ROUNDS` says how often every input is changed (3 times), and `FUZZ_TARGET` of
-    /// which target (all).
+    /// The environment variable `FUZZ_ROUNDS` says how often every input is changed (3 times, or [as set](Self::rounds)), and
+    /// `FUZZ_TARGET` of which target (all).
     ///
     /// # Panics
     /// When a target panics, after the input was printed.
     pub fn replay_changed(&self) {
         let only = std::env::var("FUZZ_TARGET").ok();
-        let rounds = std::env::var("FUZZ_ROUNDS").map_or(3, |text| {
+        let rounds = std::env::var("FUZZ_ROUNDS").map_or(self.rounds, |text| {
             text.parse().expect("FUZZ_ROUNDS is a number of rounds")
         });
         let is_wanted = |target: &str| only.as_deref().is_none_or(|only| only == target);

@@ -20,12 +20,13 @@ pub struct ProviderError {
 }
 
 impl ProviderError {
-    /// An error of the whole deployment or the engine.
+    /// An error of the whole deployment or the engine. What programs and servers say is often in the message: control characters
+    /// are left out of it, and of more than 32 KiB the middle.
     pub fn new(trouble: Trouble, message: impl Into<String>) -> Self {
         Self {
             component: None,
             trouble,
-            message: message.into(),
+            message: readable(message.into()),
             source: None,
         }
     }
@@ -92,6 +93,19 @@ impl Trouble {
     }
 }
 
+fn readable(mut message: String) -> String {
+    message.retain(|letter| !letter.is_control() || matches!(letter, '\n' | '\t'));
+    if message.len() > LONGEST {
+        let begin = message.floor_char_boundary(LONGEST / 2);
+        let end = message.ceil_char_boundary(message.len() - LONGEST / 2);
+        message.replace_range(begin..end, "…");
+    }
+    message
+}
+
+/// A status report has to take it.
+const LONGEST: usize = 32 << 10;
+
 struct Subject<'a>(Option<&'a ComponentName>);
 
 impl std::fmt::Display for Subject<'_> {
@@ -114,4 +128,17 @@ pub(crate) fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_readable_and_end() {
+        let error = ProviderError::new(Trouble::Engine, "a\u{1b}[1m\r\nb\tc\0");
+        assert_eq!(error.message, "a[1m\nb\tc");
+        let error = ProviderError::new(Trouble::Engine, "é".repeat(LONGEST));
+        assert!(error.message.len() < LONGEST + 4 && error.message.contains('…'));
+    }
 }

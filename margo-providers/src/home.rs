@@ -18,7 +18,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::ProviderError;
-use crate::files::{blocking, create_private, device_trouble, remove_tree, write_durably};
+use crate::files::{
+    at, blocking, create_private, device_trouble, is_directory, remove_tree, write_durably,
+};
 
 /// What is remembered of a deployment, whose components are remembered as `K`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -52,15 +54,16 @@ impl Home {
     pub(crate) fn all(state: &Path) -> io::Result<BTreeSet<DeploymentId>> {
         let entries = match fs::read_dir(state) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
-            entries => entries?,
+            entries => entries.map_err(at(state))?,
         };
         let mut found = BTreeSet::new();
         for entry in entries {
-            let name = entry?.file_name();
-            found.extend(
-                name.to_str()
-                    .and_then(|name| DeploymentId::parse(name).ok()),
-            );
+            let name = entry.map_err(at(state))?.file_name();
+            let id = name
+                .to_str()
+                .and_then(|name| DeploymentId::parse(name).ok());
+            // IDs are read in either case. Of another than we write, it is none of ours, and could never be removed.
+            found.extend(id.filter(|id| *name == *id.to_string()));
         }
         Ok(found)
     }
@@ -69,15 +72,21 @@ impl Home {
         if let Some(state) = self.0.parent() {
             create_private(state)?;
         }
+        if is_directory(&self.0)? {
+            return Ok(());
+        }
         create_private(&self.0)
     }
 
     /// What is remembered; `None` when nothing is. A damaged record is said and counts as one of a deployment with data.
     pub(crate) fn load<K: DeserializeOwned>(&self) -> io::Result<Option<Record<K>>> {
+        if !is_directory(&self.0)? {
+            return Ok(None);
+        }
         let path = self.record();
         let bytes = match fs::read(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            bytes => bytes?,
+            bytes => bytes.map_err(at(&path))?,
         };
         Ok(Some(serde_json::from_slice(&bytes).unwrap_or_else(|error| {
             tracing::error!(path = %path.display(), %error, "the record is damaged; it is written anew and all data is kept");
@@ -118,6 +127,17 @@ impl Home {
         self.0.join(name)
     }
 
+    /// The directories of components that are there, remembered or not.
+    #[cfg(feature = "compose")]
+    pub(crate) fn places(&self) -> io::Result<Vec<Place>> {
+        if !is_directory(&self.0)? {
+            return Ok(Vec::new());
+        }
+        let entries = fs::read_dir(&self.0).map_err(at(&self.0))?;
+        let places = entries.map(|entry| Ok(Place(entry?.path())));
+        places.collect::<io::Result<_>>().map_err(at(&self.0))
+    }
+
     pub(crate) fn place(&self, component: &ComponentName) -> Place {
         Place(self.0.join(component.as_str()))
     }
@@ -151,12 +171,16 @@ impl Place {
     /// Makes a pulled file the archive with this digest, and drops those of other digests.
     pub(crate) fn keep_archive(&self, pulled: &Path, digest: Digest) -> io::Result<()> {
         let archive = self.archive(digest);
-        fs::rename(pulled, &archive)?;
-        for entry in fs::read_dir(&self.0)? {
-            let path = entry?.path();
+        // A failing disk may have left something else in its place.
+        if archive.is_dir() {
+            remove_tree(&archive)?;
+        }
+        fs::rename(pulled, &archive).map_err(at(&archive))?;
+        for entry in fs::read_dir(&self.0).map_err(at(&self.0))? {
+            let path = entry.map_err(at(&self.0))?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             if name.starts_with("archive-") && path != archive {
-                fs::remove_file(&path)?;
+                remove_tree(&path)?;
             }
         }
         Ok(())
@@ -168,7 +192,9 @@ impl Place {
 
     /// An empty work directory, whatever was left there.
     pub(crate) fn fresh_work(&self) -> io::Result<PathBuf> {
-        create_private(&self.0)?;
+        if !is_directory(&self.0)? {
+            create_private(&self.0)?;
+        }
         self.drop_work()?;
         let work = self.work();
         create_private(&work)?;
@@ -176,7 +202,10 @@ impl Place {
     }
 
     pub(crate) fn drop_work(&self) -> io::Result<()> {
-        remove_tree(&self.work())
+        if is_directory(&self.0)? {
+            remove_tree(&self.work())?;
+        }
+        Ok(())
     }
 
     pub(crate) fn remove(&self) -> io::Result<()> {

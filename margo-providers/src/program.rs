@@ -207,7 +207,7 @@ pub(crate) fn last_lines(text: &str, count: usize) -> Vec<String> {
     lines.into_iter().skip(first).collect()
 }
 
-/// The first word that looks like a version, without a leading `v`.
+/// The first word that looks like a version, without a leading `v` and without what no version has.
 pub(crate) fn find_version(text: &str) -> Option<String> {
     let words = text.split(|c: char| c.is_whitespace() || c == ',');
     let mut versions = words.map(|word| word.strip_prefix('v').unwrap_or(word));
@@ -220,7 +220,9 @@ pub(crate) fn find_version(text: &str) -> Option<String> {
         };
         is_number(parts.next()) && is_number(parts.next())
     };
-    versions.find(is_version).map(str::to_owned)
+    let version = versions.find(is_version)?.chars();
+    let letters = version.take_while(|c| c.is_ascii_alphanumeric() || ".+-~_".contains(*c));
+    Some(letters.take(VERSION_CHARACTERS).collect())
 }
 
 async fn finish(child: &mut Child) -> io::Result<(ExitStatus, Vec<u8>, Vec<u8>)> {
@@ -306,6 +308,7 @@ pub(crate) const STDOUT_BYTES: u64 = 16 << 20;
 const STDERR_BYTES: usize = 64 << 10;
 const COMPLAINT_LINES: usize = 8;
 const LINE_CHARACTERS: usize = 300;
+const VERSION_CHARACTERS: usize = 64;
 
 #[cfg(all(test, unix))]
 mod tests {
@@ -383,6 +386,7 @@ mod tests {
                 "docker-compose version 1.29.2, build unknown",
                 Some("1.29.2"),
             ),
+            ("v2.29.7\x1b[0m", Some("2.29.7")),
             ("no version here", None),
         ] {
             assert_eq!(find_version(text).as_deref(), version, "{text}");

@@ -21,7 +21,7 @@ use super::override_file::Additions;
 use super::prepare::{Prepared, Wanted};
 use super::variables::variables_of;
 use crate::files::{blocking, device_trouble, write_durably};
-use crate::home::Home;
+use crate::home::{Home, Place};
 use crate::progress::Announcing;
 use crate::source::Source;
 use crate::{Progress, ProviderError, Telemetry, Trouble};
@@ -77,7 +77,7 @@ impl ComposeProvider {
         Ok(wanted)
     }
 
-    /// What is remembered. What nobody remembers but is on the device counts as having data.
+    /// What is remembered. What nobody remembers but is on the device, with the engine or in files, counts as having data.
     async fn recall(
         &self,
         deployment: &ApplicationDeployment,
@@ -86,7 +86,10 @@ impl ComposeProvider {
         if let Some(record) = home.recall().await? {
             return Ok(record);
         }
-        let record = Record::new(!self.projects_of(deployment).await?.is_empty());
+        let new = home.clone();
+        let places = blocking(move || new.places().map_err(device_trouble)).await?;
+        let has_files = places.iter().any(Place::has_project);
+        let record = Record::new(has_files || !self.projects_of(deployment).await?.is_empty());
         let new = home.clone();
         blocking(move || new.create().map_err(device_trouble)).await?;
         home.remember(&record).await?;
@@ -209,13 +212,14 @@ impl ComposeProvider {
         let new = blocking(move || members_of(&source).map_err(device_trouble)).await?;
         let earlier = record.components.get(name);
         let old = earlier.map(|kept| kept.members.clone()).unwrap_or_default();
-        let keep = match earlier {
-            Some(kept) => kept.keep,
+        let keep = if let Some(kept) = earlier {
+            kept.keep
+        } else {
             // What nobody remembers but is there has data.
-            None => self
-                .projects_of(deployment)
-                .await?
-                .contains(&wanted.project),
+            let place = wanted.place.clone();
+            let has_files = blocking(move || Ok(place.has_project())).await?;
+            let there = self.projects_of(deployment).await?;
+            has_files || there.contains(&wanted.project)
         };
         let kept = Kept {
             pin: prepared.pin.clone(),
@@ -286,10 +290,20 @@ impl ComposeProvider {
                     blocking(move || place.drop_work().map_err(device_trouble)).await?;
                     continue;
                 }
-                if record.components.remove(name).is_some() {
+                let is_remembered = record.components.remove(name).is_some();
+                if is_remembered {
                     self.installed.sweep(&wanted.project, false).await?;
                 }
-                blocking(move || place.remove().map_err(device_trouble)).await?;
+                blocking(move || {
+                    // What has a project directory was begun; when nobody remembers that, the record was lost.
+                    let left = if !is_remembered && place.has_project() {
+                        place.drop_work()
+                    } else {
+                        place.remove()
+                    };
+                    left.map_err(device_trouble)
+                })
+                .await?;
             }
             home.remember(&record).await
         };

@@ -139,6 +139,11 @@ impl Installed {
         else {
             return Ok(());
         };
+        if image.starts_with('-') {
+            let message =
+                format!("the service {service} has no image but an option, {image}; name an image");
+            return Err(ProviderError::new(Trouble::Deployment, message));
+        }
         let mut found = self.image_platform(image).await?;
         if found.is_none() {
             self.pull(service, image, described).await?;

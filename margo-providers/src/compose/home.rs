@@ -12,10 +12,13 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use margo_package::archive::MemberPath;
 use margo_types::Digest;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::container::Tally;
+use crate::files::{at, is_directory};
 use crate::home::Place;
 use crate::source::Pin;
 
@@ -28,6 +31,7 @@ pub(super) struct Kept {
     #[serde(flatten)]
     pub(super) pin: Pin,
     /// The files in the project directory that came from archives.
+    #[serde(deserialize_with = "paths")]
     pub(super) members: BTreeSet<String>,
     /// Whether it was complete once.
     pub(super) keep: bool,
@@ -49,8 +53,24 @@ impl Place {
         self.join("project")
     }
 
+    /// Whether there is a project directory, and so perhaps data.
+    pub(super) fn has_project(&self) -> bool {
+        fs::symlink_metadata(self.project()).is_ok()
+    }
+
     pub(super) fn additions(&self) -> PathBuf {
         self.join("margo.json")
+    }
+}
+
+/// Paths that lead elsewhere came from no archive: who remembers them is damaged.
+fn paths<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeSet<String>, D::Error> {
+    let paths = BTreeSet::<String>::deserialize(deserializer)?;
+    match paths.iter().find(|path| MemberPath::parse(path).is_err()) {
+        None => Ok(paths),
+        Some(path) => Err(D::Error::custom(format!(
+            "{path:?} is no file of an archive"
+        ))),
     }
 }
 
@@ -86,7 +106,8 @@ pub(super) fn place_members(
     for gone in old.difference(new) {
         match parent_within(project, gone).and_then(|parent| {
             let name = Path::new(gone).file_name().unwrap_or_default();
-            fs::remove_file(parent.join(name))
+            let path = parent.join(name);
+            fs::remove_file(&path).map_err(at(&path))
         }) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             outcome => outcome?,
@@ -95,7 +116,8 @@ pub(super) fn place_members(
     for member in new {
         let parent = parent_within(project, member)?;
         let name = Path::new(member).file_name().unwrap_or_default();
-        fs::rename(source.join(member), parent.join(name))?;
+        let path = parent.join(name);
+        fs::rename(source.join(member), &path).map_err(at(&path))?;
     }
     Ok(())
 }
@@ -114,15 +136,10 @@ fn parent_within(project: &Path, member: &str) -> io::Result<PathBuf> {
 }
 
 fn create_directory(path: &Path) -> io::Result<()> {
-    match fs::symlink_metadata(path) {
-        Ok(found) if found.is_dir() => Ok(()),
-        Ok(_) => Err(io::Error::new(
-            io::ErrorKind::NotADirectory,
-            format!("{} is in the way", path.display()),
-        )),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => fs::create_dir(path),
-        Err(error) => Err(error),
+    if is_directory(path)? {
+        return Ok(());
     }
+    fs::create_dir(path).map_err(at(path))
 }
 
 #[cfg(test)]

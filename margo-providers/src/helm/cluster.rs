@@ -11,8 +11,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
+use http_body_util::Limited;
+use kube::client::ClientBuilder;
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
+use tower::util::MapResponseLayer;
 
 pub(super) use self::kinds::Kind;
 pub(super) use self::requests::{Event, Write, is_not_found};
@@ -58,10 +61,14 @@ impl Cluster {
         if config.proxy_url.is_some() && config.proxy_url == proxy_of_environment() {
             config.proxy_url = None;
         }
-        let client = Client::try_from(config).map_err(|error| {
+        let builder = ClientBuilder::try_from(config).map_err(|error| {
             let message = "the kubeconfig has credentials that cannot be used; write a new one";
             ProviderError::new(Trouble::Device, message).because(error)
         })?;
+        let bounded = MapResponseLayer::new(|answer: http::Response<_>| {
+            answer.map(|body| Limited::new(body, LONGEST_ANSWER))
+        });
+        let client = builder.with_layer(&bounded).build();
         Ok(Self {
             client,
             kinds: Arc::default(),
@@ -118,9 +125,14 @@ fn unusable(which: &str, error: KubeconfigError) -> ProviderError {
     ProviderError::new(Trouble::Device, message).because(error)
 }
 
+/// Five hundred objects, as many as are asked for at once, have a few megabytes; all that a chart may render to has 16 MiB.
+const LONGEST_ANSWER: usize = 64 << 20;
+
 #[cfg(test)]
 mod tests {
     use margo_package::oci;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
 
     use super::*;
 
@@ -154,6 +166,26 @@ mod tests {
             let message = error.message;
             assert!(message.starts_with("the kubeconfig (/"), "{message}");
         }
+    }
+
+    #[tokio::test]
+    async fn an_answer_without_end_is_not_read_to_its_end() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let endless = tokio::spawn(async move {
+            let (mut connection, _) = listener.accept().await.unwrap();
+            let _ = connection.read(&mut [0; 1024]).await.unwrap();
+            let head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n";
+            connection.write_all(head).await.unwrap();
+            while connection.write_all(&[b' '; 1 << 14]).await.is_ok() {}
+        });
+        let kubeconfig = GOOD.replace("127.0.0.1:1", &address.to_string());
+        let cluster = connect(&kubeconfig, None).await.unwrap();
+        let error = cluster.version().await.unwrap_err();
+        assert_eq!(error.trouble, Trouble::Engine);
+        let expected = "length limit exceeded";
+        assert!(error.message.contains(expected), "{}", error.message);
+        endless.await.unwrap();
     }
 
     #[tokio::test]

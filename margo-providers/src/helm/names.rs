@@ -11,9 +11,17 @@ use crate::{ProviderError, Trouble};
 
 /// The release of one component of one deployment.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "Unchecked")]
 pub(super) struct Release {
     pub(super) name: String,
     pub(super) namespace: String,
+}
+
+/// A release as it is remembered, on the device or the cluster.
+#[derive(Deserialize)]
+struct Unchecked {
+    name: String,
+    namespace: String,
 }
 
 /// A release, or the objects of one, that carry our labels.
@@ -64,6 +72,28 @@ impl Release {
             name,
             namespace: namespace.to_owned(),
         })
+    }
+
+    /// A release that somebody remembers; `None` when none can have this name, which may be an option of `helm` or a path.
+    pub(super) fn remembered(name: &str, namespace: &str) -> Option<Self> {
+        let is_inner = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.');
+        let is_name = (1..=LONGEST_NAME).contains(&name.len())
+            && name.bytes().all(is_inner)
+            && !name.starts_with(['-', '.']);
+        (is_name && is_namespace(namespace)).then(|| Self {
+            name: name.to_owned(),
+            namespace: namespace.to_owned(),
+        })
+    }
+}
+
+impl TryFrom<Unchecked> for Release {
+    type Error = String;
+
+    fn try_from(found: Unchecked) -> Result<Self, String> {
+        let Unchecked { name, namespace } = found;
+        Self::remembered(&name, &namespace)
+            .ok_or_else(|| format!("there is no release {name:?} in {namespace:?}"))
     }
 }
 

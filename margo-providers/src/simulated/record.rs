@@ -37,7 +37,7 @@ impl Workloads {
         fs::create_dir_all(&directory).map_err(|error| at(&directory, &error))?;
         let mut records = BTreeMap::new();
         for entry in fs::read_dir(&directory).map_err(|error| at(&directory, &error))? {
-            let path = entry?.path();
+            let path = entry.map_err(|error| at(&directory, &error))?.path();
             let Some(name) = path.file_stem().and_then(|name| name.to_str()) else {
                 continue;
             };
@@ -47,7 +47,10 @@ impl Workloads {
             let bytes = fs::read(&path).map_err(|error| at(&path, &error))?;
             let record = serde_json::from_slice(&bytes).ok();
             let record = record.as_ref().and_then(Record::from_json);
-            let (Ok(id), Some(record)) = (DeploymentId::parse(name), record) else {
+            // IDs are read in either case, and files are named for them in one.
+            let id = DeploymentId::parse(name).ok();
+            let id = id.filter(|id| id.to_string() == name);
+            let (Some(id), Some(record)) = (id, record) else {
                 let why = "it is not a simulated workload; remove it";
                 return Err(at(&path, &io::Error::new(io::ErrorKind::InvalidData, why)));
             };
@@ -104,10 +107,15 @@ impl Workloads {
             return Ok(());
         };
         let path = file(directory, id);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(unwritten(&path, error)),
-            _ => Ok(()),
+        for path in [path.with_extension("new"), path] {
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(unwritten(&path, error));
+                }
+                _ => {}
+            }
         }
+        Ok(())
     }
 
     /// A failed first installation leaves nothing behind.

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "contract")]
 mod contract;
+#[cfg(all(feature = "compose", feature = "helm", unix))]
+mod corpus;
 #[cfg(all(feature = "compose", unix))]
 mod detection;
 #[cfg(all(feature = "helm", unix))]

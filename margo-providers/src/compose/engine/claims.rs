@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{Installed, Named, Resolved, Service};
+use super::{Installed, Named, Resolved};
 use crate::ProviderError;
 use crate::compose::names::Project;
 
@@ -33,8 +33,9 @@ impl Resolved {
         claims.extend(names(&self.networks).into_iter().map(Claim::Network));
         for service in self.services.values() {
             claims.extend(service.container_name.clone().map(Claim::Container));
-            claims.extend(service.published());
         }
+        let entries = self.services.values().flat_map(|service| &service.ports);
+        claims.extend(ports(entries));
         claims
     }
 }
@@ -42,13 +43,6 @@ impl Resolved {
 impl Named {
     fn is_external(&self) -> bool {
         !matches!(self.external, None | Some(Value::Null | Value::Bool(false)))
-    }
-}
-
-impl Service {
-    /// The ports of the device that it takes, whatever the address.
-    fn published(&self) -> BTreeSet<Claim> {
-        self.ports.iter().flat_map(published).collect()
     }
 }
 
@@ -71,8 +65,28 @@ impl Installed {
     }
 }
 
-/// The ports in an entry of a service: an object or, as Compose 1 has it, a text such as `127.0.0.1:8080-8081:80-81/udp`.
-fn published(entry: &Value) -> Vec<Claim> {
+/// The ports of the device that entries of services take, whatever the address. Each is given once, for entries may be many and
+/// have all ports each.
+fn ports<'e>(entries: impl Iterator<Item = &'e Value>) -> Vec<Claim> {
+    let mut ranges: Vec<_> = entries.filter_map(published).collect();
+    ranges.sort_unstable();
+    let (mut claims, mut of, mut next) = (Vec::new(), "", 0);
+    for (protocol, range) in ranges {
+        if of != protocol {
+            (of, next) = (protocol, 1);
+        }
+        let (first, last) = range;
+        for port in next.max(u32::from(first))..=u32::from(last) {
+            next = port + 1;
+            let port = u16::try_from(port).unwrap_or_default();
+            claims.push(Claim::Port(protocol.to_owned(), port));
+        }
+    }
+    claims
+}
+
+/// The ports in an entry of a service, with their protocol: an object or, as Compose 1 has it, a text such as `127.0.0.1:8080-8081:80-81/udp`.
+fn published(entry: &Value) -> Option<(&'static str, (u16, u16))> {
     let (ports, protocol) = match entry {
         Value::String(text) => {
             let (text, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
@@ -91,14 +105,11 @@ fn published(entry: &Value) -> Vec<Claim> {
         }
     };
     let (first, last) = ports.split_once('-').unwrap_or((&ports, &ports));
-    let (Ok(first), Ok(last)) = (first.parse::<u16>(), last.parse::<u16>()) else {
-        return Vec::new();
-    };
-    let ports = (first..=last).filter(|port| *port > 0);
-    ports
-        .map(|port| Claim::Port(protocol.to_owned(), port))
-        .collect()
+    let protocol = PROTOCOLS.into_iter().find(|known| *known == protocol)?;
+    Some((protocol, (first.parse().ok()?, last.parse().ok()?)))
 }
+
+const PROTOCOLS: [&str; 3] = ["sctp", "tcp", "udp"];
 
 #[cfg(test)]
 mod tests {

@@ -90,7 +90,7 @@ impl Cluster {
     ) -> Result<Listed, Error> {
         let mut listed = Listed::default();
         let mut page = ListParams::default().labels(labels).limit(PAGE);
-        loop {
+        for _ in 0..PAGES {
             let mut answer: Value = self.ask(list(&page)).await?;
             if let Some(Value::Array(items)) = answer.get_mut("items") {
                 listed
@@ -104,6 +104,9 @@ impl Cluster {
             }
             page.continue_token = Some(next.to_owned());
         }
+        let objects = listed.objects.len();
+        let message = format!("its list of all {} has no end after {objects}", kind.name);
+        Err(Error::Service(message.into()))
     }
 
     /// The pods with the labels that a workload selects; none when it selects none by its labels.
@@ -271,6 +274,8 @@ fn with_kind(mut object: Value, kind: &Kind) -> Value {
 }
 
 const PAGE: u32 = 500;
+/// One hundred thousand objects with our labels are on no cluster.
+const PAGES: u32 = 200;
 const WATCH_SECONDS: u32 = 240;
 const PATIENCE: Duration = Duration::from_secs(30);
 const LOG_LINES: i64 = 5;

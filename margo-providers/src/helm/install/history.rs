@@ -130,10 +130,7 @@ impl Revision {
         let labels: BTreeMap<String, String> = Deserialize::deserialize(labels).ok()?;
         let text = |path: &str| secret.pointer(path).and_then(Value::as_str);
         Some(Self {
-            release: Release {
-                name: labels.get("name")?.clone(),
-                namespace: text("/metadata/namespace")?.to_owned(),
-            },
+            release: Release::remembered(labels.get("name")?, text("/metadata/namespace")?)?,
             number: labels.get("version")?.parse().ok()?,
             status: labels.get("status")?.clone(),
             secret: text("/metadata/name")?.to_owned(),
@@ -181,7 +178,7 @@ where
 }
 
 /// A secret holds 1 MiB; nothing that is meant well grows more than this.
-const MAX_BYTES: u64 = 128 << 20;
+const MAX_BYTES: u64 = 32 << 20;
 
 #[cfg(test)]
 mod tests {

@@ -13,7 +13,7 @@ use std::time::Duration;
 use margo_types::id::DeploymentId;
 use tokio::time::Instant;
 
-use crate::files::{blocking, create_private, device_trouble};
+use crate::files::{at, blocking, create_private, device_trouble};
 use crate::home::Home;
 use crate::{ProviderError, Trouble};
 
@@ -32,7 +32,13 @@ impl Lock {
             if let Some(home) = path.parent() {
                 create_private(home).map_err(device_trouble)?;
             }
-            File::create(path).map_err(device_trouble)
+            // Nothing is written to it: whatever is there instead stays as it is.
+            let mut options = File::options();
+            let options = options.write(true).create(true).truncate(false);
+            options
+                .open(&path)
+                .map_err(at(&path))
+                .map_err(device_trouble)
         })
         .await?;
         let file = Arc::new(file);

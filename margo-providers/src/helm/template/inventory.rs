@@ -226,10 +226,8 @@ async fn secret_of(cluster: &Cluster, release: &Release) -> Result<Option<Value>
 fn owned_of(owner: &str, secret: &Value) -> Option<Owned> {
     let labels = secret.pointer("/metadata/labels")?.clone();
     let labels: BTreeMap<String, String> = serde_json::from_value(labels).ok()?;
-    let release = Release {
-        name: labels.get(INVENTORY_LABEL)?.clone(),
-        namespace: text(secret, "/metadata/namespace").to_owned(),
-    };
+    let namespace = text(secret, "/metadata/namespace");
+    let release = Release::remembered(labels.get(INVENTORY_LABEL)?, namespace)?;
     Owned::of_labels(owner, &labels, release)
 }
 
@@ -276,7 +274,7 @@ const DATA: &str = "inventory";
 const INVENTORY_TYPE: &str = "margo.org/inventory";
 const INVENTORY_LABEL: &str = "margo.inventory";
 /// A secret of a mebibyte may stand for more than anybody wrote.
-const LONGEST: u64 = 64 << 20;
+const LONGEST: u64 = 32 << 20;
 
 #[cfg(test)]
 mod tests {
