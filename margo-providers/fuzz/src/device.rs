@@ -111,8 +111,7 @@ impl Device {
                     // The clock leaps there when nothing else is to be done.
                     () = tokio::time::sleep(LEAP) => {}
                 }
-                // One that was let go in the middle may never be asked how it ended.
-                while runs_program() && ticks < MOST_TICKS {
+                while runs_program().unwrap_or(ticks < MOST_TICKS) {
                     ticks += 1;
                     // As long as this is under way, it does not leap.
                     let tick = tokio::task::spawn_blocking(|| std::thread::sleep(TICK));
@@ -143,9 +142,16 @@ impl Device {
     }
 }
 
-/// Whether this thread started a program that has not ended; where nobody tells, it may have.
-fn runs_program() -> bool {
-    fs::read("/proc/thread-self/children").map_or(true, |children| !children.is_empty())
+/// Whether this thread started a program that has not ended; `None` where nobody tells. One that was let go in the middle may stay
+/// a zombie.
+fn runs_program() -> Option<bool> {
+    let children = fs::read_to_string("/proc/thread-self/children").ok()?;
+    let is_running = |id: &str| {
+        let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+        let state = stat.rsplit_once(") ").map(|(_, rest)| rest);
+        state.is_some_and(|state| !state.starts_with('Z'))
+    };
+    Some(children.split_whitespace().any(is_running))
 }
 
 /// What is in a directory: the bytes of its files, by their paths. Links are not followed.
@@ -192,6 +198,7 @@ const USUAL: [(&str, &str); 3] = [
     ("helm version", "v3.17.3"),
 ];
 const TICK: Duration = Duration::from_millis(1);
+/// How often it is waited for programs that nobody tells of.
 const MOST_TICKS: u32 = 2000;
 const LEAP: Duration = Duration::from_millis(100);
 /// Longer than all patience of the providers together.
