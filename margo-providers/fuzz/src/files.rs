@@ -77,7 +77,7 @@ pub fn files(bytes: &[u8]) {
             "{wish} went elsewhere"
         );
         match wish {
-            "apply" => stays(&device.state(), &before, &after),
+            "apply" if is_compose => stays(&device.state(), &before, &after),
             "remove" if outcome.is_ok() => {
                 is_gone(&device.state(), is_simulated, &after);
                 let left = device.run(provider.list()).expect("a list");
@@ -158,7 +158,7 @@ fn place(parts: &[&[u8]], archive: &Archive, device: &Device) {
     }
 }
 
-/// What containers wrote is there as before, unless it may go.
+/// What containers wrote is there as before, unless it may go. Charts have their data on the cluster.
 fn stays(state: &Path, before: &Tree, after: &Tree) {
     let home = state.join(ID);
     let record = before.get(&home.join("record.json"));
