@@ -126,7 +126,7 @@ impl Device {
         })
     }
 
-    /// Whether `helm` was given an option where it expects the name of a release.
+    /// Whether `helm` was given an option where it expects the name of a release, or `docker` one where it expects an image.
     pub(super) fn was_given_option(&self) -> bool {
         self.answers().join("option").exists()
     }
@@ -182,8 +182,8 @@ compose*" up "*) name=up ;;
 upgrade*" --dry-run="*) name=trial ;;
 *) name=$1 ;;
 esac
-case "$1 $2" in
-"rollback -"*|"template -"*|"uninstall -"*|"upgrade -"*) : > ANSWERS/option ;;
+case "$*" in
+"rollback -"*|"template -"*|"uninstall -"*|"upgrade -"*|"image inspect --format "*" -"*) : > ANSWERS/option ;;
 esac
 answer="ANSWERS/${0##*/}-$name"
 if [ -f "$answer" ]; then exec /bin/cat "$answer"; fi

@@ -44,6 +44,7 @@ pub fn engine(bytes: &[u8]) {
             }
             call(&machine.provider, &deployment("compose"), wish).await
         });
+        assert!(!device.was_given_option(), "{wish} makes it an option");
         if let Err(error) = outcome {
             check_error(&error, &device.state());
         }
