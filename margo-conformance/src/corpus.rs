@@ -44,7 +44,7 @@ impl<'t> Corpus<'t> {
         }
     }
 
-    /// The same, with every input changed so many times where nobody says how often.
+    /// The same, with every input changed so many times unless `FUZZ_ROUNDS` says how often.
     #[must_use]
     pub fn rounds(mut self, rounds: u64) -> Self {
         self.rounds = rounds;
