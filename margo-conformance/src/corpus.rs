@@ -14,6 +14,7 @@
 //! corpus.replay_changed();
 //! ```
 
+pub mod input;
 mod mutator;
 
 use std::fs;

@@ -193,15 +193,12 @@ mod tests {
     /// The programs run without a container just as well, so what they do can be seen anywhere.
     #[test]
     fn failing_program_says_why_and_fails() {
-        use std::os::unix::fs::PermissionsExt as _;
-
         let Some(machine) = Machine::this() else {
             return;
         };
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("fail");
-        std::fs::write(&path, machine.program(&machine.fail())).unwrap();
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        margo_conformance::program::write(&path, machine.program(&machine.fail()));
 
         let output = Command::new(path).output().unwrap();
         assert_eq!(output.status.code(), Some(3));

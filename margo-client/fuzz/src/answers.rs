@@ -9,6 +9,7 @@ use margo_client::outbox::Verdict;
 use margo_client::retry::{Attempts, NextAttempt, RetryPolicy};
 use margo_client::{Error, ErrorKind, FleetApi as _, Poll};
 use margo_conformance::authority::{Authority, Lifetime};
+use margo_conformance::corpus::input::line;
 use margo_types::Digest;
 use margo_types::capabilities::{DeviceCapabilities, DeviceProperties};
 use margo_types::etag::EntityTag;
@@ -18,7 +19,6 @@ use margo_types::status::DeploymentStatus;
 use margo_types::svid::Identity;
 use tokio::runtime::Runtime;
 
-use super::input::line;
 use super::server::Server;
 
 /// The first line says what is asked for; the rest is what the fleet manager sends, before it closes the connection.

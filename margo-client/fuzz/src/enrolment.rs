@@ -9,6 +9,7 @@ use margo_client::onboarding::{Enrolment, EnrolmentSettings, Standing, fetch_roo
 use margo_client::trust::ServerTrust;
 use margo_client::{Error, ErrorKind};
 use margo_conformance::authority::Authority;
+use margo_conformance::corpus::input::{parts, replaced};
 use margo_types::id::TrustDomain;
 use margo_types::trust::Anchor;
 use tempfile::TempDir;
@@ -16,7 +17,6 @@ use tokio::runtime::Runtime;
 use url::Url;
 
 use super::answers::{check, runtime};
-use super::input::{parts, replaced};
 use super::server::Server;
 
 /// The record that is found, and the answer, from the status line on, to whatever is asked.

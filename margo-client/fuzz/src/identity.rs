@@ -8,12 +8,11 @@ use std::time::Duration;
 use margo_client::ErrorKind;
 use margo_client::identity::IdentityFiles;
 use margo_conformance::authority::{Authority, IssuedSvid, Lifetime};
+use margo_conformance::corpus::input::{parts, replaced};
 use margo_types::id::{ClientId, SpiffeId, TrustDomain};
 use margo_types::svid::check_bundle;
 use margo_types::trust::TrustBundle;
 use margo_types::{SpecVersion, read};
-
-use super::input::{parts, replaced};
 
 /// The SVID, its key and the trust bundle.
 ///

@@ -1,18 +1,19 @@
 //! What every fuzz target does with its bytes; also replayed over the committed corpus by `tests/it/corpus.rs`.
 //!
 //! Inputs are text where that is possible, so that seeds can be read and written by hand. Several parts are separated by
-//! [`SEPARATOR`].
+//! [`SEPARATOR`](margo_conformance::corpus::input::SEPARATOR).
 
 mod answers;
 mod enrolment;
 mod identity;
-mod input;
 mod rows;
 mod schedule;
 mod server;
 mod state;
 mod sync;
 mod trust;
+
+use margo_conformance::corpus::Target;
 
 pub use self::answers::answers;
 pub use self::enrolment::enrolment;
@@ -22,9 +23,6 @@ pub use self::schedule::schedule;
 pub use self::state::state;
 pub use self::sync::sync;
 pub use self::trust::{bundle, trust};
-
-/// Does everything there is to do with some bytes, and panics when something is wrong.
-pub type Target = fn(&[u8]);
 
 /// The names of the targets, each a function of this crate and a folder of the corpus.
 pub const TARGETS: [(&str, Target); 9] = [
@@ -38,6 +36,3 @@ pub const TARGETS: [(&str, Target); 9] = [
     ("sync", sync),
     ("trust", trust),
 ];
-
-/// What stands between the parts of an input.
-pub const SEPARATOR: &[u8] = b"\n%%\n";

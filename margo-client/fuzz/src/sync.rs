@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use margo_client::state::{Change, State};
 use margo_client::sync::{FetchLimits, poll};
 use margo_client::{Error, ErrorKind, FleetApi, Poll};
+use margo_conformance::corpus::input::{line, parts, replaced};
 use margo_package::bundle;
 use margo_types::capabilities::DeviceCapabilities;
 use margo_types::deployment::ApplicationDeployment;
@@ -17,7 +18,6 @@ use margo_types::status::DeploymentStatus;
 use margo_types::{Digest, Exact, Reader, SpecVersion, read, validate_reference};
 
 use super::answers::{check, runtime};
-use super::input::{line, parts, replaced};
 
 /// Polls, one after the other, each in these parts: the manifest, the bundle, and documents.
 ///

@@ -6,6 +6,7 @@ use std::time::Duration;
 use margo_client::ErrorKind;
 use margo_client::trust::{Fetched, Mis, ServerTrust, SpkiPin, read_bundle};
 use margo_conformance::authority::{Authority, Lifetime};
+use margo_conformance::corpus::input::{parts, replaced};
 use margo_types::id::{ClientId, SpiffeId, TrustDomain};
 use margo_types::read;
 use margo_types::svid::Identity;
@@ -14,7 +15,6 @@ use tokio::runtime::Runtime;
 use url::Url;
 
 use super::answers::{check, runtime};
-use super::input::{parts, replaced};
 use super::server::Server;
 
 /// A trust bundle in a file, or anchors, or a pin.

@@ -7,6 +7,7 @@ mod gate;
 mod interop;
 mod kubernetes;
 mod load;
+mod program;
 mod registry;
 #[cfg(feature = "torture")]
 mod torture;

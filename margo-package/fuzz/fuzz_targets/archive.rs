@@ -1,7 +1,3 @@
 #![no_main]
 
-#[path = "../harness.rs"]
-#[allow(dead_code, reason = "every target uses one function of it")]
-mod harness;
-
-libfuzzer_sys::fuzz_target!(|data: &[u8]| harness::archive(data));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| margo_package_fuzz::archive(bytes));

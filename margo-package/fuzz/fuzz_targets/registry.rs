@@ -1,6 +1,3 @@
 #![no_main]
 
-#[path = "../registry.rs"]
-mod registry;
-
-libfuzzer_sys::fuzz_target!(|data: &[u8]| registry::registry(data));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| margo_package_fuzz::registry(bytes));

@@ -8,6 +8,7 @@ mod chart;
 #[cfg(feature = "cli")]
 mod cli;
 mod compose;
+mod corpus;
 mod instantiate;
 mod interop;
 mod lint;
@@ -17,5 +18,4 @@ mod package;
 mod properties;
 #[cfg(feature = "oci")]
 mod publish;
-mod replay;
 mod support;

@@ -7,13 +7,13 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use k8s_openapi::ByteString;
+use margo_conformance::corpus::input::{line, parts, replaced};
 use margo_providers::Telemetry;
 use margo_providers::helm::{HelmProvider, Mode, Options, TemplateOptions};
 use margo_types::Digest;
 
 use super::deployment::{CHART, ID, REPOSITORY, deployment};
 use super::device::Device;
-use super::input::{line, parts, replaced};
 use super::outcome::{call, check_engine, check_error};
 use super::server::{Answer, Server};
 

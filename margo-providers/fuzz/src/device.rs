@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use margo_conformance::program;
 use margo_package::oci::Client;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -37,9 +37,7 @@ impl Device {
         }
         let script = PROGRAM.replace("ANSWERS", &device.answers().display().to_string());
         for name in ["docker", "helm"] {
-            let program = device.programs().join(name);
-            fs::write(&program, &script).expect("a program");
-            fs::set_permissions(program, fs::Permissions::from_mode(0o755)).expect("its mode");
+            program::write(&device.programs().join(name), &script);
         }
         device.reset();
         device

@@ -3,11 +3,11 @@
 use std::fs;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
+use margo_conformance::corpus::input::{line, parts};
 use margo_providers::compose::{ComposeProvider, Options};
 
 use super::deployment::{COMPOSE, ID, REPOSITORY, deployment};
 use super::device::Device;
-use super::input::{line, parts};
 use super::outcome::{call, check_engine, check_error};
 
 /// The first line says what is asked of the provider: `detect`, `engine`, `list`, `observe`, `apply`, `remove`, one after the

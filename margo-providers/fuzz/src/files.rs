@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{LazyLock, Mutex, PoisonError};
 
+use margo_conformance::corpus::input::{line, parts, replaced};
 use margo_providers::Provider;
 use margo_providers::compose::ComposeProvider;
 use margo_providers::simulated::SimulatedProvider;
@@ -14,7 +15,6 @@ use super::cluster::World;
 use super::deployment::{Archive, CHART, COMPOSE, ID, deployment};
 use super::device::{Device, tree};
 use super::engine::options;
-use super::input::{line, parts, replaced};
 use super::outcome::{call, check_error};
 
 /// The first line is a provider, `compose`, `install`, `template` or `simulated`, and what is asked of it, one after the other:

@@ -1,7 +1,6 @@
 //! Which engine is found, with programs that only say what is installed.
 
-use std::os::unix::fs::PermissionsExt;
-
+use margo_conformance::program;
 use margo_package::oci::Client;
 use margo_providers::compose::{ComposeProvider, Options};
 use margo_providers::{Engine, ProviderError, Trouble};
@@ -27,10 +26,7 @@ impl Machine {
         let script = format!(
             "#!/bin/sh\ncase \"$*\" in\n{branches}\n*) echo \"unknown command: $*\" >&2; exit 1;;\nesac\n"
         );
-        let path = self.0.path().join(name);
-        std::fs::write(&path, script).expect("a program");
-        let mode = std::fs::Permissions::from_mode(0o755);
-        std::fs::set_permissions(&path, mode).expect("its mode");
+        program::write(&self.0.path().join(name), script);
         self
     }
 

@@ -1,9 +1,9 @@
 //! Which `helm` is found and how it is called, with programs that only write down what they are told.
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use margo_conformance::kubernetes::Cluster;
+use margo_conformance::program;
 use margo_conformance::registry::Registry;
 use margo_package::chart::pack;
 use margo_package::oci::{Client, Reference};
@@ -36,9 +36,7 @@ impl Device {
             log = log.display()
         );
         let helm = device.folder.path().join("helm");
-        std::fs::write(&helm, script).expect("a program");
-        let mode = std::fs::Permissions::from_mode(0o755);
-        std::fs::set_permissions(&helm, mode).expect("its mode");
+        program::write(&helm, script);
         let kubeconfig = device.folder.path().join("kubeconfig");
         std::fs::write(kubeconfig, device.cluster.kubeconfig()).expect("a kubeconfig");
         device

@@ -5,10 +5,10 @@ mod interrupted;
 mod objects;
 mod revisions;
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use libtest_mimic::Trial;
+use margo_conformance::program;
 use margo_providers::helm::Options;
 use margo_types::deployment::ApplicationDeployment;
 use serde_json::{Value, json};
@@ -33,9 +33,7 @@ pub(crate) fn recording(options: &mut Options) -> PathBuf {
 /// Has this shell script run instead of `helm`.
 fn instead_of_helm(options: &mut Options, name: &str, script: &str) {
     let program = options.state.with_file_name(name);
-    std::fs::write(&program, format!("#!/bin/sh\n{script}")).expect("a program");
-    let mode = std::fs::Permissions::from_mode(0o755);
-    std::fs::set_permissions(&program, mode).expect("its mode");
+    program::write(&program, format!("#!/bin/sh\n{script}"));
     options.program = Some(program);
 }
 

@@ -6,13 +6,13 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use margo_conformance::authority::{Authority, IssuedSvid, Lifetime};
+use margo_conformance::corpus::input::{parts, replaced};
 use margo_server_traits::server::IdentityFiles;
 use margo_types::id::SpiffeId;
 use margo_types::svid::check_bundle;
 use margo_types::trust::TrustBundle;
 use margo_types::{SpecVersion, read};
 
-use super::input::{parts, replaced};
 use super::plant::{WFM, domain, id};
 
 /// The SVID, its key and the trust bundle.

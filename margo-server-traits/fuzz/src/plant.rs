@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use jiff::Timestamp;
+use margo_conformance::corpus::input::replaced;
 use margo_server_traits::publish::Publisher;
 use margo_server_traits::store::{ClientRecord, MemoryStore, Store};
 use margo_server_traits::{Fleet, FleetService, StoreFleet};
@@ -17,8 +18,6 @@ use margo_types::svid::{PeerSvid, danger::assume_verified};
 use margo_types::{Digest, read};
 use tokio::runtime::Runtime;
 use tower_service::Service as _;
-
-use super::input::replaced;
 
 /// What only `press-2` may see.
 pub(super) const SECRET: &str = "SECRET-OF-PRESS-2";

@@ -10,12 +10,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderName, HeaderValue, Request};
 use margo_conformance::authority::{Authority, Lifetime};
+use margo_conformance::corpus::input::{line, replaced};
 use margo_server_traits::proxy::ClientCertHeader;
 use margo_types::id::SpiffeId;
 use margo_types::svid::PeerSvid;
 use tower_service::Service;
 
-use super::input::{line, replaced};
 use super::plant::{contains, domain, id, peer, runtime};
 
 /// Who sends the request (`proxy`, `proxy press-2` with an SVID of its own, `stranger`, `stranger press-2`), and headers.

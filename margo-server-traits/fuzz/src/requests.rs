@@ -5,10 +5,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, Uri};
 use http_body_util::Full;
+use margo_conformance::corpus::input::{line, parts};
 use margo_server_traits::store::{MemoryStore, Store};
 use margo_types::id::DeviceId;
 
-use super::input::{line, parts};
 use super::plant::{Answer, SECRET, contains, filled, id, peer, runtime, service};
 
 /// Requests, one after the other, with the caller in the first line:

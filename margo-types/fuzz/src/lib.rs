@@ -7,6 +7,7 @@ mod keys;
 mod svid;
 mod verify;
 
+use margo_conformance::corpus::Target;
 use margo_types::application::ApplicationDescription;
 use margo_types::auth::{ContentDigest, RequestParts, SignatureInput, Signatures, signature_base};
 use margo_types::capabilities::DeviceCapabilities;
@@ -22,9 +23,6 @@ use margo_types::{Document, Format, Reader, SpecVersion, read, read_any, write_a
 pub use self::keys::keys;
 pub use self::svid::svid;
 pub use self::verify::{is_verified, verify};
-
-/// Does everything there is to do with some bytes, and panics when something is wrong.
-pub type Target = fn(&[u8]);
 
 /// The names of the targets, each a function of this file and a folder of the corpus.
 pub const TARGETS: [(&str, Target); 16] = [
@@ -45,9 +43,6 @@ pub const TARGETS: [(&str, Target); 16] = [
     ("trust", trust),
     ("verify", verify),
 ];
-
-/// What stands between the parts of an input that has several.
-pub const SEPARATOR: &[u8] = b"\n%%\n";
 
 pub fn application_description(bytes: &[u8]) {
     document::<ApplicationDescription>(bytes);
@@ -163,19 +158,4 @@ fn document<T: Document>(bytes: &[u8]) {
             );
         }
     }
-}
-
-/// The parts of an input, without what separates them.
-fn parts(mut bytes: &[u8]) -> Vec<&[u8]> {
-    let mut parts = Vec::new();
-    while let Some(end) = find(bytes, SEPARATOR) {
-        parts.push(&bytes[..end]);
-        bytes = &bytes[end + SEPARATOR.len()..];
-    }
-    parts.push(bytes);
-    parts
-}
-
-fn find(bytes: &[u8], text: &[u8]) -> Option<usize> {
-    bytes.windows(text.len()).position(|window| window == text)
 }

@@ -1,6 +1,7 @@
 //! Certificates that a peer presents.
 
 use jiff::Timestamp;
+use margo_conformance::corpus::input::parts;
 use margo_types::id::TrustDomain;
 use margo_types::svid::{Svid, verify};
 use margo_types::trust::{Anchor, TrustBundle};
@@ -10,7 +11,7 @@ use rustls_pki_types::CertificateDer;
 ///
 /// Nobody but an authority makes a chain that verifies: its leaf is one of those that were issued once.
 pub fn svid(bytes: &[u8]) {
-    let parts = super::parts(bytes);
+    let parts = parts(bytes);
     let chain: Vec<_> = parts.iter().map(|der| CertificateDer::from(*der)).collect();
     let domain = TrustDomain::parse("factory.example").expect("a domain");
     let root = Anchor::from_der(ROOT.to_vec()).expect("an anchor");

@@ -3,6 +3,8 @@
 use std::fs;
 
 use margo_conformance::authority::Lifetime;
+#[cfg(feature = "helm")]
+use margo_conformance::program;
 use margo_conformance::wfm::FakeWfm;
 use margo_types::id::SpiffeId;
 
@@ -166,8 +168,7 @@ fn a_helm_that_cannot_be_used_is_named() {
     refused(&place, 69, &[&name, "not installed", "program"]);
 
     let helm_2 = "#!/bin/sh\necho 'Client: v2.17.0+ga690bad'\necho 'Error: could not find tiller' >&2\nexit 1\n";
-    place.write("bin/helm", helm_2);
-    fs::set_permissions(&helm, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    program::write(&helm, helm_2);
     refused(&place, 69, &[&name, "2.17.0", "install Helm 3"]);
 }
 

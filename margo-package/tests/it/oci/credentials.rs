@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+#[cfg(unix)]
+use margo_conformance::program;
 use margo_package::oci::{CredentialSource as _, Credentials, DockerConfig, OciError, Secret};
 
 async fn lookup(config: &str, registry: &str) -> Result<Option<Credentials>, OciError> {
@@ -75,12 +77,9 @@ async fn no_file_means_anonymous_and_a_broken_one_is_an_error_without_secrets() 
 /// change the environment of its neighbours.
 #[cfg(unix)]
 fn with_helper(script: &str, test: &str) -> std::process::Output {
-    use std::os::unix::fs::PermissionsExt as _;
-
     let folder = tempfile::tempdir().expect("a folder");
     let helper = folder.path().join("docker-credential-fake");
-    std::fs::write(&helper, script).expect("a helper");
-    std::fs::set_permissions(&helper, std::fs::Permissions::from_mode(0o755)).expect("rights");
+    program::write(&helper, script);
     std::fs::write(
         folder.path().join("config.json"),
         r#"{"credHelpers":{"registry.example":"fake"}}"#,

@@ -1,10 +1,10 @@
 //! What is refused, with a clear error and nothing changed.
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use libtest_mimic::Trial;
 use margo_conformance::kubernetes::{Fault, Verb};
+use margo_conformance::program;
 use margo_package::oci::Credentials;
 use margo_providers::helm::{HelmProvider, Mode, Options, TemplateOptions};
 use margo_providers::{Provider, Trouble};
@@ -194,9 +194,7 @@ fn helm_4(options: &Options) -> PathBuf {
     let program = options.state.parent().expect("a parent").join("helm-4");
     let script = "#!/bin/sh\ncase \"$*\" in\nversion*) echo v4.0.0+gabcdef ;;\n*--dry-run=server*) echo Error: no cluster >&2; exit 1 ;;\n\
         *) exec helm \"$@\" ;;\nesac\n";
-    std::fs::write(&program, script).expect("a program");
-    let mode = std::fs::Permissions::from_mode(0o755);
-    std::fs::set_permissions(&program, mode).expect("its mode");
+    program::write(&program, script);
     program
 }
 

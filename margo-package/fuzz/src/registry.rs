@@ -1,11 +1,12 @@
-//! What the fuzz target of registries does with its input. Also replayed over the seeds by the tests of the crate.
+//! What OCI registries answer.
 //!
 //! The first line says what the client wants: `manifest`, `pinned`, `blob`, `tags`, `referrers`, `push blob` or `push manifest`. What
-//! the registry sends follows, from the status line on; several answers are separated by [`SEPARATOR`], and the last one is given
+//! the registry sends follows, from the status line on; several answers are separated by [`SEPARATOR`](margo_conformance::corpus::input::SEPARATOR), and the last one is given
 //! to all further requests. The registry and whoever it refers to are one server on a loopback port.
 
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
+use margo_conformance::corpus::input::{line, parts};
 use margo_package::oci::{
     ArtifactStore as _, Client, Credentials, Manifest, OciError, Reference, RetryPolicy,
     StaticCredentials,
@@ -17,13 +18,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 
 /// Whatever a registry answers, the client gives what it was asked for or an error in one line, after a bounded number of requests.
-pub(crate) fn registry(data: &[u8]) {
-    let end = data.iter().position(|byte| *byte == b'\n');
-    let (wish, rest) = data.split_at(end.unwrap_or(data.len()));
-    let wish = std::str::from_utf8(wish).unwrap_or_default();
+pub fn registry(data: &[u8]) {
+    let (wish, answers) = line(data);
     let world = lock(&WORLD);
     *lock(&world.script) = Script {
-        answers: answers_in(rest.get(1..).unwrap_or_default()),
+        answers: parts(answers).into_iter().map(<[u8]>::to_vec).collect(),
         asked: 0,
     };
     if let Err(error) = world.runtime.block_on(fulfil(wish, &world.client)) {
@@ -84,19 +83,6 @@ async fn fulfil(wish: &str, client: &Client) -> Result<(), OciError> {
 /// The one that is pushed, and that is pinned.
 fn manifest() -> Manifest {
     Manifest::read(MANIFEST.as_bytes(), None).expect("a manifest")
-}
-
-fn answers_in(mut rest: &[u8]) -> Vec<Vec<u8>> {
-    let mut answers = Vec::new();
-    while let Some(end) = rest
-        .windows(SEPARATOR.len())
-        .position(|window| window == SEPARATOR)
-    {
-        answers.push(rest[..end].to_vec());
-        rest = &rest[end + SEPARATOR.len()..];
-    }
-    answers.push(rest.to_vec());
-    answers
 }
 
 struct World {
@@ -179,8 +165,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What stands between two answers.
-const SEPARATOR: &[u8] = b"\n%%\n";
 const HOST: &str = "registry.test";
 const CONTENT: &[u8] = b"hello";
 const MANIFEST: &str = concat!(

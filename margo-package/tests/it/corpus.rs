@@ -1,64 +1,31 @@
-//! The seeds of the fuzz targets, replayed. Those that are archives are made by this test when `WRITE_SEEDS` is set.
+//! The committed fuzz corpus, replayed without a fuzzer. Inputs that are archives are made by a test here when `WRITE_SEEDS` is set.
 
-#[path = "../../fuzz/harness.rs"]
-mod harness;
-#[cfg(feature = "oci")]
-#[path = "../../fuzz/registry.rs"]
-mod registry;
+#[path = "../../fuzz/src/lib.rs"]
+#[expect(unreachable_pub, reason = "the fuzz targets are in other crates")]
+mod fuzz;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use crate::support::{Tar, header, record};
+use margo_conformance::corpus::Corpus;
 use tar::EntryType;
 
-fn seeds(target: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("fuzz/seeds")
-        .join(target)
-}
+use crate::support::{Tar, header, record};
 
-fn replay(target: &str, run: fn(&[u8])) {
-    let mut count = 0;
-    for seed in fs::read_dir(seeds(target)).unwrap() {
-        let bytes = fs::read(seed.unwrap().path()).unwrap();
-        run(&bytes);
-        // What a fuzzer would try first.
-        for cut in (0..bytes.len()).step_by(97) {
-            run(&bytes[..cut]);
-            let mut damaged = bytes.clone();
-            damaged[cut] ^= 0x41;
-            run(&damaged);
-        }
-        count += 1;
-    }
-    assert!(count >= 3, "the seeds of {target} are gone");
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus");
+
+#[test]
+fn the_corpus_is_replayed() {
+    corpus().replay();
 }
 
 #[test]
-fn archive() {
-    replay("archive", harness::archive);
+fn changed_seeds_are_replayed() {
+    corpus().rounds(100).replay_changed();
 }
 
-#[test]
-fn bundle() {
-    replay("bundle", harness::bundle);
-}
-
-#[test]
-fn chart() {
-    replay("chart", harness::chart);
-}
-
-#[test]
-fn compose() {
-    replay("compose", harness::compose);
-}
-
-#[cfg(feature = "oci")]
-#[test]
-fn registry() {
-    replay("registry", registry::registry);
+fn corpus() -> Corpus<'static> {
+    Corpus::new(ROOT, fuzz::TARGETS)
 }
 
 #[test]
@@ -119,7 +86,8 @@ fn seeds_are_written_on_demand() {
         ("compose", "archive.tar.gz", archive().tar_gz()),
         ("compose", "bare.yaml", compose.into()),
     ] {
-        fs::create_dir_all(seeds(target)).unwrap();
-        fs::write(seeds(target).join(name), bytes).unwrap();
+        let folder = Path::new(ROOT).join(target);
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join(name), bytes).unwrap();
     }
 }

@@ -1,4 +1,4 @@
-//! What each fuzz target does with its input. Also replayed over the seeds by the tests of the crate, on stable Rust.
+//! Archives and what is in them.
 //!
 //! Plain tar is read like `tar.gz`, so a mutation of a seed need not get through a checksum of gzip.
 
@@ -13,7 +13,7 @@ use margo_types::id::DeploymentId;
 use margo_types::manifest::{BundleReference, DeploymentReference, ManifestVersion, StateManifest};
 
 /// An archive that is accepted keeps all promises about its index.
-pub(crate) fn archive(data: &[u8]) {
+pub fn archive(data: &[u8]) {
     let policy = Policy::default().limits(limits());
     let Ok(reader) = ArchiveReader::new(data, policy) else {
         return;
@@ -24,7 +24,7 @@ pub(crate) fn archive(data: &[u8]) {
 }
 
 /// A bundle that is accepted holds the documents of its manifest, here all members of the archive.
-pub(crate) fn bundle(data: &[u8]) {
+pub fn bundle(data: &[u8]) {
     let mut references = Vec::new();
     let mut number = 0_u128;
     if let Ok(mut reader) = ArchiveReader::new(data, Policy::default().limits(limits())) {
@@ -54,7 +54,7 @@ pub(crate) fn bundle(data: &[u8]) {
 }
 
 /// A chart that is accepted can be walked through.
-pub(crate) fn chart(data: &[u8]) {
+pub fn chart(data: &[u8]) {
     if let Ok(chart) = Chart::read(data, limits()) {
         for chart in chart.all() {
             assert!(!chart.metadata.name.is_empty());
@@ -66,7 +66,7 @@ pub(crate) fn chart(data: &[u8]) {
 }
 
 /// A compose archive, or bare compose file, that is accepted has a compose file in its directory.
-pub(crate) fn compose(data: &[u8]) {
+pub fn compose(data: &[u8]) {
     if let Ok(archive) = ComposeArchive::open(Cursor::new(data), limits()) {
         check(archive.contents());
         assert!(archive.compose()["services"].is_object());
