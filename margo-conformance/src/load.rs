@@ -17,6 +17,7 @@ mod settings;
 mod signed;
 mod tally;
 
+use std::num::NonZero;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -67,6 +68,12 @@ impl Load {
         let report = self.measure(&crew, &mut watch);
         crew.dismiss();
         Ok(report)
+    }
+
+    fn threads(&self) -> usize {
+        let processors = thread::available_parallelism().map_or(1, NonZero::get);
+        let most = processors.min(self.devices.len()).max(1);
+        self.settings.threads.clamp(1, most)
     }
 
     fn check(&self) -> Result<(), LoadError> {
@@ -220,7 +227,7 @@ impl Crew {
     /// Starts the threads. Each has every n-th device, and nothing that it shares is fought for.
     fn muster(load: &Load) -> Result<Self, LoadError> {
         let settings = &load.settings;
-        let count = settings.threads.max(1);
+        let count = load.threads();
         let counts_all = settings.warm_up.is_zero() && settings.settling.is_zero();
         let stop = watch::Sender::new(false);
         let mut crew = Self {

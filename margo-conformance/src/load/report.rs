@@ -110,7 +110,7 @@ pub struct GeneratorCost {
 
 pub(super) fn make(load: &Load, tally: &Tally, elapsed: Duration, cpu: Duration) -> Report {
     let settings = &load.settings;
-    let threads = settings.threads.max(1);
+    let threads = load.threads();
     let generator = GeneratorCost {
         threads,
         cpu_seconds: cpu.as_secs_f64(),

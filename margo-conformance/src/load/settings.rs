@@ -29,7 +29,8 @@ pub struct Settings {
     pub duration: Duration,
     /// How long a device waits for a connection, and for an answer.
     pub timeout: Duration,
-    /// On how many threads devices are simulated.
+    /// On how many threads devices are simulated: at least one, and no more than there are processors, which one each keeps
+    /// busy, or devices.
     pub threads: usize,
     /// From what the random numbers are made; the same seed gives the same times.
     pub seed: u64,

@@ -77,6 +77,15 @@ async fn every_request_has_a_handshake_of_its_own_if_wanted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn there_are_no_more_threads_than_have_something_to_do() {
+    let plant = Plant::start().await;
+    let report = plant.run(5, |settings| settings.threads = usize::MAX).await;
+    assert_eq!(report.errors.len(), 0, "{report:?}");
+    let processors = std::thread::available_parallelism().unwrap().get();
+    assert_eq!(report.generator.threads, processors.min(DEVICES));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn errors_are_counted_by_kind() {
     let plant = Plant::start().await;
     plant

@@ -5,8 +5,8 @@ use std::cell::Cell;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use futures_util::TryFutureExt as _;
 use futures_util::future::{Either, ready};
-use futures_util::{FutureExt as _, TryFutureExt as _};
 use http::header::{CONNECTION, HOST, HeaderValue};
 use http::{Request, Response, StatusCode, Version};
 use http_body::Body;
@@ -15,7 +15,8 @@ use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
-use margo_types::svid::Refusal;
+use margo_types::id::SpiffeId;
+use margo_types::svid::{PeerSvid, SvidError};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::timeout;
@@ -103,7 +104,7 @@ where
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => {
                 if let Some(refusal) = handshake.refusal() {
-                    log_refusal(address, refusal);
+                    log_refusal(address, refusal.claimed.as_ref(), &refusal.reason);
                 } else {
                     tracing::info!(%address, %error, "a TLS handshake failed");
                 }
@@ -132,7 +133,7 @@ where
         let session = Arc::new(Session::new(proof));
         let is_client_known = session.proof.client.is_some();
         let repeats = self.repeats.clone().filter(|_| is_client_known);
-        let speak = |stream, lesson| self.speak(stream, lesson, &session);
+        let speak = |stream, lesson| self.speak(stream, lesson, &session, address);
         let conversation = Conversation::new(stream, Arc::clone(&session), repeats, speak);
         let driver = Driver::new(Arc::clone(&session), &self.options);
         if let Err(error) = driver.drive(conversation, notices).await {
@@ -149,6 +150,7 @@ where
         stream: WatchedStream,
         lesson: Option<Lesson>,
         session: &Arc<Session>,
+        address: SocketAddr,
     ) -> impl Http + use<S, B> {
         let session = Arc::clone(session);
         // It is about the first request that is read.
@@ -156,8 +158,17 @@ where
         let service = TowerToHyperService::new(self.service.clone());
         let respond = service_fn(move |mut request: Request<Incoming>| {
             session.activity.begin_request(&request);
+            if let Err(reason) = session.proof.verify_again() {
+                // As in a handshake: the connection ends, and nothing is said over it (rc3.md ambiguity 72).
+                log_refusal(
+                    address,
+                    session.proof.peer.as_ref().map(PeerSvid::id),
+                    &reason,
+                );
+                return Either::Left(ready(Err(reason.into())));
+            }
             if !names_one_host(&request) {
-                return Either::Left(ready(bad_request(&session)).map(Ok));
+                return Either::Left(ready(Ok(bad_request(&session))));
             }
             let extensions = request.extensions_mut();
             if let Some(peer) = &session.proof.peer {
@@ -169,16 +180,20 @@ where
             let lesson = lesson.take().and_then(|lesson| lesson.about(&request));
             let session = Arc::clone(&session);
             let responding = service.call(request);
-            Either::Right(responding.map_ok(move |mut response| {
-                if !session.proof.is_current() {
-                    let close = HeaderValue::from_static("close");
-                    response.headers_mut().insert(CONNECTION, close);
-                }
-                if let Some(lesson) = lesson {
-                    lesson.learn(&response);
-                }
-                response.map(|body| WatchedBody::new(Some(body), session))
-            }))
+            Either::Right(
+                responding
+                    .map_ok(move |mut response| {
+                        if !session.proof.is_current() {
+                            let close = HeaderValue::from_static("close");
+                            response.headers_mut().insert(CONNECTION, close);
+                        }
+                        if let Some(lesson) = lesson {
+                            lesson.learn(&response);
+                        }
+                        response.map(|body| WatchedBody::new(Some(body), session))
+                    })
+                    .map_err(Into::into),
+            )
         });
         http1::Builder::new()
             .header_read_timeout(None) // the driver has better ones
@@ -213,12 +228,12 @@ async fn stopping(notices: &mut watch::Receiver<Notice>) {
     _ = notices.wait_for(|notice| notice.is_stopping).await;
 }
 
-fn log_refusal(address: SocketAddr, refusal: &Refusal) {
-    let cause = std::error::Error::source(&refusal.reason).map(ToString::to_string);
+fn log_refusal(address: SocketAddr, claimed: Option<&SpiffeId>, reason: &SvidError) {
+    let cause = std::error::Error::source(reason).map(ToString::to_string);
     tracing::warn!(
         %address,
-        claimed = refusal.claimed.as_ref().map(tracing::field::display),
-        reason = %refusal.reason,
+        claimed = claimed.map(tracing::field::display),
+        %reason,
         cause,
         "refused the SVID of a client"
     );

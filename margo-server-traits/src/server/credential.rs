@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use margo_types::id::SpiffeId;
-use margo_types::svid::{Identity, IdentityError, PeerSvid, Refusal, ServerHandshake};
+use margo_types::svid::{Identity, IdentityError, PeerSvid, Refusal, ServerHandshake, SvidError};
 use rustls::{ServerConfig, ServerConnection};
 
 use super::ServerCertificate;
@@ -50,6 +50,14 @@ impl Credential {
         match self {
             Self::Mutual { identity, .. } => identity.now(),
             Self::ServerOnly(_) => Some(Timestamp::now()),
+        }
+    }
+
+    /// Whether a peer that a handshake has proved still holds.
+    pub(super) fn verify_again(&self, peer: &PeerSvid) -> Result<(), SvidError> {
+        match self {
+            Self::Mutual { identity, .. } => identity.verify_again(peer),
+            Self::ServerOnly(_) => Ok(()),
         }
     }
 

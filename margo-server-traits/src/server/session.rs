@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use margo_types::svid::PeerSvid;
+use margo_types::svid::{PeerSvid, SvidError};
 
 use super::activity::Activity;
 use super::credential::Credential;
@@ -62,6 +62,14 @@ impl Proof {
     pub(super) fn is_current(&self) -> bool {
         let is_over = |end| self.credential.now().is_none_or(|now| now > end);
         self.generation == self.credential.generation() && !self.not_after.is_some_and(is_over)
+    }
+
+    /// Whether a handshake would refuse the client now, and why: a connection must not be older than what it rests on (W2, C14).
+    pub(super) fn verify_again(&self) -> Result<(), SvidError> {
+        match &self.peer {
+            Some(peer) if !self.is_current() => self.credential.verify_again(peer),
+            _ => Ok(()),
+        }
     }
 
     /// How long a connection may live from its handshake on (W62, C14).

@@ -21,9 +21,20 @@ pub(super) struct AnchorSet {
     facts: Vec<AnchorFacts>,
 }
 
+/// What a chain that was verified stands on.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Footing {
+    /// Which of its certificates expires first, and when.
+    pub(super) end: (ChainPart, Timestamp),
+    /// Who vouches for it; `None` when nobody has to.
+    pub(super) authority: Option<Arc<TrustAnchor<'static>>>,
+}
+
 /// What building a chain does not look at, but the specification does: anchors expire too, and bind what they issue.
 #[derive(Debug)]
 struct AnchorFacts {
+    /// Its name, key and constraints.
+    authority: Arc<TrustAnchor<'static>>,
     not_before: Timestamp,
     not_after: Timestamp,
     /// How many intermediates may follow it at most, if it says so.
@@ -48,6 +59,7 @@ impl AnchorSet {
             let trust_anchor = webpki::anchor_from_trusted_cert(&der).map_err(|_| position)?;
             trusted.push(trust_anchor.to_owned());
             facts.push(AnchorFacts {
+                authority: Arc::new(trust_anchor.to_owned()),
                 not_before: certificate.not_before(),
                 not_after: certificate.not_after(),
                 path_length: certificate.path_length(),
@@ -77,14 +89,13 @@ impl AnchorSet {
                 .all(|anchor| other.anchors.contains(anchor))
     }
 
-    /// Builds a chain from a leaf to any of the anchors that is valid now, give or take [`CLOCK_SKEW`], and returns
-    /// when the first of its certificates expires.
+    /// Builds a chain from a leaf to any of the anchors that is valid now, give or take [`CLOCK_SKEW`].
     pub(super) fn chain(
         &self,
         chain: &[CertificateDer<'_>],
         leaf: &Certificate<'_>,
         now: Timestamp,
-    ) -> Result<Timestamp, SvidError> {
+    ) -> Result<Footing, SvidError> {
         if self.trusted.is_empty() {
             return Err(SvidError::NoAnchors);
         }
@@ -108,12 +119,26 @@ impl AnchorSet {
         }
     }
 
+    /// Whether a chain that was verified earlier still has something to stand on: nothing in it has expired, give or take
+    /// [`CLOCK_SKEW`], and the authority that vouches for it is still trusted.
+    pub(super) fn carry(&self, footing: &Footing, now: Timestamp) -> Result<(), SvidError> {
+        let (part, not_after) = footing.end;
+        if now.duration_since(not_after) > CLOCK_SKEW {
+            return Err(SvidError::Expired { part, not_after });
+        }
+        let Some(authority) = &footing.authority else {
+            return Ok(());
+        };
+        let is_trusted = self.trusted.contains(authority.as_ref());
+        is_trusted.then_some(()).ok_or(SvidError::UnknownIssuer)
+    }
+
     fn chain_at(
         &self,
         chain: &[CertificateDer<'_>],
         leaf: &Certificate<'_>,
         at: Timestamp,
-    ) -> Result<Timestamp, SvidError> {
+    ) -> Result<Footing, SvidError> {
         let (first, intermediates) = chain.split_first().ok_or(SvidError::NoCertificate)?;
         let end_entity = EndEntityCert::try_from(first).map_err(|error| named(error, leaf))?;
         // Every path is looked at before it is taken, so that a bad one does not hide a good one.
@@ -136,7 +161,7 @@ impl AnchorSet {
         match result {
             Ok(path) => {
                 leaf.check_key()?;
-                Ok(self.end_of(&path, leaf))
+                Ok(self.footing(&path, leaf))
             }
             Err(error) => Err(fault.take().unwrap_or_else(|| named(error, leaf))),
         }
@@ -160,18 +185,20 @@ impl AnchorSet {
         Ok(())
     }
 
-    fn end_of(&self, path: &VerifiedPath<'_>, leaf: &Certificate<'_>) -> Timestamp {
-        let mut end = leaf.not_after();
-        for certificate in path.intermediate_certificates() {
+    fn footing(&self, path: &VerifiedPath<'_>, leaf: &Certificate<'_>) -> Footing {
+        let anchor = self.facts_of(path);
+        let intermediates = path.intermediate_certificates().filter_map(|certificate| {
             let der = certificate.der();
-            if let Ok(intermediate) = Certificate::read(&der, ChainPart::Intermediate) {
-                end = end.min(intermediate.not_after());
-            }
-        }
-        match self.facts_of(path) {
-            Some(anchor) => end.min(anchor.not_after),
-            None => end,
-        }
+            let read = Certificate::read(&der, ChainPart::Intermediate).ok()?;
+            Some((ChainPart::Intermediate, read.not_after()))
+        });
+        let end = intermediates
+            .chain(anchor.map(|anchor| (ChainPart::Anchor, anchor.not_after)))
+            .fold((ChainPart::Leaf, leaf.not_after()), |first, next| {
+                if next.1 < first.1 { next } else { first }
+            });
+        let authority = anchor.map(|anchor| Arc::clone(&anchor.authority));
+        Footing { end, authority }
     }
 
     fn facts_of(&self, path: &VerifiedPath<'_>) -> Option<&AnchorFacts> {

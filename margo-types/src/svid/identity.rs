@@ -167,6 +167,20 @@ impl Identity {
         self.verify_at(chain, now)
     }
 
+    /// Whether a peer that was verified earlier still holds, now and with the current anchors: for what arrives over a connection
+    /// that is older than a bundle (C14).
+    ///
+    /// The chain is not built again. A clock that was set back before it began to be valid is no reason to refuse it.
+    ///
+    /// # Errors
+    /// [`SvidError::Expired`] when a certificate of its chain expired more than a minute ago, [`SvidError::UnknownIssuer`] when the
+    /// authority that vouched for it is no longer in the bundle, [`SvidError::NoTime`] without a clock.
+    pub fn verify_again(&self, peer: &PeerSvid) -> Result<(), SvidError> {
+        let now = self.now().ok_or(SvidError::NoTime)?;
+        let current = self.shared.current.load();
+        current.anchors.carry(peer.footing(), now)
+    }
+
     /// Whether peers with the same bundle and clock would accept the SVID now.
     ///
     /// A program may say so when it starts, before the first peer does.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use rustls_pki_types::CertificateDer;
 
-use super::anchors::AnchorSet;
+use super::anchors::{AnchorSet, Footing};
 use super::certificate::Certificate;
 use super::{ChainPart, SvidError};
 use crate::id::{SpiffeId, TrustDomain};
@@ -18,12 +18,12 @@ pub struct PeerSvid(Arc<Proved>);
 #[derive(Debug, PartialEq, Eq)]
 struct Proved {
     id: SpiffeId,
-    not_after: Timestamp,
+    footing: Footing,
 }
 
 impl PeerSvid {
-    pub(super) fn new(id: SpiffeId, not_after: Timestamp) -> Self {
-        Self(Arc::new(Proved { id, not_after }))
+    pub(super) fn new(id: SpiffeId, footing: Footing) -> Self {
+        Self(Arc::new(Proved { id, footing }))
     }
 
     /// Who the peer is. What it may do is for a local policy to say.
@@ -33,7 +33,11 @@ impl PeerSvid {
 
     /// When the first certificate of the chain expires, that of the peer or one that vouches for it.
     pub fn not_after(&self) -> Timestamp {
-        self.0.not_after
+        self.0.footing.end.1
+    }
+
+    pub(super) fn footing(&self) -> &Footing {
+        &self.0.footing
     }
 }
 
@@ -90,11 +94,11 @@ impl<'c> Named<'c> {
 
     /// Step 2. Only what the peer presents is used: nothing is fetched (C6).
     fn chained(self, anchors: &AnchorSet, now: Timestamp) -> Result<Chained<'c>, SvidError> {
-        let not_after = anchors.chain(self.chain, &self.leaf, now)?;
+        let footing = anchors.chain(self.chain, &self.leaf, now)?;
         Ok(Chained {
             leaf: self.leaf,
             id: self.id,
-            not_after,
+            footing,
         })
     }
 }
@@ -103,13 +107,13 @@ impl<'c> Named<'c> {
 struct Chained<'c> {
     leaf: Certificate<'c>,
     id: SpiffeId,
-    not_after: Timestamp,
+    footing: Footing,
 }
 
 impl Chained<'_> {
     /// Step 3. That the path is not empty is part of [`SpiffeId`].
     fn constrained(self) -> Result<PeerSvid, SvidError> {
         self.leaf.check_leaf()?;
-        Ok(PeerSvid::new(self.id, self.not_after))
+        Ok(PeerSvid::new(self.id, self.footing))
     }
 }

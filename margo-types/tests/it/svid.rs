@@ -53,5 +53,6 @@ impl TimeProvider for Clock {
     }
 }
 
+const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);

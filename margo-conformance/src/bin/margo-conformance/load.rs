@@ -84,7 +84,7 @@ pub(crate) struct Arguments {
     /// How long a device waits for a connection, and for an answer
     #[arg(long, value_parser = duration, default_value = "30s")]
     timeout: Duration,
-    /// The threads of the generator
+    /// The threads of the generator, at most one for each processor
     #[arg(long, default_value_t = 1)]
     threads: usize,
     /// The same seed gives the same times

@@ -4,7 +4,7 @@ use margo_conformance::authority::{Authority, Lifetime};
 use margo_types::svid::{ChainPart, Identity, IdentityError, SvidError};
 use margo_types::trust::{TrustBundle, TrustBundleError};
 
-use super::{Clock, DAY, HOUR, client, factory, wfm};
+use super::{Clock, DAY, HOUR, MINUTE, client, factory, wfm};
 
 fn empty() -> TrustBundle {
     serde_json::from_value(serde_json::json!({ "keys": [] })).unwrap()
@@ -41,6 +41,35 @@ fn a_new_bundle_replaces_and_never_merges() {
     identity.replace_bundle(&new.bundle()).unwrap();
     assert!(peer(&old).is_err() && peer(&new).is_ok());
     assert_eq!(*identity.anchors(), [new.anchor()]);
+}
+
+#[test]
+fn a_verified_peer_holds_until_it_expires_or_its_authority_is_gone() {
+    let (old, new) = (Authority::new(&factory()), Authority::new(&factory()));
+    let clock = Clock::new();
+    let identity = identity(&old).with_clock(clock.clone());
+    let issued = old.issue(&client("wfm-1", "client-1"), Lifetime::default());
+    let peer = identity.verify(&issued.certificates()).unwrap();
+    assert_eq!(identity.verify_again(&peer), Ok(()));
+
+    let both = TrustBundle::of_anchors(&[new.anchor(), old.anchor()]).unwrap();
+    identity.replace_bundle(&both).unwrap();
+    assert_eq!(identity.verify_again(&peer), Ok(()));
+    identity.replace_bundle(&new.bundle()).unwrap();
+    let gone = Err(SvidError::UnknownIssuer);
+    assert_eq!(identity.verify_again(&peer), gone);
+    identity.replace_bundle(&old.bundle()).unwrap();
+    assert_eq!(identity.verify_again(&peer), Ok(()));
+
+    clock.advance(23 * HOUR);
+    assert_eq!(identity.verify_again(&peer), Ok(()));
+    clock.advance(HOUR + 2 * MINUTE);
+    let (part, not_after) = (ChainPart::Leaf, peer.not_after());
+    let expired = Err(SvidError::Expired { part, not_after });
+    assert_eq!(identity.verify_again(&peer), expired);
+    // as a new handshake would have it
+    let again = identity.verify(&issued.certificates());
+    assert_eq!(again.map(|_| ()), expired);
 }
 
 #[test]
