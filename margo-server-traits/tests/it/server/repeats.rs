@@ -197,6 +197,22 @@ async fn a_replaced_svid_ends_connections_that_repeat_polls() {
 }
 
 #[tokio::test]
+async fn a_withdrawn_authority_ends_connections_that_repeat_polls() {
+    let mut scene = Scene::new().await;
+    scene.polls("http/1.1 304").await;
+    let asked = scene.asked();
+    let new = Authority::new(&domain());
+    scene.plant.identity.replace_bundle(&new.bundle()).unwrap();
+    scene.device.send(&scene.poll).await;
+    assert!(scene.device.response().await.is_err());
+    assert_eq!(
+        scene.asked(),
+        asked,
+        "the fleet manager knows nothing of it"
+    );
+}
+
+#[tokio::test]
 async fn whatever_comes_between_every_request_has_its_answer() {
     let scene = Scene::new().await;
     let poll = scene.poll.as_str();
