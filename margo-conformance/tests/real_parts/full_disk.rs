@@ -57,12 +57,23 @@ pub(crate) async fn agent() {
         "nothing is accepted without being written"
     );
     assert_eq!(installed(&snapshot), [id(1)]);
+
+    // It goes on when there is room again, without being started anew.
+    disk.make_room();
+    let both = |it: &Snapshot| installed(it) == [id(1), id(2)] && it.outbox == 0;
+    running.until("complete", both).await;
+
+    disk.fill();
+    device.wfm.assign(&deployment(3, &long));
+    running
+        .until("out of room again", |it| it.state_error.is_some())
+        .await;
     running.kill().await;
 
     // A device that is switched on while the disk is full either works from its state, or says why it does not.
     match device.start().await {
         Ok(running) => {
-            let there = |it: &Snapshot| installed(it) == [id(1)];
+            let there = |it: &Snapshot| installed(it) == [id(1), id(2)];
             running.until("as before", there).await;
             running.kill().await;
         }
@@ -74,15 +85,15 @@ pub(crate) async fn agent() {
 
     disk.make_room();
     let running = device.start().await.expect("an agent");
-    let both = |it: &Snapshot| installed(it) == [id(1), id(2)] && it.outbox == 0;
-    running.until("complete", both).await;
-    for number in [1, 2] {
+    let all = |it: &Snapshot| installed(it) == [id(1), id(2), id(3)] && it.outbox == 0;
+    running.until("complete", all).await;
+    for number in [1, 2, 3] {
         let installed = &DeploymentState::Installed;
         device.wfm.wait_for_status(&id(number), installed).await;
     }
     running.kill().await;
     let store = device.store().await.expect("the state");
-    assert_eq!(store.load().await.expect("the state").current.len(), 2);
+    assert_eq!(store.load().await.expect("the state").current.len(), 3);
 }
 
 /// A fleet manager whose disk is full acknowledges nothing, serves what it has, and goes on when there is room again.
@@ -105,16 +116,39 @@ pub(crate) async fn fleet_manager() {
     };
     assert!(matches!(refused, StoreError::Unavailable(_)), "{refused:?}");
     assert_serves(&store, &client, acknowledged).await;
-    let report = bytes::Bytes::from(vec![b' '; 200_000]);
-    let state = DeploymentState::Installed;
-    let now = jiff::Timestamp::now();
-    let report = StatusRecord::new(client.clone(), id(1), state, report, now);
+    let report_of = |number| {
+        let report = bytes::Bytes::from(vec![b' '; 200_000]);
+        let (state, now) = (DeploymentState::Installed, jiff::Timestamp::now());
+        StatusRecord::new(client.clone(), id(number), state, report, now)
+    };
+    let report = report_of(1);
     let refused = store
         .put_status(&report)
         .await
         .expect_err("there is no room");
     assert!(matches!(refused, StoreError::Unavailable(_)), "{refused:?}");
     assert_eq!(store.statuses(None).await.expect("none"), []);
+
+    // It goes on when there is room again, without being started anew.
+    disk.make_room();
+    acknowledged = publish(&store, &client, acknowledged.get() + 1)
+        .await
+        .expect("there is room");
+    assert_serves(&store, &client, acknowledged).await;
+    store.put_status(&report).await.expect("there is room");
+
+    disk.fill();
+    let report = report_of(2);
+    loop {
+        match publish(&store, &client, acknowledged.get() + 1).await {
+            Ok(version) => acknowledged = version,
+            Err(_) => break,
+        }
+    }
+    store
+        .put_status(&report)
+        .await
+        .expect_err("there is no room");
     store.close().await;
     drop(store);
 

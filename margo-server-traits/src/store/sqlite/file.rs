@@ -67,6 +67,12 @@ impl StoreFile {
             .idle_timeout(None)
             .max_lifetime(None)
             .test_before_acquire(false)
+            // When the disk is full, SQLite takes a transaction back by itself. Then the library cannot, believes for ever that it is in
+            // the middle of one, and begins no other on this connection.
+            .before_acquire(|connection, _| {
+                let is_usable = !connection.is_in_transaction();
+                Box::pin(async move { Ok(is_usable) })
+            })
             .connect_with(options)
             .await
             .map_err(|error| sqlite_failed(&self.path, error))
