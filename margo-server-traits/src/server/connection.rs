@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::cell::Cell;
+use std::error::Error;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use margo_types::id::SpiffeId;
-use margo_types::svid::{PeerSvid, SvidError};
+use margo_types::svid::SvidError;
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::timeout;
@@ -26,7 +27,7 @@ use tower_service::Service;
 use super::activity::{WatchedBody, WatchedStream};
 use super::conversation::{Conversation, Http};
 use super::credential::Credential;
-use super::driver::Driver;
+use super::driver::{Driver, SlowHead};
 use super::repeats::{Lesson, Repeats};
 use super::session::{Proof, Session};
 use super::wire::{SecureStream, Wire};
@@ -137,9 +138,7 @@ where
         let conversation = Conversation::new(stream, Arc::clone(&session), repeats, speak);
         let driver = Driver::new(Arc::clone(&session), &self.options);
         if let Err(error) = driver.drive(conversation, notices).await {
-            let id = session.proof.peer.as_ref();
-            let id = id.map(|peer| tracing::field::display(peer.id()));
-            tracing::debug!(%address, peer = id, %error, "a connection broke");
+            log_end(address, session.proof.id(), &*error);
         }
         drop(permit);
     }
@@ -160,14 +159,12 @@ where
             session.activity.begin_request(&request);
             if let Err(reason) = session.proof.verify_again() {
                 // As in a handshake: the connection ends, and nothing is said over it (rc3.md ambiguity 72).
-                log_refusal(
-                    address,
-                    session.proof.peer.as_ref().map(PeerSvid::id),
-                    &reason,
-                );
+                log_refusal(address, session.proof.id(), &reason);
                 return Either::Left(ready(Err(reason.into())));
             }
             if !names_one_host(&request) {
+                let peer = session.proof.id().map(tracing::field::display);
+                tracing::info!(%address, peer, "refused a request without one host");
                 return Either::Left(ready(Ok(bad_request(&session))));
             }
             let extensions = request.extensions_mut();
@@ -229,7 +226,7 @@ async fn stopping(notices: &mut watch::Receiver<Notice>) {
 }
 
 fn log_refusal(address: SocketAddr, claimed: Option<&SpiffeId>, reason: &SvidError) {
-    let cause = std::error::Error::source(reason).map(ToString::to_string);
+    let cause = reason.source().map(ToString::to_string);
     tracing::warn!(
         %address,
         claimed = claimed.map(tracing::field::display),
@@ -237,6 +234,17 @@ fn log_refusal(address: SocketAddr, claimed: Option<&SpiffeId>, reason: &SvidErr
         cause,
         "refused the SVID of a client"
     );
+}
+
+/// What a client is to blame for is told to whoever reads the log; that a line broke is nobody's news.
+fn log_end(address: SocketAddr, peer: Option<&SpiffeId>, error: &(dyn Error + 'static)) {
+    let peer = peer.map(tracing::field::display);
+    let is_no_http = || error.downcast_ref().is_some_and(hyper::Error::is_parse);
+    if error.is::<SlowHead>() || is_no_http() {
+        tracing::info!(%address, peer, reason = %error, "refused what is no request");
+    } else {
+        tracing::debug!(%address, peer, %error, "a connection broke");
+    }
 }
 
 /// The longest head of a request; the longest path has a few hundred bytes.

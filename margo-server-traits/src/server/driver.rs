@@ -80,7 +80,9 @@ impl<'o> Driver<'o> {
                 }
                 Event::Alarm if self.end_at.is_some_and(|end| end <= now) => return Ok(()),
                 Event::Alarm => match self.session.activity.phase() {
-                    Phase::Head if since + self.options.header_timeout <= now => return Ok(()),
+                    Phase::Head if since + self.options.header_timeout <= now => {
+                        return Err(SlowHead(self.options.header_timeout).into());
+                    }
                     Phase::Idle | Phase::Sending if since + self.options.idle_timeout <= now => {
                         self.retire(&mut conversation, now);
                     }
@@ -179,6 +181,11 @@ impl<'o> Driver<'o> {
         }
     }
 }
+
+/// A client took more than this time for the head of a request.
+#[derive(Debug, thiserror::Error)]
+#[error("the head of a request took longer than {0:?}")]
+pub(super) struct SlowHead(Duration);
 
 enum Event {
     Over(Result<(), BoxError>),

@@ -4,6 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use margo_types::id::SpiffeId;
 use margo_types::svid::{PeerSvid, SvidError};
 
 use super::activity::Activity;
@@ -56,6 +57,11 @@ impl Proof {
             credential,
             peer,
         }
+    }
+
+    /// Who the client is, where the handshake proved it.
+    pub(super) fn id(&self) -> Option<&SpiffeId> {
+        self.peer.as_ref().map(PeerSvid::id)
     }
 
     /// Whether a handshake would prove the same now.

@@ -148,10 +148,10 @@ impl Refusal {
 
     /// 503: the request took too long.
     pub(super) fn too_slow(timeout: Duration) -> Self {
-        tracing::warn!(?timeout, "a request was given up because it took too long");
+        let detail = format!("the request took longer than {timeout:?}");
         Self {
             closes: true,
-            ..Self::new(Problem::about_blank(503).with_detail("the request took too long"))
+            ..Self::new(Problem::about_blank(503).with_detail(detail))
         }
     }
 
@@ -264,7 +264,7 @@ fn of_generation(mut problem: Problem, generation: SpecVersion) -> Problem {
     problem
 }
 
-/// What the fleet manager itself is to blame for is logged where it is known in full.
+/// Why the fleet manager itself has failed is logged where it is known in full.
 fn log(problem: &Problem, request: &Parts) {
     let status = problem.status;
     let (method, path) = (&request.method, problem.instance.as_deref());
@@ -272,7 +272,7 @@ fn log(problem: &Problem, request: &Parts) {
     let peer = peer.map(|peer| tracing::field::display(peer.id()));
     let reason = problem.detail.as_deref().unwrap_or(&problem.title);
     match status {
-        500.. => {}
+        500.. => tracing::warn!(status, peer, %method, path, reason, "failed a request"),
         401 | 403 => {
             tracing::warn!(status, peer, %method, path, reason, "refused a request");
         }

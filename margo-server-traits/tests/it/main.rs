@@ -9,6 +9,8 @@ mod deployments;
 mod exchange;
 mod fake_fleet;
 mod generations;
+#[cfg(feature = "server")]
+mod log;
 mod manifest;
 mod over_store;
 mod placement;

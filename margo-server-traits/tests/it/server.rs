@@ -4,6 +4,7 @@ mod device;
 mod ends;
 mod files;
 mod handshakes;
+mod logged;
 mod repeats;
 mod server_only;
 mod signed;
