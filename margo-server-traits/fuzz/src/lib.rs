@@ -3,6 +3,7 @@
 //! Inputs are text where that is possible, so that seeds can be read and written by hand. Several parts are separated by
 //! [`SEPARATOR`](margo_conformance::corpus::input::SEPARATOR).
 
+mod certificate;
 mod connection;
 mod database;
 mod identity;
@@ -12,6 +13,7 @@ mod requests;
 
 use margo_conformance::corpus::Target;
 
+pub use self::certificate::certificate;
 pub use self::connection::connection;
 pub use self::database::database;
 pub use self::identity::identity;
@@ -19,7 +21,8 @@ pub use self::proxy::proxy;
 pub use self::requests::requests;
 
 /// The names of the targets, each a function of this crate and a folder of the corpus.
-pub const TARGETS: [(&str, Target); 5] = [
+pub const TARGETS: [(&str, Target); 6] = [
+    ("certificate", certificate),
     ("connection", connection),
     ("database", database),
     ("identity", identity),
