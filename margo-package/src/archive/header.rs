@@ -45,8 +45,12 @@ impl Header {
         let mut name = text(field(block, NAME)).to_vec();
         // Only POSIX headers have a prefix there; GNU keeps times in its place.
         let prefix = text(field(block, PREFIX));
-        if field(block, MAGIC) == POSIX && !prefix.is_empty() {
-            name = [prefix, b"/", &name].concat();
+        match field(block, MAGIC) {
+            POSIX if !prefix.is_empty() => name = [prefix, b"/", &name].concat(),
+            POSIX | GNU => {}
+            // Of what is neither some programs take it for a part of the name, others do not.
+            _ if !prefix.is_empty() => return Err("a header has a prefix but is not of POSIX"),
+            _ => {}
         }
         Ok(Self {
             kind: kind(block.get(TYPE).copied().unwrap_or_default()),
@@ -101,9 +105,8 @@ impl Records {
                 let size = decimal(value).ok_or(Refusal::Header("has no readable size"))?;
                 self.size.replace(size).is_some()
             }
-            key if key.starts_with(b"GNU.sparse.") => {
-                return Err(Refusal::Kind("a sparse file"));
-            }
+            b"SCHILY.realsize" | b"SUN.holesdata" => return Err(SPARSE),
+            key if key.starts_with(b"GNU.sparse.") => return Err(SPARSE),
             _ => false,
         };
         if is_repeated {
@@ -201,7 +204,7 @@ fn checksum(block: &[u8; BLOCK]) -> u64 {
     all - stored + 8 * u64::from(b' ')
 }
 
-/// Octal digits between blanks and NULs (none: 0), or GNU's binary form.
+/// Octal digits after blanks and before blanks and NULs (none: 0), or GNU's binary form.
 fn number(field: &[u8]) -> Option<u64> {
     if let Some((first, rest)) = field.split_first()
         && first & 0x80 != 0
@@ -212,8 +215,11 @@ fn number(field: &[u8]) -> Option<u64> {
         });
     }
     let is_padding = |byte: &u8| matches!(*byte, b' ' | 0);
-    let start = field.iter().position(|byte| !is_padding(byte));
-    let Some(start) = start else { return Some(0) };
+    if field.iter().all(is_padding) {
+        return Some(0);
+    }
+    // Digits after a NUL count for some programs and not for others.
+    let start = field.iter().position(|byte| *byte != b' ')?;
     let digits = field.get(start..)?;
     let end = digits.iter().position(is_padding).unwrap_or(digits.len());
     let (digits, rest) = digits.split_at_checked(end)?;
@@ -260,3 +266,8 @@ const DEVICE_MINOR: (usize, usize) = (337, 8);
 const PREFIX: (usize, usize) = (345, 155);
 /// Magic and version of POSIX headers.
 const POSIX: &[u8] = b"ustar\x0000";
+/// Magic and version of GNU headers.
+const GNU: &[u8] = b"ustar  \x00";
+
+/// GNU's records for sparse files, and those of star and Solaris.
+const SPARSE: Refusal = Refusal::Kind("a sparse file");

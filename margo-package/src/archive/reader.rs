@@ -315,6 +315,10 @@ impl<R: Read> ArchiveReader<R> {
             if chunk.is_empty() {
                 return Err(cut_short());
             }
+            if chunk.iter().any(|byte| *byte != 0) {
+                let why = "something that is not zero fills up a member";
+                return Err(ArchiveError::Damaged(why.to_owned()));
+            }
             self.padding -= chunk.len();
         }
         Ok(())
