@@ -21,7 +21,7 @@ pub fn bundle(data: &[u8]) {
     for packed in forms(archive) {
         let members = Members::of(&packed);
         let manifest = manifest(wishes, &packed, &members);
-        let is_ours = !wishes.contains("changed");
+        let is_ours = wishes.split(' ').all(|wish| wish != "changed");
         let mut limits = BundleLimits::default();
         limits.max_packed_bytes = 1 << 16;
         limits.max_unpacked_bytes = 1 << 20;

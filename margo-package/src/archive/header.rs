@@ -33,6 +33,16 @@ pub(super) enum Kind {
     Other(&'static str),
 }
 
+impl Kind {
+    /// Whether it says something of members after it.
+    pub(super) const fn is_of_the_next(self) -> bool {
+        matches!(
+            self,
+            Self::Records | Self::GlobalRecords | Self::LongName | Self::LongLink
+        )
+    }
+}
+
 impl Header {
     /// Reads a block; the reason says why it is no header.
     pub(super) fn read(block: &[u8; BLOCK]) -> Result<Self, &'static str> {
@@ -45,15 +55,17 @@ impl Header {
         let mut name = text(field(block, NAME)).to_vec();
         // Only POSIX headers have a prefix there; GNU keeps times in its place.
         let prefix = text(field(block, PREFIX));
+        let kind = kind(block.get(TYPE).copied().unwrap_or_default());
         match field(block, MAGIC) {
             POSIX if !prefix.is_empty() => name = [prefix, b"/", &name].concat(),
             POSIX | GNU => {}
             // Of what is neither some programs take it for a part of the name, others do not.
             _ if !prefix.is_empty() => return Err("a header has a prefix but is not of POSIX"),
+            _ if kind.is_of_the_next() => return Err("an extended header is marked as none"),
             _ => {}
         }
         Ok(Self {
-            kind: kind(block.get(TYPE).copied().unwrap_or_default()),
+            kind,
             name,
             link: text(field(block, LINK)).to_vec(),
             size,

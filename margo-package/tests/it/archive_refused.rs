@@ -329,6 +329,11 @@ fn fields_that_two_programs_read_differently() {
     for neither in [b"ustar\0\0\0", b"\0\0\0\0\0\0\0\0"] {
         assert!(damage(&prefixed(neither)).contains("prefix"));
     }
+    // A member for those who go by the mark.
+    let mut unmarked = header(EntryType::GNULongName, b"x", 2);
+    unmarked.as_mut_bytes()[257..265].fill(0);
+    let long_name = Tar::new().raw(&mut unmarked, b"y\0").file("z", "");
+    assert!(damage(&long_name.tar()).contains("extended header"));
 }
 
 #[test]

@@ -45,6 +45,9 @@ fn names_and_sizes() -> Vec<(&'static str, Vec<u8>)> {
     let member = |kind, content: &str| Tar::new().member(kind, "././@LongLink", "", content);
     let long_name = member(EntryType::GNULongName, "gnu/name\0").file("x", "y");
     let long_link = member(EntryType::GNULongLink, "y\0").symlink("x", "z");
+    let mut unmarked = header(EntryType::GNULongName, b"x", 2);
+    unmarked.as_mut_bytes()[257..265].fill(0);
+    let unmarked = Tar::new().raw(&mut unmarked, b"z\0").file("x", "y");
     let two_names = member(EntryType::GNULongName, "a\0").records(&[("path", "b")]);
     let malformed = Tar::new().member(EntryType::XHeader, "x", "", "99 path=x\n");
     let comment = Tar::new().member(EntryType::XGlobalHeader, "g", "", record("comment", "c"));
@@ -54,7 +57,10 @@ fn names_and_sizes() -> Vec<(&'static str, Vec<u8>)> {
             "pax-path.tar",
             records(&[("path", "pax/name"), ("mtime", "1")]),
         ),
-        ("pax-path-twice.tar", records(&[("path", "a"), ("path", "b")])),
+        (
+            "pax-path-twice.tar",
+            records(&[("path", "a"), ("path", "b")]),
+        ),
         ("pax-path-of-nothing.tar", records(&[("path", "")])),
         ("pax-size.tar", records(&[("size", "1")])),
         ("pax-size-of-more.tar", records(&[("size", "1024")])),
@@ -68,6 +74,7 @@ fn names_and_sizes() -> Vec<(&'static str, Vec<u8>)> {
         ("pax-path-of-all.tar", path.file("x", "y").tar()),
         ("gnu-long-name.tar", long_name.tar()),
         ("gnu-long-link.tar", long_link.tar()),
+        ("gnu-long-name-unmarked.tar", unmarked.tar()),
         ("gnu-and-pax-name.tar", two_names.file("x", "y").tar()),
     ]
 }
@@ -92,9 +99,15 @@ fn headers() -> Vec<(&'static str, Vec<u8>)> {
     let mut wrong = Tar::new().file("x", "y").tar();
     wrong[0] = b'z';
     vec![
-        ("size-in-base-256.tar", sized(b"\x80\0\0\0\0\0\0\0\0\0\0\x05")),
+        (
+            "size-in-base-256.tar",
+            sized(b"\x80\0\0\0\0\0\0\0\0\0\0\x05"),
+        ),
         ("size-negative.tar", sized(&[0xff; 12])),
-        ("size-of-exabytes.tar", sized(b"\x80\0\0\0\x7f\0\0\0\0\0\0\0")),
+        (
+            "size-of-exabytes.tar",
+            sized(b"\x80\0\0\0\x7f\0\0\0\0\0\0\0"),
+        ),
         ("size-of-gigabytes.tar", sized(b"77777777777\0")),
         ("size-after-blanks.tar", sized(b"      5 \0\0\0\0")),
         ("size-after-nul.tar", sized(b"\0\00000000005")),
