@@ -53,7 +53,7 @@ fn check_complete(chart: &Chart, packed: &[u8]) {
                 assert!(!is_ours || chart.schema_references == [SCHEMA_REFERENCE]);
                 None
             }
-            ["charts", packed] if packed.ends_with(".tgz") => {
+            ["charts", packed] if is_packed_chart(packed) => {
                 let below = format!("{path}/");
                 let is_there = all.iter().any(|chart| chart.directory.starts_with(&below));
                 assert!(is_there, "{path}");
@@ -84,6 +84,11 @@ fn split<'n>(names: &'n [&'n str]) -> (String, &'n [&'n str]) {
         end += 2;
     }
     (names[..end].join("/"), &names[end..])
+}
+
+/// By the one extension that Helm goes by, in lower case.
+fn is_packed_chart(name: &str) -> bool {
+    name.rsplit_once('.').is_some_and(|(_, end)| end == "tgz")
 }
 
 /// What a template has in its first line, where no comment or string can be around it.

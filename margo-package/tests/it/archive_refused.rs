@@ -314,7 +314,7 @@ fn fields_that_two_programs_read_differently() {
         extract(&sized(plain), Policy::default()).unwrap();
     }
     // Five for some, none for others.
-    assert!(damage(&sized(b"\0\00000000005")).contains("size"));
+    assert!(damage(&sized(b"\0\x000000000005")).contains("size"));
 
     let prefixed = |magic: &[u8; 8]| {
         let mut header = header(EntryType::Regular, b"x", 0);

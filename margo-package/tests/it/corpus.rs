@@ -19,7 +19,7 @@ fn the_corpus_is_replayed() {
 
 #[test]
 fn changed_seeds_are_replayed() {
-    corpus().rounds(100).replay_changed();
+    corpus().rounds(10).replay_changed();
 }
 
 fn corpus() -> Corpus<'static> {

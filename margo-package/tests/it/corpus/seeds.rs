@@ -110,7 +110,7 @@ fn headers() -> Vec<(&'static str, Vec<u8>)> {
         ),
         ("size-of-gigabytes.tar", sized(b"77777777777\0")),
         ("size-after-blanks.tar", sized(b"      5 \0\0\0\0")),
-        ("size-after-nul.tar", sized(b"\0\00000000005")),
+        ("size-after-nul.tar", sized(b"\0\x000000000005")),
         ("size-signed.tar", sized(b"+0000000005\0")),
         ("prefix.tar", prefixed(b"00")),
         ("prefix-of-no-version.tar", prefixed(b"\0\0")),
