@@ -9,7 +9,8 @@
 //!   no more than the limit. Memory is one buffer and an index of paths, which [`Limits::max_members`] bounds.
 //! - **One meaning.** Whatever two tar programs may read differently is refused: a member that appears twice, a path
 //!   through something that is no directory, a link or directory with content, sparse members, sizes and
-//!   names given twice, names that are not UTF-8, padding that is not zero, a missing end mark, bytes after the end.
+//!   names given twice or in headers that nothing marks as such, names that are not UTF-8, padding that is not zero,
+//!   a missing end mark, bytes after the end.
 //!   Several gzip members in a row are one stream (RFC 1952 section 2.2), as every tar program reads them.
 //! - **Contained.** [`Extractor`] says why nothing can be written outside and nothing is left behind.
 //! - **Reproducible.** [`pack_directory`] and [`ArchiveWriter`] give the same bytes for the same input, whatever the order

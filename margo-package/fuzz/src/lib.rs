@@ -1,12 +1,20 @@
 //! What every fuzz target does with its bytes; also replayed over the committed corpus by `tests/it/corpus.rs`.
 
 mod archives;
+mod bundle;
+mod chart;
+mod check;
+mod compose;
+mod inputs;
 #[cfg(feature = "oci")]
 mod registry;
 
 use margo_conformance::corpus::Target;
 
-pub use self::archives::{archive, bundle, chart, compose};
+pub use self::archives::{archive, extract};
+pub use self::bundle::bundle;
+pub use self::chart::chart;
+pub use self::compose::compose;
 #[cfg(feature = "oci")]
 pub use self::registry::registry;
 
@@ -16,6 +24,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("bundle", bundle),
     ("chart", chart),
     ("compose", compose),
+    ("extract", extract),
     #[cfg(feature = "oci")]
     ("registry", registry),
 ];

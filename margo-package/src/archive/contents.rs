@@ -71,8 +71,8 @@ impl Contents {
         }
     }
 
-    /// What a program finds that opens the relative `path` from the member directory `base`, following links.
-    pub(crate) fn resolve(&self, base: &str, path: &str) -> Resolved {
-        links::resolve(self, base, path)
+    /// What a program finds that opens `path` in the root of the archive, following links.
+    pub(crate) fn resolve(&self, path: &str) -> Resolved {
+        links::resolve(self, "", path)
     }
 }

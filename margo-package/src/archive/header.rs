@@ -33,6 +33,16 @@ pub(super) enum Kind {
     Other(&'static str),
 }
 
+impl Kind {
+    /// Whether it says something of members after it.
+    pub(super) const fn is_of_the_next(self) -> bool {
+        matches!(
+            self,
+            Self::Records | Self::GlobalRecords | Self::LongName | Self::LongLink
+        )
+    }
+}
+
 impl Header {
     /// Reads a block; the reason says why it is no header.
     pub(super) fn read(block: &[u8; BLOCK]) -> Result<Self, &'static str> {
@@ -45,11 +55,17 @@ impl Header {
         let mut name = text(field(block, NAME)).to_vec();
         // Only POSIX headers have a prefix there; GNU keeps times in its place.
         let prefix = text(field(block, PREFIX));
-        if field(block, MAGIC) == POSIX && !prefix.is_empty() {
-            name = [prefix, b"/", &name].concat();
+        let kind = kind(block.get(TYPE).copied().unwrap_or_default());
+        match field(block, MAGIC) {
+            POSIX if !prefix.is_empty() => name = [prefix, b"/", &name].concat(),
+            POSIX | GNU => {}
+            // Of what is neither some programs take it for a part of the name, others do not.
+            _ if !prefix.is_empty() => return Err("a header has a prefix but is not of POSIX"),
+            _ if kind.is_of_the_next() => return Err("an extended header is marked as none"),
+            _ => {}
         }
         Ok(Self {
-            kind: kind(block.get(TYPE).copied().unwrap_or_default()),
+            kind,
             name,
             link: text(field(block, LINK)).to_vec(),
             size,
@@ -101,9 +117,8 @@ impl Records {
                 let size = decimal(value).ok_or(Refusal::Header("has no readable size"))?;
                 self.size.replace(size).is_some()
             }
-            key if key.starts_with(b"GNU.sparse.") => {
-                return Err(Refusal::Kind("a sparse file"));
-            }
+            b"SCHILY.realsize" | b"SUN.holesdata" => return Err(SPARSE),
+            key if key.starts_with(b"GNU.sparse.") => return Err(SPARSE),
             _ => false,
         };
         if is_repeated {
@@ -201,7 +216,7 @@ fn checksum(block: &[u8; BLOCK]) -> u64 {
     all - stored + 8 * u64::from(b' ')
 }
 
-/// Octal digits between blanks and NULs (none: 0), or GNU's binary form.
+/// Octal digits after blanks and before blanks and NULs (none: 0), or GNU's binary form.
 fn number(field: &[u8]) -> Option<u64> {
     if let Some((first, rest)) = field.split_first()
         && first & 0x80 != 0
@@ -212,8 +227,11 @@ fn number(field: &[u8]) -> Option<u64> {
         });
     }
     let is_padding = |byte: &u8| matches!(*byte, b' ' | 0);
-    let start = field.iter().position(|byte| !is_padding(byte));
-    let Some(start) = start else { return Some(0) };
+    if field.iter().all(is_padding) {
+        return Some(0);
+    }
+    // Digits after a NUL count for some programs and not for others.
+    let start = field.iter().position(|byte| *byte != b' ')?;
     let digits = field.get(start..)?;
     let end = digits.iter().position(is_padding).unwrap_or(digits.len());
     let (digits, rest) = digits.split_at_checked(end)?;
@@ -260,3 +278,8 @@ const DEVICE_MINOR: (usize, usize) = (337, 8);
 const PREFIX: (usize, usize) = (345, 155);
 /// Magic and version of POSIX headers.
 const POSIX: &[u8] = b"ustar\x0000";
+/// Magic and version of GNU headers.
+const GNU: &[u8] = b"ustar  \x00";
+
+/// GNU's records for sparse files, and those of star and Solaris.
+const SPARSE: Refusal = Refusal::Kind("a sparse file");

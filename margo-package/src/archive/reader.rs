@@ -132,15 +132,13 @@ impl<R: Read> ArchiveReader<R> {
             let header =
                 Header::read(&block).map_err(|why| ArchiveError::Damaged(why.to_owned()))?;
             self.count_member(&header.name)?;
-            match header.kind {
-                Kind::Records | Kind::GlobalRecords | Kind::LongName | Kind::LongLink => {
-                    let bytes = self.read_header_member(&header)?;
-                    names
-                        .add(header.kind, bytes)
-                        .map_err(|why| ArchiveError::refused(lossy(&header.name), why))?;
-                }
-                _ => return Ok(Some((header, names))),
+            if !header.kind.is_of_the_next() {
+                return Ok(Some((header, names)));
             }
+            let bytes = self.read_header_member(&header)?;
+            names
+                .add(header.kind, bytes)
+                .map_err(|why| ArchiveError::refused(lossy(&header.name), why))?;
         }
     }
 
@@ -314,6 +312,10 @@ impl<R: Read> ArchiveReader<R> {
             let chunk = self.stream.next(self.padding)?;
             if chunk.is_empty() {
                 return Err(cut_short());
+            }
+            if chunk.iter().any(|byte| *byte != 0) {
+                let why = "something that is not zero fills up a member";
+                return Err(ArchiveError::Damaged(why.to_owned()));
             }
             self.padding -= chunk.len();
         }

@@ -137,15 +137,15 @@ fn argument(action: &Action, position: usize) -> Option<String> {
 
 /// What follows `key:` in a line of YAML, the key quoted or not.
 fn value_of<'a>(line: &'a str, key: &str) -> Option<&'a str> {
+    // A comment after a value.
+    let line = line.split(" #").next()?;
     line.match_indices(key).find_map(|(position, _)| {
         let before = line.get(..position)?;
         let after = line.get(position + key.len()..)?;
-        // A comment after a value.
-        let is_comment = before.contains(" #");
         let after = after.strip_prefix(['"', '\'']).unwrap_or(after);
         let value = after.trim_start().strip_prefix(':')?;
         let starts_here = before.is_empty() || before.ends_with([' ', '\t', '"', '\'', '{', ',']);
-        (starts_here && !is_comment).then_some(value)
+        starts_here.then_some(value)
     })
 }
 

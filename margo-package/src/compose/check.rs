@@ -21,7 +21,7 @@ pub(super) fn check(
     read: &mut ReadFiles<'_>,
 ) -> Result<Value, ComposeError> {
     let root = format!("{directory}/{COMPOSE_FILE}");
-    let Some(root_file) = file_at(contents, directory, directory, COMPOSE_FILE) else {
+    let Some(root_file) = file_at(contents, directory, &root) else {
         return Err(ComposeError::Invalid(vec![ComposeFault::NoComposeFile {
             directory: directory.to_owned(),
             found: lookalike(contents),
@@ -34,7 +34,7 @@ pub(super) fn check(
         seen: BTreeSet::new(),
         next: BTreeSet::new(),
     };
-    check.schedule(root_file.clone(), directory.to_owned());
+    check.schedule(root_file.clone(), Some(directory.to_owned()));
     let mut document = Value::Null;
     // One round reads the archive once and checks all files known so far.
     while !check.next.is_empty() && check.faults.is_empty() {
@@ -45,7 +45,7 @@ pub(super) fn check(
             let is_root = file == root_file;
             let name = if is_root { &root } else { &file };
             let content = found.get(&file).map(Vec::as_slice);
-            if let Some(parsed) = check.file(name, &base, content)
+            if let Some(parsed) = check.file(name, base.as_deref(), content)
                 && is_root
             {
                 document = parsed;
@@ -63,13 +63,13 @@ struct Check<'a> {
     contents: &'a Contents,
     directory: &'a str,
     faults: Vec<ComposeFault>,
-    /// Compose files with the directory that their relative paths start from.
-    seen: BTreeSet<(String, String)>,
-    next: BTreeSet<(String, String)>,
+    /// Compose files with the directory that their relative paths start from; `None` when it is outside.
+    seen: BTreeSet<(String, Option<String>)>,
+    next: BTreeSet<(String, Option<String>)>,
 }
 
 impl Check<'_> {
-    fn file(&mut self, name: &str, base: &str, content: Option<&[u8]>) -> Option<Value> {
+    fn file(&mut self, name: &str, base: Option<&str>, content: Option<&[u8]>) -> Option<Value> {
         let file = name.to_owned();
         let parsed = match content {
             Some(content) => yaml::parse(content),
@@ -101,7 +101,12 @@ impl Check<'_> {
         Some(document)
     }
 
-    fn reference(&mut self, name: &str, base: &str, reference: &Reference) -> Option<ComposeFault> {
+    fn reference(
+        &mut self,
+        name: &str,
+        base: Option<&str>,
+        reference: &Reference,
+    ) -> Option<ComposeFault> {
         let (file, place) = (name.to_owned(), reference.place.clone());
         let (role, path) = (reference.role, reference.path.clone());
         let Some(resolved) = &reference.resolved else {
@@ -112,12 +117,8 @@ impl Check<'_> {
                 path,
             });
         };
-        // A home directory is outside of every archive.
-        let found = if resolved.starts_with('~') {
-            Resolved::Outside
-        } else {
-            self.contents.resolve(base, resolved)
-        };
+        let opened = base.and_then(|base| joined(base, resolved));
+        let found = opened.map_or(Resolved::Outside, |opened| self.contents.resolve(&opened));
         let found = match found {
             Resolved::Member(member) if self.is_inside(&member) => Found::Member(member),
             Resolved::Missing(place) if self.is_inside(&place) => Found::Nothing,
@@ -140,7 +141,12 @@ impl Check<'_> {
             Found::Nothing if reference.is_optional => None,
             Found::Member(member) => match content_of(self.contents, &member) {
                 Some(member) => {
-                    self.follow(base, reference, member);
+                    let directory = reference.project_directory.as_deref();
+                    let directory = directory.unwrap_or_else(|| directory_of(resolved));
+                    let next_base = base.and_then(|base| joined(base, directory));
+                    if matches!(role, Role::Include | Role::Extends) {
+                        self.schedule(member, next_base);
+                    }
                     None
                 }
                 None => Some(ComposeFault::NotPacked {
@@ -159,23 +165,8 @@ impl Check<'_> {
         }
     }
 
-    /// Has the compose files checked that this one includes or extends.
-    fn follow(&mut self, base: &str, reference: &Reference, member: String) {
-        if !matches!(reference.role, Role::Include | Role::Extends) {
-            return;
-        }
-        let next_base = match &reference.project_directory {
-            Some(directory) => match self.contents.resolve(base, directory) {
-                Resolved::Member(directory) | Resolved::Missing(directory) => directory,
-                // Relative paths from there lead outside, which the check of each will say.
-                Resolved::Outside | Resolved::Loop => String::new(),
-            },
-            None => directory_of(&member).to_owned(),
-        };
-        self.schedule(member, next_base);
-    }
-
-    fn schedule(&mut self, file: String, base: String) {
+    /// Has a compose file checked that another one includes or extends.
+    fn schedule(&mut self, file: String, base: Option<String>) {
         if !self.seen.insert((file.clone(), base.clone())) {
             return;
         }
@@ -201,9 +192,28 @@ enum Found {
     Outside,
 }
 
-/// The member with the content of the file that `path` names from `base`, if it is inside of `directory`.
-fn file_at(contents: &Contents, directory: &str, base: &str, path: &str) -> Option<String> {
-    match contents.resolve(base, path) {
+/// What Compose opens for `path` in a file whose relative paths start from `base`; `None` when that is outside of the archive.
+///
+/// It takes `..` out of the text. The operating system would follow a link before, and may come to another place.
+fn joined(base: &str, path: &str) -> Option<String> {
+    // A home directory is outside of every archive.
+    if path.starts_with(['/', '~']) {
+        return None;
+    }
+    let mut names = Vec::new();
+    for name in base.split('/').chain(path.split('/')) {
+        match name {
+            "" | "." => {}
+            ".." => drop(names.pop()?),
+            name => names.push(name),
+        }
+    }
+    Some(names.join("/"))
+}
+
+/// The member with the content of the file at `path`, if it is inside of `directory`.
+fn file_at(contents: &Contents, directory: &str, path: &str) -> Option<String> {
+    match contents.resolve(path) {
         Resolved::Member(member) if member.starts_with(directory) => content_of(contents, &member),
         _ => None,
     }

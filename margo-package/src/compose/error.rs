@@ -14,7 +14,7 @@ use crate::archive::{ArchiveError, BuildError};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ComposeError {
-    /// The author's fault: the content breaks rules. All of them are listed.
+    /// The author's fault: the content breaks rules. All of them are here, the first ten in the text.
     #[error("the compose archive is not valid: {}", list(.0))]
     Invalid(Vec<ComposeFault>),
     /// The archive is damaged, hostile or too large, or it could not be read or extracted: see the source.
@@ -196,7 +196,11 @@ impl fmt::Display for Role {
 }
 
 fn list(faults: &[ComposeFault]) -> String {
-    let texts: Vec<String> = faults.iter().map(ToString::to_string).collect();
+    let first = faults.iter().take(MAX_LISTED).map(ToString::to_string);
+    let mut texts: Vec<String> = first.collect();
+    if let Some(more @ 1..) = faults.len().checked_sub(MAX_LISTED) {
+        texts.push(format!("{more} more"));
+    }
     texts.join("; ")
 }
 
@@ -206,3 +210,6 @@ fn rename_hint(found: Option<&str>) -> String {
         |found| format!(", but {found:?}; rename it to compose.yaml in the top-level directory"),
     )
 }
+
+/// More than that nobody reads in one line.
+const MAX_LISTED: usize = 10;

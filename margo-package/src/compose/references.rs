@@ -115,7 +115,18 @@ impl Collector<'_> {
             None | Some(Value::Null) => first_of(members.get("path"))
                 .and_then(interpolate)
                 .map(|path| directory_of(&path).to_owned()),
-            Some(Value::String(directory)) => interpolate(directory),
+            Some(Value::String(directory)) => {
+                let known = interpolate(directory);
+                if known.is_none() {
+                    self.faults.push(ComposeFault::Variable {
+                        file: self.file.to_owned(),
+                        place: place.key("project_directory"),
+                        role: Role::Include,
+                        path: directory.clone(),
+                    });
+                }
+                known
+            }
             Some(_) => {
                 self.misshapen(place.key("project_directory"), "a path");
                 None
@@ -180,7 +191,7 @@ impl Collector<'_> {
     fn path(&mut self, role: Role, value: &Value, place: &DocumentPath) -> Option<&mut Reference> {
         match value {
             // Remote resources (Git, OCI) are no files.
-            Value::String(path) if role == Role::Include && path.contains("://") => None,
+            Value::String(path) if role == Role::Include && is_remote(path) => None,
             Value::String(path) if !path.is_empty() => {
                 self.push(role, path, place);
                 self.references.last_mut()
@@ -268,6 +279,12 @@ fn first_of(value: Option<&Value>) -> Option<&str> {
         Value::Array(elements) => elements.first()?.as_str(),
         value => value.as_str(),
     }
+}
+
+/// Whether Compose fetches it. What has another scheme is a file, however odd its name is.
+fn is_remote(path: &str) -> bool {
+    let scheme = path.split_once("://").map(|(scheme, _)| scheme);
+    scheme.is_some_and(|scheme| matches!(scheme, "git" | "http" | "https" | "oci" | "ssh"))
 }
 
 /// The directory of a path; empty for one without a slash.

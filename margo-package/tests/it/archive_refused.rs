@@ -297,6 +297,50 @@ fn members_that_two_programs_read_differently() {
     }
     let all = Tar::new().member(EntryType::XGlobalHeader, "g", "", record("path", "all"));
     assert!(matches!(refusal(all.file("x", "")).1, Refusal::Header(_)));
+    for key in ["GNU.sparse.major", "SCHILY.realsize", "SUN.holesdata"] {
+        let sparse = Tar::new().records(&[(key, "1")]).file("x", "");
+        assert_eq!(refusal(sparse).1, Refusal::Kind("a sparse file"), "{key}");
+    }
+}
+
+#[test]
+fn fields_that_two_programs_read_differently() {
+    let sized = |size: &[u8; 12]| {
+        let mut header = header(EntryType::Regular, b"x", 0);
+        header.as_old_mut().size = *size;
+        Tar::new().raw(&mut header, b"hello").tar()
+    };
+    for plain in [b"00000000005\0", b"     5 \0\0\0\0\0"] {
+        extract(&sized(plain), Policy::default()).unwrap();
+    }
+    // Five for some, none for others.
+    assert!(damage(&sized(b"\0\x000000000005")).contains("size"));
+
+    let prefixed = |magic: &[u8; 8]| {
+        let mut header = header(EntryType::Regular, b"x", 0);
+        let bytes = header.as_mut_bytes();
+        bytes[257..265].copy_from_slice(magic);
+        bytes[345..348].copy_from_slice(b"a/b");
+        Tar::new().raw(&mut header, b"").tar()
+    };
+    extract(&prefixed(b"ustar\x0000"), Policy::default()).unwrap();
+    // Times of GNU.
+    extract(&prefixed(b"ustar  \0"), Policy::default()).unwrap();
+    for neither in [b"ustar\0\0\0", b"\0\0\0\0\0\0\0\0"] {
+        assert!(damage(&prefixed(neither)).contains("prefix"));
+    }
+    // A member for those who go by the mark.
+    let mut unmarked = header(EntryType::GNULongName, b"x", 2);
+    unmarked.as_mut_bytes()[257..265].fill(0);
+    let long_name = Tar::new().raw(&mut unmarked, b"y\0").file("z", "");
+    assert!(damage(&long_name.tar()).contains("extended header"));
+}
+
+#[test]
+fn members_filled_up_with_something() {
+    let mut filled = Tar::new().file("x", "y").tar();
+    filled[1000] = 1;
+    assert!(damage(&filled).contains("not zero"));
 }
 
 #[test]

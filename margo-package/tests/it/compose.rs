@@ -321,6 +321,14 @@ fn files_that_must_be_packed() {
             );
         }
     }
+    // For the operating system it is inside, but Compose takes `..` out of the text.
+    let linked = Tar::new()
+        .file("app/compose.yaml", service("env_file: link/../../x.env"))
+        .file("app/a/x.env", "")
+        .directory("app/a/b/c")
+        .symlink("app/link", "a/b/c");
+    let error = open(&linked.tar_gz()).unwrap_err();
+    assert!(matches!(error.faults(), [ComposeFault::Outside { .. }]));
     let found = faults(&service("env_file: $FILE"), &[]);
     assert!(matches!(&found[..], [ComposeFault::Variable { .. }]));
 }
@@ -388,6 +396,23 @@ fn included_files_are_checked_from_where_they_are() {
     let elsewhere = "services: {a: {}}\ninclude: [{path: db/compose.yaml, project_directory: .}]";
     let error = open(&tar(elsewhere).tar_gz()).unwrap_err();
     assert!(matches!(error.faults(), [ComposeFault::NotPacked { path, .. }] if path == "db.env"));
+
+    let unknown = "services: {a: {}}\ninclude: [{path: db/compose.yaml, project_directory: $D}]";
+    let error = open(&tar(unknown).tar_gz()).unwrap_err();
+    assert!(matches!(error.faults(), [ComposeFault::Variable { path, .. }] if path == "$D"));
+    // Nothing is inside from there, whatever its path reads like.
+    let outside = "services: {a: {}}\ninclude: [{path: c.yaml, project_directory: ../..}]";
+    let included = "services: {c: {env_file: app/db/db.env}}";
+    let error = open(&tar(outside).file("app/c.yaml", included).tar_gz()).unwrap_err();
+    assert!(matches!(error.faults(), [ComposeFault::Outside { .. }]));
+    // The link is where the file is for Compose.
+    let linked = tar("services: {a: {}}\ninclude: [link]").symlink("app/link", "db/compose.yaml");
+    let error = open(&linked.tar_gz()).unwrap_err();
+    assert!(matches!(error.faults(), [ComposeFault::NotPacked { path, .. }] if path == "db.env"));
+    // No scheme that anything is fetched by.
+    let odd = tar("services: {a: {}}\ninclude: [\"x://../../../etc/passwd\"]");
+    let error = open(&odd.tar_gz()).unwrap_err();
+    assert!(matches!(error.faults(), [ComposeFault::Outside { .. }]));
 
     // In a circle, and without end.
     let circle = tar("services: {a: {extends: {file: compose.yaml, service: b}}, b: {}}");
