@@ -201,7 +201,8 @@ async fn a_removal_held_up() {
 /// An update to an image that does not start, which has little time.
 fn broken(world: &HelmWorld) -> ApplicationDeployment {
     let parameters = json!({"tag": "2", "host": "registry.invalid"});
-    briefly(world.deployment_with(ID, &[("web", "1.0.0")], &parameters))
+    let broken = world.deployment_with(ID, &[("web", "1.0.0")], &parameters);
+    briefly(broken, &["web"])
 }
 
 const MORE: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: more\ndata:\n  tag: {{ .Values.tag | quote }}\n";
