@@ -13,6 +13,8 @@ mod host;
 pub mod interop;
 pub mod kubernetes;
 pub mod load;
+#[cfg(feature = "torture")]
+pub mod log;
 pub mod program;
 pub mod registry;
 mod request;

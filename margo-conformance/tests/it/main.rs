@@ -7,6 +7,8 @@ mod gate;
 mod interop;
 mod kubernetes;
 mod load;
+#[cfg(feature = "torture")]
+mod log;
 mod program;
 mod registry;
 #[cfg(feature = "torture")]
