@@ -13,6 +13,7 @@ mod host;
 pub mod interop;
 pub mod kubernetes;
 pub mod load;
+pub mod log;
 pub mod program;
 pub mod registry;
 mod request;

@@ -7,12 +7,13 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use tokio::runtime::{Builder, Runtime};
-use tracing::dispatcher::{DefaultGuard, Dispatch, set_default};
+use tracing::dispatcher::{DefaultGuard, set_default};
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
+use crate::log::heard_by;
 use crate::server::lock;
 
 /// What was logged in one run.
@@ -56,7 +57,7 @@ impl Reason {
 impl Log {
     /// A runtime of several threads whose log is heard here, with that of this thread as long as the guard lives.
     pub(super) fn runtime(self: &Arc<Self>) -> io::Result<(Runtime, DefaultGuard)> {
-        let dispatch = Dispatch::new(Listener(Arc::clone(self)));
+        let dispatch = heard_by(Listener(Arc::clone(self)));
         let everywhere = dispatch.clone();
         let runtime = Builder::new_multi_thread()
             .enable_all()

@@ -7,6 +7,7 @@ mod gate;
 mod interop;
 mod kubernetes;
 mod load;
+mod log;
 mod program;
 mod registry;
 #[cfg(feature = "torture")]

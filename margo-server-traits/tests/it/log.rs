@@ -3,7 +3,8 @@
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use tracing::subscriber::DefaultGuard;
+use margo_conformance::log::heard_by;
+use tracing::dispatcher::{DefaultGuard, set_default};
 
 /// What is logged by the thread of a test, in which its server runs, too, at the level of operators.
 #[derive(Clone, Debug, Default)]
@@ -18,7 +19,7 @@ impl Log {
             .with_ansi(false)
             .with_writer(move || writer.clone())
             .finish();
-        (log, tracing::subscriber::set_default(subscriber))
+        (log, set_default(&heard_by(subscriber)))
     }
 
     /// What was logged since this was asked for the last time.

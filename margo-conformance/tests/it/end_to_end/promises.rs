@@ -8,6 +8,7 @@ use std::time::Duration;
 use margo_client::agent::{Contact, Snapshot};
 use margo_client::reconcile::Action;
 use margo_client::state::{Report, StateStore as _};
+use margo_conformance::log::heard_by;
 use margo_conformance::wfm::{Answer, FakeWfm, Lie};
 use margo_providers::Trouble;
 use margo_providers::simulated::Fault;
@@ -371,7 +372,7 @@ impl Log {
             .with_ansi(false)
             .with_writer(move || writer.clone())
             .finish();
-        (log, tracing::subscriber::set_default(subscriber))
+        (log, tracing::dispatcher::set_default(&heard_by(subscriber)))
     }
 
     pub(super) fn text(&self) -> String {

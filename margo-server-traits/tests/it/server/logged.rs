@@ -14,7 +14,7 @@ async fn what_is_no_request_is_logged_with_the_reason() {
     let (log, _guard) = Log::of_this_thread();
     let plant = Plant::start(|options| options.header_timeout = Duration::from_secs(1)).await;
     let client = plant.client("device-1");
-    let long = format!("{ASK}X: {}\r\n\r\n", "x".repeat(40_000));
+    let head = format!("{ASK}X: {}\r\n\r\n", "x".repeat(40_000));
     for (sent, reason) in [
         ("\u{1}\u{2}\r\n\r\n", "invalid HTTP"),
         ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "HTTP"),
@@ -23,7 +23,7 @@ async fn what_is_no_request_is_logged_with_the_reason() {
             &format!("{ASK}Content-Length: -1\r\n\r\n"),
             "content-length",
         ),
-        (&long, "too large"),
+        (&head, "too large"),
         ("GET / HTTP/1.1\r\n\r\n", "without one host"),
         (
             &format!("{ASK}Host: other.example\r\n\r\n"),
