@@ -13,28 +13,33 @@ use crate::error::{Error, ErrorKind};
 /// [`ErrorKind::Setup`] when it cannot be read, is empty or far too long.
 pub(crate) fn read(path: &Path, what: &str) -> Result<Vec<u8>, Error> {
     let path_text = path.display();
-    let bytes = fs::metadata(path)
-        .and_then(|metadata| {
-            if metadata.len() > LONGEST_FILE {
-                return Err(Io::FileTooLarge.into());
-            }
-            fs::read(path)
-        })
-        .map_err(|error| {
-            let fix = match error.kind() {
-                Io::NotFound => "there is no such file; check the path",
-                Io::PermissionDenied => "this user may not read it; check its owner and mode",
-                Io::FileTooLarge => "it has more than 1 MiB; check that it is the right file",
-                _ => "check that it is a file and can be read",
-            };
-            setup(format!("{what} {path_text} cannot be read: {fix}")).because(error)
-        })?;
+    let bytes = read_regular(path).map_err(|error| {
+        let fix = match error.kind() {
+            Io::NotFound => "there is no such file; check the path",
+            Io::PermissionDenied => "this user may not read it; check its owner and mode",
+            Io::FileTooLarge => "it has more than 1 MiB; check that it is the right file",
+            _ => "check that it is a file and can be read",
+        };
+        setup(format!("{what} {path_text} cannot be read: {fix}")).because(error)
+    })?;
     if bytes.is_empty() {
         return Err(setup(format!(
             "{what} {path_text} is empty; write it again"
         )));
     }
     Ok(bytes)
+}
+
+/// What is in a regular file of at most 1 MiB. Anything else is refused at once, where a FIFO would be waited for.
+pub(crate) fn read_regular(path: &Path) -> std::io::Result<Vec<u8>> {
+    let metadata = fs::metadata(path)?;
+    if !metadata.is_file() {
+        return Err(Io::InvalidInput.into());
+    }
+    if metadata.len() > LONGEST_FILE {
+        return Err(Io::FileTooLarge.into());
+    }
+    fs::read(path)
 }
 
 /// What is wrong when others than the owner may read a private key; `None` when they may not, or it cannot be known

@@ -10,6 +10,7 @@ use margo_types::{Digest, SpecVersion, read, validate};
 use crate::config::Config;
 use crate::detect::Machine;
 use crate::failure::{Failure, Kind};
+use crate::files;
 use crate::output;
 
 /// The file as it is now.
@@ -23,7 +24,7 @@ pub(crate) struct CapabilitiesFile {
 impl CapabilitiesFile {
     /// Whether the file still has what this digest is of. Cheap.
     pub(crate) fn is_still(config: &Config, digest: Digest) -> bool {
-        let bytes = fs::read(config.path(&config.device.capabilities));
+        let bytes = files::read(&config.path(&config.device.capabilities));
         bytes.is_ok_and(|bytes| Digest::of(&bytes) == digest)
     }
 
@@ -35,7 +36,7 @@ impl CapabilitiesFile {
             let doing = format!("the capabilities {file} cannot be used; {advice}");
             Failure::of(Kind::Configuration, error).while_doing(doing)
         };
-        let bytes = fs::read(&path).map_err(|error| match error.kind() {
+        let bytes = files::read(&path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => {
                 unusable("draft them with `margo-agent capabilities --write`", &error)
             }

@@ -13,6 +13,8 @@ use margo_types::capabilities::{
 use margo_types::id::DeviceId;
 use margo_types::scalar::Quantity;
 
+use crate::files;
+
 /// The machine's file systems, as this process sees them.
 pub(crate) struct Machine {
     root: PathBuf,
@@ -177,7 +179,7 @@ impl Machine {
 
     /// The text of a file without blanks and NULs around it; `None` when there is none or it is empty.
     fn text(&self, path: &str) -> Option<String> {
-        let bytes = fs::read(self.root.join(path)).ok()?;
+        let bytes = files::read(&self.root.join(path)).ok()?;
         let text = String::from_utf8_lossy(&bytes);
         let text = text.trim_matches(|c: char| c.is_whitespace() || c == '\0');
         (!text.is_empty()).then(|| text.to_owned())

@@ -9,6 +9,7 @@ mod client;
 mod config;
 mod detect;
 mod failure;
+mod files;
 mod log;
 mod output;
 mod provider;

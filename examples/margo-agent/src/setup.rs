@@ -14,6 +14,7 @@ use margo_types::id::SpiffeId;
 use crate::capabilities::CapabilitiesFile;
 use crate::config::{Config, IdentityService};
 use crate::failure::{Failure, Kind};
+use crate::files;
 
 /// Makes the directory for what must not be lost.
 pub(crate) fn state_directory(config: &Config) -> Result<(), Failure> {
@@ -72,7 +73,7 @@ pub(crate) async fn trust_keeper(
         Some(path) => {
             let path = config.path(path);
             let setting = format!("[identity_service] ca_certificates, {}", path.display());
-            let pem = fs::read(&path).map_err(|error| config.wrong(&setting, &error))?;
+            let pem = files::read(&path).map_err(|error| config.wrong(&setting, &error))?;
             ServerTrust::anchors(&pem).map_err(|error| config.wrong(&setting, &error))?
         }
         None => ServerTrust::default(),

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
@@ -34,7 +35,7 @@ impl StatusServer {
         agent: AgentHandle,
         enrolment: Option<Enrolment>,
     ) -> Result<Self, Failure> {
-        let unusable = |error: std::io::Error| {
+        let unusable = |error: io::Error| {
             let doing = format!(
                 "the status socket {} cannot be made; choose a state_directory with a short name, at most 95 letters, on a \
                  file system that has sockets",
@@ -43,7 +44,7 @@ impl StatusServer {
             Failure::of(Kind::Unavailable, &error).while_doing(doing)
         };
         match fs::remove_file(path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(unusable(error));
             }
             _ => {}
@@ -95,16 +96,14 @@ struct Status {
 /// Prints how the running agent fares.
 pub(crate) async fn show(config: &Config, json: bool) -> Result<(), Failure> {
     let path = config.status_socket();
-    let not_running = |error: std::io::Error| {
+    let not_running = |error: io::Error| {
         let message = format!(
             "no agent answers at {}; start it with `margo-agent run`, and ask as the same user",
             path.display()
         );
         Failure::of(Kind::NotRunning, &error).while_doing(message)
     };
-    let mut stream = UnixStream::connect(&path).await.map_err(not_running)?;
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).await.map_err(not_running)?;
+    let answer = ask(&path).await.map_err(not_running)?;
     let snapshot: Value = serde_json::from_slice(&answer).map_err(|error| {
         let doing = format!("the agent at {} was cut short", path.display());
         Failure::of(Kind::NotRunning, &error).while_doing(doing)
@@ -114,6 +113,20 @@ pub(crate) async fn show(config: &Config, json: bool) -> Result<(), Failure> {
     } else {
         output::print(&text(config, &snapshot, Timestamp::now()))
     }
+}
+
+/// What is answered, whole.
+async fn ask(path: &Path) -> io::Result<Vec<u8>> {
+    let stream = UnixStream::connect(path).await?;
+    let mut stream = stream.take(LONGEST_ANSWER + 1);
+    let mut answer = Vec::new();
+    let reading = stream.read_to_end(&mut answer);
+    tokio::time::timeout(PATIENCE_OF_THE_ASKER, reading).await??;
+    if answer.len() as u64 > LONGEST_ANSWER {
+        let why = format!("the answer has more than {LONGEST_ANSWER} bytes");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, why));
+    }
+    Ok(answer)
 }
 
 fn text(config: &Config, snapshot: &Value, now: Timestamp) -> String {
@@ -228,3 +241,7 @@ fn length(duration: SignedDuration) -> String {
 }
 
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Others may be answered first, and some of them do not read.
+const PATIENCE_OF_THE_ASKER: Duration = Duration::from_secs(30);
+/// Thousands of deployments, each with its last error.
+const LONGEST_ANSWER: u64 = 64 << 20;

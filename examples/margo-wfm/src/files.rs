@@ -1,10 +1,11 @@
 //! Files that are there completely or not at all, also after a power loss.
 
 use std::fs::{self, DirBuilder, File};
-use std::io::Write as _;
+use std::io::{self, ErrorKind, Read as _};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{Mode, OFlags};
 use tempfile::TempDir;
 
 use crate::failure::{Failure, Kind};
@@ -18,11 +19,44 @@ pub(crate) fn make_directory(path: &Path) -> Result<(), Failure> {
         .map_err(|error| Failure::file(path, &error))
 }
 
+/// What is in a regular file of at most `longest` bytes. Anything else is refused at once, where a FIFO would be waited for.
+pub(crate) fn read(path: &Path, longest: u64) -> io::Result<Vec<u8>> {
+    let file = open(path)?;
+    let mut bytes = Vec::new();
+    file.take(longest + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > longest {
+        let why = format!("it has more than {longest} bytes");
+        return Err(io::Error::new(ErrorKind::FileTooLarge, why));
+    }
+    Ok(bytes)
+}
+
+/// What is in a regular file of at most `longest` bytes that is text.
+pub(crate) fn read_text(path: &Path, longest: u64) -> io::Result<String> {
+    String::from_utf8(read(path, longest)?)
+        .map_err(|_| io::Error::new(ErrorKind::InvalidData, "it is not text in UTF-8"))
+}
+
+/// A regular file.
+fn open(path: &Path) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    if !file.metadata()?.is_file() {
+        let why = "it is not a regular file";
+        return Err(io::Error::new(ErrorKind::InvalidInput, why));
+    }
+    Ok(file)
+}
+
 /// Writes a file that only this user can read, or replaces it.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    write_from(path, bytes)
+}
+
+fn write_from(path: &Path, mut bytes: impl io::Read) -> Result<(), Failure> {
     let directory = parent(path);
     let written = tempfile::NamedTempFile::new_in(directory).and_then(|mut file| {
-        file.write_all(bytes)?;
+        io::copy(&mut bytes, &mut file)?;
         file.as_file().sync_all()?;
         file.persist(path).map_err(|error| error.error)?;
         sync(directory)
@@ -77,7 +111,7 @@ impl Draft {
     }
 }
 
-/// Copies a directory with all that is in it.
+/// Copies a directory with all files and directories that are in it.
 pub(crate) fn copy_directory(from: &Path, to: &Path) -> Result<(), Failure> {
     make_directory(to)?;
     let entries = fs::read_dir(from).map_err(|error| Failure::file(from, &error))?;
@@ -88,9 +122,11 @@ pub(crate) fn copy_directory(from: &Path, to: &Path) -> Result<(), Failure> {
         };
         if path.is_dir() {
             copy_directory(&path, &to.join(name))?;
+        } else if path.is_file() {
+            let file = open(&path).map_err(|error| Failure::file(&path, &error))?;
+            write_from(&to.join(name), file)?;
         } else {
-            let bytes = fs::read(&path).map_err(|error| Failure::file(&path, &error))?;
-            write(&to.join(name), &bytes)?;
+            tracing::warn!(file = %path.display(), "left out of the backup: it is not a regular file");
         }
     }
     Ok(())
@@ -105,6 +141,6 @@ fn parent(path: &Path) -> &Path {
 }
 
 /// Makes the names in a directory durable.
-fn sync(directory: &Path) -> std::io::Result<()> {
+fn sync(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }

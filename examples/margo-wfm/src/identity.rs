@@ -2,7 +2,6 @@
 //!
 //! In production SVIDs come from an issuer such as SPIRE, and the key of the authority is nowhere near a fleet manager.
 
-use std::fs;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -96,7 +95,7 @@ impl DevelopmentDomain {
     pub fn open(directory: &Path) -> Result<Self, Failure> {
         let read = |name: &str| {
             let file = directory.join(name);
-            fs::read_to_string(&file).map_err(|error| {
+            files::read_text(&file, LONGEST).map_err(|error| {
                 let message = format!(
                     "{} cannot be read; make a development trust domain there with `margo-wfm identity init`",
                     file.display()
@@ -225,5 +224,7 @@ const BUNDLE: &str = "bundle.json";
 const MARKER: &str = "development-only.json";
 const README: &str = "README.md";
 const CLIENTS: &str = "clients";
+/// No certificate or key is nearly as long: a MiB.
+const LONGEST: u64 = 1 << 20;
 /// 90 days: long enough to try things out, short enough that nobody relies on it.
 const LIFETIME: Duration = Duration::from_hours(90 * 24);

@@ -3,8 +3,11 @@
 //! What devices should run is in the store, in the same transaction as the manifest. The journal explains it to people: names,
 //! versions, earlier decisions, removed deployments. It is written after the store; should the program be killed in between,
 //! [`Journal::amend`] makes up for it from the extension that every deployment carries.
+//!
+//! A file that is damaged is named and left as it is, and so is its deployment: nothing is concluded from what is not there.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -23,6 +26,15 @@ use crate::files;
 pub(crate) struct Journal {
     directory: PathBuf,
     records: Mutex<BTreeMap<DeploymentId, Record>>,
+    damaged: Vec<Damaged>,
+}
+
+/// A file that cannot be used.
+#[derive(Debug)]
+struct Damaged {
+    /// The deployment that it is called after.
+    deployment: Option<DeploymentId>,
+    failure: Failure,
 }
 
 /// One deployment.
@@ -111,6 +123,14 @@ impl Record {
         self.changes.last()
     }
 
+    /// Whether another record is about the same application in the same place, by the same name.
+    fn is_about(&self, other: &Self) -> bool {
+        self.name == other.name
+            && self.application == other.application
+            && self.client == other.client
+            && self.target == other.target
+    }
+
     /// The same deployment with this change alone.
     fn with(&self, change: Change) -> Self {
         Self {
@@ -144,21 +164,35 @@ impl Journal {
     pub(crate) fn open(directory: PathBuf) -> Result<Self, Failure> {
         files::make_directory(&directory)?;
         let mut records = BTreeMap::new();
+        let mut damaged = Vec::new();
         let failed = |error: std::io::Error| Failure::file(&directory, &error);
         for entry in fs::read_dir(&directory).map_err(failed)? {
             let path = entry.map_err(failed)?.path();
-            if path
-                .extension()
-                .is_some_and(|extension| extension == "json")
-            {
-                let record = read(&path)?;
-                records.insert(record.deployment, record);
+            // Drafts have no extension.
+            if path.extension() != Some(OsStr::new("json")) {
+                continue;
+            }
+            match read(&path) {
+                Ok(record) => {
+                    records.insert(record.deployment, record);
+                }
+                Err(failure) => {
+                    tracing::warn!(%failure, "a deployment is left as it is");
+                    damaged.push(Damaged::new(&path, failure));
+                }
             }
         }
         Ok(Self {
             directory,
             records: Mutex::new(records),
+            damaged,
         })
+    }
+
+    /// What is wrong with the files that cannot be used.
+    pub(crate) fn damaged(&self) -> Vec<Failure> {
+        let damaged = self.damaged.iter();
+        damaged.map(|damaged| damaged.failure.clone()).collect()
     }
 
     /// All records, by id.
@@ -166,23 +200,29 @@ impl Journal {
         self.lock().values().cloned().collect()
     }
 
-    /// The deployment with this id, a unique beginning of it, or this name.
+    /// The deployment with this id, a unique beginning of it, or this name; the failure of one whose file is damaged.
     pub(crate) fn find(&self, text: &str) -> Result<Record, Failure> {
         let records = self.lock();
         let exact = |record: &&Record| record.name == text || record.deployment.to_string() == text;
         if let Some(record) = records.values().find(exact) {
             return Ok(record.clone());
         }
-        let begins = |record: &&Record| {
-            !text.is_empty()
-                && record
-                    .deployment
-                    .to_string()
-                    .starts_with(&text.to_lowercase())
-        };
-        let mut found = records.values().filter(begins);
+        let wanted = text.to_lowercase();
+        let begins = |id: &DeploymentId| !text.is_empty() && id.to_string().starts_with(&wanted);
+        let intact = records
+            .values()
+            .filter(|record| begins(&record.deployment))
+            .map(|record| Ok(record.clone()));
+        let damaged = self
+            .damaged
+            .iter()
+            .filter(|damaged| {
+                damaged.deployment.is_some_and(|id| begins(&id)) || damaged.has_name(text)
+            })
+            .map(|damaged| Err(damaged.failure.clone()));
+        let mut found = intact.chain(damaged);
         match (found.next(), found.next()) {
-            (Some(record), None) => Ok(record.clone()),
+            (Some(found), None) => found,
             (Some(_), Some(_)) => Err(Failure::new(
                 Kind::Usage,
                 format!(
@@ -196,26 +236,31 @@ impl Journal {
         }
     }
 
-    /// Adds the changes of this record to those of the deployment, which may be new.
+    /// Adds the changes of this record to those of the deployment, which may be new. What else the record says counts from now on.
     pub(crate) fn add(&self, addition: Record) -> Result<(), Failure> {
         let mut records = self.lock();
-        let record = match records.get(&addition.deployment) {
-            None => addition,
-            Some(known) => {
-                let mut record = known.clone();
-                record.changes.extend(addition.changes);
-                record
+        let mut record = addition;
+        if let Some(known) = records.get(&record.deployment) {
+            record.changes.splice(..0, known.changes.iter().cloned());
+        }
+        let bytes = loop {
+            let bytes = serde_json::to_vec_pretty(&record)
+                .map_err(|error| Failure::of(Kind::Environment, &error))?;
+            if bytes.len() as u64 <= LONGEST || record.changes.len() == 1 {
+                break bytes;
             }
+            // What is written can be read again; the oldest decisions are the least to lose.
+            record.changes.drain(..record.changes.len() / 2);
         };
-        let bytes = serde_json::to_vec_pretty(&record)
-            .map_err(|error| Failure::of(Kind::Environment, &error))?;
-        let file = self.directory.join(format!("{}.json", record.deployment));
+        let file = self.directory.join(file_name(&record.deployment));
         files::write(&file, &bytes)?;
         records.insert(record.deployment, record);
         Ok(())
     }
 
     /// Brings the records of a client in line with what is assigned to it, each with one change: its present state.
+    ///
+    /// A deployment whose file is damaged is left alone: its file is not replaced by what little is known.
     pub(crate) fn amend(
         &self,
         client: &ClientId,
@@ -227,9 +272,14 @@ impl Journal {
             .into_iter()
             .filter(|record| record.client == *client)
             .collect();
-        for found in assigned {
+        let is_damaged = |id| {
+            let damaged = &mut self.damaged.iter();
+            damaged.any(|damaged| damaged.deployment == Some(id))
+        };
+        for found in assigned.iter().filter(|it| !is_damaged(it.deployment)) {
             let known = known.iter().find(|it| it.deployment == found.deployment);
             let Some(is) = found.last() else { continue };
+            let known = known.filter(|known| known.is_about(found));
             let action = match known.and_then(Record::last) {
                 None => Some(Action::Deployed),
                 Some(was) => was.action_to(is),
@@ -258,13 +308,51 @@ impl Journal {
     }
 }
 
-fn read(path: &Path) -> Result<Record, Failure> {
-    let bytes = fs::read(path).map_err(|error| Failure::file(path, &error))?;
-    serde_json::from_slice(&bytes).map_err(|error| {
-        let message = format!(
-            "{} is damaged; restore it from a backup, or remove it: what is deployed is not lost with it",
-            path.display()
-        );
-        Failure::caused(Kind::Environment, message, &error)
-    })
+impl Damaged {
+    fn new(path: &Path, failure: Failure) -> Self {
+        let name = path.file_stem().and_then(OsStr::to_str);
+        Self {
+            deployment: name.and_then(|name| DeploymentId::parse(name).ok()),
+            failure,
+        }
+    }
+
+    /// Whether a deployment with this name is likely to be this one: names end with the first letters of the id.
+    fn has_name(&self, name: &str) -> bool {
+        let id = self.deployment.map(|id| id.to_string());
+        let unique = id.as_deref().and_then(|id| id.split('-').next());
+        name.rsplit('-').next() == unique
+    }
 }
+
+fn read(path: &Path) -> Result<Record, Failure> {
+    let bytes = files::read(path, LONGEST).map_err(|error| damaged(path, &error.to_string()))?;
+    let record: Record =
+        serde_json::from_slice(&bytes).map_err(|error| damaged(path, &error.to_string()))?;
+    let name = file_name(&record.deployment);
+    if path.file_name() != Some(OsStr::new(&name)) {
+        return Err(damaged(path, &format!("what is in it belongs in {name}")));
+    }
+    if record.changes.is_empty() {
+        return Err(damaged(path, "there is no decision in it"));
+    }
+    Ok(record)
+}
+
+fn damaged(path: &Path, why: &str) -> Failure {
+    let message = format!(
+        "{} is damaged, and its deployment stays as it is; restore the file from a backup, or move it away, and start the fleet \
+         manager again: what is deployed is written down anew",
+        path.display()
+    );
+    let mut failure = Failure::new(Kind::Environment, message);
+    failure.causes.push(why.to_owned());
+    failure
+}
+
+fn file_name(deployment: &DeploymentId) -> String {
+    format!("{deployment}.json")
+}
+
+/// 16 MiB: tens of thousands of decisions about one deployment.
+const LONGEST: u64 = 16 << 20;

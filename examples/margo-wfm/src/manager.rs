@@ -88,7 +88,10 @@ impl Manager {
     pub(crate) async fn fleet(&self) -> Result<KnownFleet, Failure> {
         let mut devices = Vec::new();
         for record in self.store.devices(None).await? {
-            devices.push(KnownDevice::read(&record)?);
+            match KnownDevice::read(&record) {
+                Ok(device) => devices.push(device),
+                Err(failure) => tracing::warn!(%failure, "a device is left out"),
+            }
         }
         Ok(KnownFleet {
             clients: self.store.clients().await?,
@@ -187,21 +190,35 @@ impl Manager {
                 continue;
             };
             let mut assigned = Vec::new();
+            let mut unreadable = None;
             for (id, bytes) in self.store.assigned(&client).await? {
-                let read = margo_types::read::<ApplicationDeployment>(&bytes);
-                let deployment = read.map_err(|error| {
-                    let message =
-                        format!("the stored deployment {id} cannot be read; restore a backup");
-                    Failure::caused(Kind::Environment, message, &error)
-                })?;
-                let record = record(&client, deployment.value(), Action::Deployed, head.version);
-                // Only deployments of this program are in the journal.
-                assigned.extend(record.ok());
+                match stored(id, &bytes) {
+                    Ok(deployment) => {
+                        let record = record(&client, &deployment, Action::Deployed, head.version);
+                        // Only deployments of this program are in the journal.
+                        assigned.extend(record.ok());
+                    }
+                    Err(failure) => unreadable = Some(failure),
+                }
             }
-            self.journal.amend(&client, head.version, &assigned)?;
+            match unreadable {
+                None => self.journal.amend(&client, head.version, &assigned)?,
+                // It would be taken for one that was removed.
+                Some(failure) => {
+                    tracing::warn!(%client, %failure, "the journal of a client is left as it is");
+                }
+            }
         }
         Ok(())
     }
+}
+
+fn stored(id: DeploymentId, bytes: &[u8]) -> Result<ApplicationDeployment, Failure> {
+    let read = margo_types::read::<ApplicationDeployment>(bytes).map_err(|error| {
+        let message = format!("the stored deployment {id} cannot be read; restore a backup");
+        Failure::caused(Kind::Environment, message, &error)
+    })?;
+    Ok(read.into_value())
 }
 
 impl From<PublishError> for Failure {

@@ -26,8 +26,8 @@ mod status;
 
 use std::future::Future;
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 pub use self::backup::{Backup, BackupMade};
 pub use self::change::{Changed, Reconfigure, Remove, Update};
@@ -56,4 +56,14 @@ pub trait Operation: Serialize + DeserializeOwned + Send + 'static {
 
     /// Does it.
     fn run(self, manager: &Manager) -> impl Future<Output = Result<Self::Output, Failure>> + Send;
+}
+
+/// What there is, and what of it cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Listing<T> {
+    /// What can be used.
+    pub entries: Vec<T>,
+    /// What is damaged, each with what to do. It is left as it is, and the others go on.
+    pub damaged: Vec<Failure>,
 }

@@ -1,6 +1,5 @@
 //! The listener for clients that sign their requests (rc.1).
 
-use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -16,6 +15,7 @@ use tokio::net::TcpListener;
 
 use crate::config::SignedConfig;
 use crate::failure::{Failure, Kind};
+use crate::files;
 use crate::wfm::{BETWEEN_LOOKS, listen};
 
 /// A port, and everything that is needed to serve there.
@@ -124,14 +124,17 @@ impl SignedListener {
 fn root(file: &Path) -> Result<Certificate, Failure> {
     let unusable =
         |error: &dyn std::error::Error| Failure::of(Kind::Environment, error).about(file.display());
-    let text = fs::read_to_string(file).map_err(|error| Failure::file(file, &error))?;
+    let text = files::read_text(file, LONGEST).map_err(|error| Failure::file(file, &error))?;
     let der = Certificate::from_text(text).der();
     let der = der.map_err(|error| unusable(&error))?;
     Certificate::from_der(&der).map_err(|error| unusable(&error))
 }
 
 fn issuers(file: &Path) -> Result<AcceptedIssuers, Failure> {
-    let pem = fs::read(file).map_err(|error| Failure::file(file, &error))?;
+    let pem = files::read(file, LONGEST).map_err(|error| Failure::file(file, &error))?;
     AcceptedIssuers::from_pem(&pem)
         .map_err(|error| Failure::of(Kind::Environment, &error).about(file.display()))
 }
+
+/// A MiB holds hundreds of certificates.
+const LONGEST: u64 = 1 << 20;

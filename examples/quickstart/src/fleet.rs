@@ -201,7 +201,7 @@ impl Fleet {
     ) -> Result<(), Failure> {
         let begun = Instant::now();
         loop {
-            let overviews = self.manager.run(Status::of_all()).await?;
+            let overviews = self.manager.run(Status::of_all()).await?.entries;
             for overview in &overviews {
                 for report in &overview.reports {
                     narrator.see(&place(overview, report), &state(overview, report));
@@ -261,7 +261,7 @@ impl Fleet {
         let begun = Instant::now();
         let expected = self.devices.len() + CHILDREN;
         loop {
-            let known = self.manager.run(ListDevices {}).await?;
+            let known = self.manager.run(ListDevices {}).await?.entries;
             for device in &known {
                 narrator.see(device.device.as_str(), "reported what it is");
             }

@@ -1,7 +1,6 @@
 //! The file that keeps what a fleet manager answered.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::io::ErrorKind as Io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -48,7 +47,7 @@ impl Record {
         url: String,
         material: Arc<Material>,
     ) -> Result<Self, Error> {
-        blocking(move || match fs::read(&path) {
+        blocking(move || match files::read_regular(&path) {
             Ok(bytes) => {
                 let found = Self::read(&path, &bytes)?;
                 Ok(found.of(url, &material))

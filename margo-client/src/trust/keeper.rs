@@ -1,6 +1,5 @@
 //! The trust bundle that is held, and when it is refreshed.
 
-use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,7 +11,7 @@ use tokio::time::Instant;
 use super::mis::HeldBundle;
 use super::{Fetched, Mis, read_bundle};
 use crate::error::{Error, ErrorKind};
-use crate::files::write_durably;
+use crate::files::{read_regular, write_durably};
 use crate::jitter::{later, random};
 use crate::retry::{Attempts, NextAttempt, RetryPolicy};
 use crate::schedule::Schedule;
@@ -72,7 +71,7 @@ impl TrustKeeper {
         options: KeeperOptions,
     ) -> Result<Self, Error> {
         let cache = cache.into();
-        let bundle = match fs::read(&cache) {
+        let bundle = match read_regular(&cache) {
             Ok(bytes) => read_bundle(&bytes)
                 .inspect_err(|error| {
                     let path = cache.display();

@@ -1,7 +1,7 @@
 //! Packages in a directory.
 
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -120,14 +120,15 @@ pub(super) fn read_description(
 
 /// Reads a whole regular file that has at most `limit` bytes.
 fn read_bounded(file: &Path, limit: usize) -> io::Result<Vec<u8>> {
-    let open = File::open(file)?;
-    if !open.metadata()?.is_file() {
+    // Before it is opened: a FIFO would be waited for.
+    if !fs::metadata(file)?.is_file() {
         return Err(io::Error::new(
             io::ErrorKind::InvalidInput,
             "not a regular file",
         ));
     }
     let mut bytes = Vec::new();
+    let open = File::open(file)?;
     open.take(limit as u64 + 1).read_to_end(&mut bytes)?;
     if bytes.len() > limit {
         return Err(io::Error::new(

@@ -1,17 +1,17 @@
 //! Reading the file, with errors that name file, line, key and what to write.
 
-use std::fs;
 use std::io::ErrorKind;
 use std::ops::Range;
 use std::path::Path;
 
 use super::Config;
 use crate::failure::{Failure, Kind};
+use crate::files;
 
 impl Config {
     /// Reads the configuration file.
     pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
-        let text = fs::read_to_string(path).map_err(|error| {
+        let text = files::read_text(path).map_err(|error| {
             let advice = match error.kind() {
                 ErrorKind::NotFound => {
                     "name the file with --config, or write one from margo-agent.example.toml"

@@ -1,7 +1,6 @@
 //! Charts, through an installed `helm` and a Kubernetes cluster.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,6 +11,7 @@ use margo_providers::helm::{HelmProvider, Mode, Options, TemplateOptions};
 use super::{WORKLOADS, registry, telemetry};
 use crate::config::{Config, HelmMode};
 use crate::failure::{Failure, Kind};
+use crate::files;
 
 pub(super) async fn provider(config: &Config) -> Result<Arc<dyn Provider>, Failure> {
     let settings = &config.provider;
@@ -44,7 +44,7 @@ fn image_credentials(config: &Config) -> Result<BTreeMap<String, Credentials>, F
     let registries = config.provider.image_registries.iter();
     let credentials = registries.map(|(host, registry)| {
         let file = config.path(&registry.password_file);
-        let password = fs::read_to_string(&file).map_err(|error| {
+        let password = files::read_text(&file).map_err(|error| {
             let setting = format!("[provider.image_registries.\"{host}\"] password_file");
             let doing = format!(
                 "{}, {setting}: {} cannot be read",

@@ -1,12 +1,16 @@
 //! Whatever may be wrong is named, with what to do, and nothing is half done.
 
 use std::fs;
+use std::io::Write as _;
+use std::os::unix::net::UnixListener;
+use std::thread;
 
 use margo_conformance::authority::Lifetime;
 #[cfg(feature = "helm")]
 use margo_conformance::program;
 use margo_conformance::wfm::FakeWfm;
 use margo_types::id::SpiffeId;
+use rustix::fs::{CWD, Mode};
 
 use crate::support::{Place, authority};
 
@@ -92,6 +96,53 @@ fn a_missing_configuration_is_named() {
     let place = Place::alone();
     fs::remove_file(place.path("margo-agent.toml")).unwrap();
     refused(&place, 78, &["margo-agent.toml", "--config"]);
+}
+
+#[test]
+fn files_that_cannot_be_such_are_neither_waited_for_nor_read() {
+    for (name, code) in [
+        ("margo-agent.toml", 78),
+        ("capabilities.json", 78),
+        ("svid.key", 78),
+        ("svid.pem", 78),
+        ("bundle.pem", 78),
+    ] {
+        let place = Place::alone();
+        let file = place.path(name);
+        fs::File::options()
+            .write(true)
+            .open(&file)
+            .unwrap()
+            .set_len(3 << 30)
+            .unwrap();
+        refused(&place, code, &[name]);
+        fs::remove_file(&file).unwrap();
+        rustix::fs::mkfifoat(CWD, &file, Mode::RUSR | Mode::WUSR).unwrap();
+        refused(&place, code, &[name]);
+        fs::remove_file(&file).unwrap();
+        fs::create_dir(&file).unwrap();
+        refused(&place, code, &[name]);
+    }
+}
+
+#[test]
+fn answer_without_end_is_not_taken_for_a_status() {
+    let place = Place::alone();
+    fs::create_dir(place.path("state")).unwrap();
+    let listener = UnixListener::bind(place.path("state/status.sock")).unwrap();
+    let peer = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut sent = 0_u64;
+        let blanks = vec![b' '; 1 << 16];
+        while stream.write_all(&blanks).is_ok() {
+            sent += 1 << 16;
+        }
+        sent
+    });
+    let (code, message) = place.failure(&["status"]);
+    assert_eq!(code, 1, "{message}");
+    assert!(message.contains("more than"), "{message}");
+    assert!(peer.join().unwrap() < 1 << 28);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use http::{Method, Request, StatusCode, header};
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
@@ -74,9 +74,17 @@ impl AdminClient {
         let connection = tokio::spawn(connection);
         let response = sender.send_request(request).await.map_err(broken)?;
         let status = response.status();
-        let body = response.into_body().collect().await.map_err(broken)?;
+        let body = Limited::new(response.into_body(), MAX_ANSWER)
+            .collect()
+            .await;
         connection.abort();
-        Ok((status, body.to_bytes()))
+        match body {
+            Ok(body) => Ok((status, body.to_bytes())),
+            Err(error) => match error.downcast::<hyper::Error>() {
+                Ok(error) => Err(broken(*error)),
+                Err(error) => Err(self.strange(&*error)),
+            },
+        }
     }
 
     fn strange(&self, error: &dyn Error) -> Failure {
@@ -92,3 +100,6 @@ impl AdminClient {
         &self.socket
     }
 }
+
+/// Far more than a list of ten thousand deployments with their reports.
+const MAX_ANSWER: usize = 256 << 20;

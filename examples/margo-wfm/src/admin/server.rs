@@ -14,6 +14,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use axum::serve::Listener;
 use axum::{Json, serve};
+use http::Uri;
 use tokio::net::unix::SocketAddr;
 use tokio::net::{UnixListener, UnixStream};
 
@@ -105,10 +106,14 @@ fn router(manager: Arc<Manager>) -> Router {
     let router = with::<History>(router);
     let router = with::<Backup>(router);
     router
-        .fallback(|| async {
+        .fallback(|uri: Uri| async move {
             let message =
                 "there is no such operation; use a command line of the same version as the server";
-            failed(&Failure::new(Kind::Usage, message))
+            refused(uri.path(), &Failure::new(Kind::Usage, message))
+        })
+        .method_not_allowed_fallback(|uri: Uri| async move {
+            let message = "operations are asked for with POST; use the command line";
+            refused(uri.path(), &Failure::new(Kind::Usage, message))
         })
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(manager)
@@ -126,25 +131,27 @@ async fn answer<O: Operation>(
         Ok(operation) => operation,
         Err(error) => {
             let message = format!("{} was asked for in a wrong way", O::NAME);
-            return failed(&Failure::caused(Kind::Usage, message, &error));
+            return refused(O::NAME, &Failure::caused(Kind::Usage, message, &error));
         }
     };
     // Begun is done: a command line that is interrupted does not stop a change half-way.
     let running = tokio::spawn(async move { manager.run(operation).await });
     match running.await {
         Ok(Ok(output)) => Json(output).into_response(),
-        Ok(Err(failure)) => {
-            tracing::warn!(operation = O::NAME, %failure, "refused");
-            failed(&failure)
-        }
+        Ok(Err(failure)) => refused(O::NAME, &failure),
         Err(error) => {
             let message = format!("{} broke off; see the log of the fleet manager", O::NAME);
-            failed(&Failure::caused(Kind::Environment, message, &error))
+            refused(
+                O::NAME,
+                &Failure::caused(Kind::Environment, message, &error),
+            )
         }
     }
 }
 
-fn failed(failure: &Failure) -> Response {
+/// The answer to what is not done; it is logged, too.
+fn refused(operation: &str, failure: &Failure) -> Response {
+    tracing::warn!(operation, %failure, "refused");
     (status_of(failure.kind), Json(failure)).into_response()
 }
 

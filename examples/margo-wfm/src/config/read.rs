@@ -1,6 +1,5 @@
 //! Reading the file, with errors that name file, line, key and what to write.
 
-use std::fs;
 use std::io::ErrorKind;
 use std::ops::Range;
 use std::path::Path;
@@ -14,6 +13,7 @@ use url::Url;
 
 use super::{Config, SignedConfig};
 use crate::failure::{Failure, Kind};
+use crate::files;
 
 impl Config {
     /// Reads the configuration file.
@@ -21,7 +21,7 @@ impl Config {
     /// # Errors
     /// When it is missing or says something that makes no sense.
     pub fn load(file: &Path) -> Result<Self, Failure> {
-        let text = fs::read_to_string(file).map_err(|error| match error.kind() {
+        let text = files::read_text(file, LONGEST).map_err(|error| match error.kind() {
             ErrorKind::NotFound => Failure::new(
                 Kind::Usage,
                 format!(
@@ -153,6 +153,9 @@ fn line_of(text: &str, word: &str) -> Option<Range<usize>> {
     let start = text.find(word)?;
     Some(start..start + word.len())
 }
+
+/// A MiB: nobody writes nearly as much.
+const LONGEST: u64 = 1 << 20;
 
 /// What to write, by key.
 const EXAMPLES: [(&str, &str); 20] = [

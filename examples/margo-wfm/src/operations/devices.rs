@@ -5,7 +5,7 @@ use margo_server_traits::store::{DeviceRecord, Store as _};
 use margo_types::id::{ClientId, DeviceId};
 use serde::{Deserialize, Serialize};
 
-use super::Operation;
+use super::{Listing, Operation};
 use crate::failure::Failure;
 use crate::manager::Manager;
 use crate::placement::KnownDevice;
@@ -36,11 +36,20 @@ pub struct Device {
 
 impl Operation for ListDevices {
     const NAME: &'static str = "list-devices";
-    type Output = Vec<Device>;
+    type Output = Listing<Device>;
 
-    async fn run(self, manager: &Manager) -> Result<Vec<Device>, Failure> {
-        let records = manager.store().devices(None).await?;
-        records.iter().map(describe).collect()
+    async fn run(self, manager: &Manager) -> Result<Listing<Device>, Failure> {
+        let mut listing = Listing {
+            entries: Vec::new(),
+            damaged: Vec::new(),
+        };
+        for record in manager.store().devices(None).await? {
+            match describe(&record) {
+                Ok(device) => listing.entries.push(device),
+                Err(failure) => listing.damaged.push(failure),
+            }
+        }
+        Ok(listing)
     }
 }
 

@@ -10,7 +10,7 @@ use margo_types::Digest;
 use margo_types::id::ApplicationId;
 use serde::{Deserialize, Serialize};
 
-use super::Operation;
+use super::{Listing, Operation};
 use crate::failure::{Failure, Kind};
 use crate::library::{self, Import};
 use crate::manager::Manager;
@@ -107,10 +107,15 @@ impl Operation for ImportPackage {
 
 impl Operation for ListPackages {
     const NAME: &'static str = "list-packages";
-    type Output = Vec<Package>;
+    type Output = Listing<Package>;
 
-    async fn run(self, manager: &Manager) -> Result<Vec<Package>, Failure> {
-        Ok(manager.library().list()?.iter().map(Package::of).collect())
+    async fn run(self, manager: &Manager) -> Result<Listing<Package>, Failure> {
+        let contents = manager.library().list()?;
+        let damaged = contents.damaged.into_iter();
+        Ok(Listing {
+            entries: contents.entries.iter().map(Package::of).collect(),
+            damaged: damaged.map(|damaged| damaged.failure).collect(),
+        })
     }
 }
 

@@ -10,7 +10,7 @@ use margo_types::manifest::ManifestVersion;
 use margo_types::status::{DeploymentState, DeploymentStatus, StatusError};
 use serde::{Deserialize, Serialize};
 
-use super::Operation;
+use super::{Listing, Operation};
 use crate::failure::{Failure, Kind};
 use crate::journal::Record;
 use crate::manager::Manager;
@@ -104,18 +104,23 @@ impl DeploymentOverview {
 
 impl Operation for Status {
     const NAME: &'static str = "status";
-    type Output = Vec<DeploymentOverview>;
+    type Output = Listing<DeploymentOverview>;
 
-    async fn run(self, manager: &Manager) -> Result<Vec<DeploymentOverview>, Failure> {
+    async fn run(self, manager: &Manager) -> Result<Listing<DeploymentOverview>, Failure> {
         let statuses = manager.store().statuses(None).await?;
         let clients = manager.store().clients().await?;
         let mut overviews = Vec::new();
+        let mut damaged = manager.journal().damaged();
         for record in manager.journal().all() {
-            let reports = statuses
-                .iter()
-                .filter(|it| it.client == record.client && it.deployment == record.deployment)
-                .map(|status| Report::read(status, &record))
-                .collect::<Result<Vec<_>, _>>()?;
+            let mut reports = Vec::new();
+            for status in &statuses {
+                if status.client == record.client && status.deployment == record.deployment {
+                    match Report::read(status, &record) {
+                        Ok(report) => reports.push(report),
+                        Err(failure) => damaged.push(failure),
+                    }
+                }
+            }
             let client = clients.iter().find(|it| it.id == record.client);
             let generation = client.map_or(SpecVersion::NEWEST, |it| it.generation);
             let overview = overview(record, generation, reports)?;
@@ -124,7 +129,10 @@ impl Operation for Status {
             }
         }
         overviews.sort_by(|one, other| (&one.client, &one.name).cmp(&(&other.client, &other.name)));
-        Ok(overviews)
+        Ok(Listing {
+            entries: overviews,
+            damaged,
+        })
     }
 }
 

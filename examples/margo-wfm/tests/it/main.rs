@@ -1,6 +1,8 @@
 //! The program `margo-wfm`, driven from outside.
 
 mod bad_input;
+mod corpus;
+mod damaged;
 mod deployments;
 mod device;
 mod identities;

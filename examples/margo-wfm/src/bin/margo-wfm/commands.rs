@@ -31,13 +31,13 @@ pub(crate) async fn run(command: Command, config: &Path, output: Output) -> Resu
         Command::Package(Package::Import { source }) => import(&admin, source, output).await,
         Command::Package(Package::List) => {
             let packages = admin.run(ListPackages {}).await?;
-            output.result(&packages, &table::packages(&packages))
+            output.listing(&packages, table::packages)
         }
         Command::Client(command) => client(&admin, command, output).await,
         Command::Enrolment(command) => enrolment::run(&admin, command, output).await,
         Command::Device(Device::List) => {
             let devices = admin.run(ListDevices {}).await?;
-            output.result(&devices, &table::devices(&devices))
+            output.listing(&devices, table::devices)
         }
         Command::Deploy(arguments) => {
             let mut deploy =
@@ -85,7 +85,7 @@ pub(crate) async fn run(command: Command, config: &Path, output: Output) -> Resu
                 return watch::watch(&admin, status, output).await;
             }
             let overviews = admin.run(status).await?;
-            output.result(&overviews, &table::status(&overviews))
+            output.listing(&overviews, table::status)
         }
         Command::History(arguments) => {
             let entries = admin.run(History::new(arguments.deployment)).await?;

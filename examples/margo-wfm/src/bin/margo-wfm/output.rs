@@ -1,9 +1,11 @@
 //! The only place that prints.
 
+use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Write as _};
 
 use clap::builder::styling::AnsiColor;
 use margo_wfm::Failure;
+use margo_wfm::operations::Listing;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -24,12 +26,36 @@ impl Output {
         }
     }
 
-    /// Shows a result in the place of the one before.
-    pub(crate) fn again<T: Serialize>(self, result: &T, text: &str) -> Result<(), Failure> {
+    /// Prints a listing: what can be used as the result, beside it what cannot.
+    pub(crate) fn listing<T: Serialize>(
+        self,
+        listing: &Listing<T>,
+        table: fn(&[T]) -> String,
+    ) -> Result<(), Failure> {
+        let Listing {
+            entries, damaged, ..
+        } = listing;
+        if self.json {
+            return self.line(&json!({ "ok": true, "result": entries, "damaged": damaged }));
+        }
+        let mut text = table(entries);
+        for failure in damaged {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "\nwarning: {failure}");
+        }
+        print(&harmless(&text))
+    }
+
+    /// Shows a listing in the place of the one before.
+    pub(crate) fn again<T: Serialize>(
+        self,
+        listing: &Listing<T>,
+        table: fn(&[T]) -> String,
+    ) -> Result<(), Failure> {
         if !self.json && io::stdout().is_terminal() {
             print(CLEAR)?;
         }
-        self.result(result, text)
+        self.listing(listing, table)
     }
 
     /// Prints why a command failed.

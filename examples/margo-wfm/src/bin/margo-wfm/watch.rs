@@ -16,13 +16,13 @@ pub(crate) async fn watch(
     output: Output,
 ) -> Result<(), Failure> {
     let mut shown = admin.run(status).await?;
-    output.again(&shown, &table::status(&shown))?;
+    output.again(&shown, table::status)?;
     loop {
         tokio::time::sleep(PERIOD).await;
         match admin.run(status).await {
             Ok(found) if found == shown => {}
             Ok(found) => {
-                output.again(&found, &table::status(&found))?;
+                output.again(&found, table::status)?;
                 shown = found;
             }
             Err(failure) if failure.kind == Kind::NotRunning => {}
