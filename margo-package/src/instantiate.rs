@@ -14,6 +14,7 @@ use margo_types::{ExtensionName, Extra};
 use serde_json::{Map, Value};
 
 use crate::compose::yaml;
+use crate::line::in_a_line;
 
 /// Makes deployments of one profile of an application.
 ///
@@ -156,7 +157,7 @@ impl<'a> Instantiation<'a> {
 /// [`Answers::text`] does, so that quoting a number does no harm.
 ///
 /// # Errors
-/// [`InvalidAnswersFile`] when the text is no mapping, or longer than 1 MiB. Whether the values obey the rules shows when
+/// [`InvalidAnswersFile`] when the text is no mapping, has a name with control characters, or is longer than 1 MiB. Whether the values obey the rules shows when
 /// they are resolved.
 pub fn read_answers<'a>(
     text: &[u8],
@@ -166,6 +167,12 @@ pub fn read_answers<'a>(
     match value {
         Value::Null => Ok(answers),
         Value::Object(members) => {
+            // Of a parameter that the application does not have, the name is said again.
+            if let Some(name) = members.keys().find(|name| name.contains(char::is_control)) {
+                let name = in_a_line(name, 80);
+                let why = format!("the name of the parameter {name:?} has control characters");
+                return Err(InvalidAnswersFile(why));
+            }
             Ok(members
                 .into_iter()
                 .fold(answers, |answers, member| match member {

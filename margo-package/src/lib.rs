@@ -41,6 +41,7 @@ pub mod chart;
 pub mod compose;
 mod digest_reader;
 pub mod instantiate;
+mod line;
 pub mod lint;
 #[cfg(feature = "oci")]
 pub mod oci;

@@ -160,7 +160,7 @@ pub(crate) fn check_extracted(contents: &Contents, destination: &Path) {
 }
 
 /// Everything below a directory: mode, and what is in a file or link.
-fn found_below(directory: &Path) -> BTreeMap<String, (u32, Vec<u8>)> {
+pub(crate) fn found_below(directory: &Path) -> BTreeMap<String, (u32, Vec<u8>)> {
     let mut found = BTreeMap::new();
     let mut pending = vec![directory.to_owned()];
     while let Some(place) = pending.pop() {

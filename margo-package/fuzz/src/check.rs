@@ -81,10 +81,10 @@ pub(crate) fn check_error(error: &dyn Error) {
     }
 }
 
-/// Where to extract: in memory if that is possible.
+/// Where to extract: in memory if that is possible and `TMPDIR` names no other place.
 pub(crate) fn scratch() -> PathBuf {
     let memory = PathBuf::from("/dev/shm");
-    if memory.is_dir() {
+    if memory.is_dir() && std::env::var_os("TMPDIR").is_none() {
         memory
     } else {
         std::env::temp_dir()

@@ -3,7 +3,11 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+#[cfg(feature = "oci")]
+use margo_conformance::corpus::input::replaced;
 use margo_conformance::corpus::input::{line, parts};
+#[cfg(feature = "oci")]
+use margo_types::Digest;
 use tar::{EntryType, Header};
 
 /// The archive that an input describes, or the input as it is and, if that is another one, with the checksums of its headers made
@@ -55,6 +59,44 @@ fn described(data: &[u8]) -> Option<Vec<u8>> {
     Some(archive.end())
 }
 
+/// The members of an input that refer to each other by digest: each is a line and content. After a member, `{1}` is the digest in
+/// hexadecimal of the first one's content, and `{1 size}` its length; the member's own line may have its own digest.
+#[cfg(feature = "oci")]
+pub(crate) fn named(bytes: &[u8]) -> Vec<(String, Vec<u8>)> {
+    let mut words: Vec<(String, String)> = Vec::new();
+    let mut named = Vec::new();
+    for (number, part) in (1..=MOST_NAMED).zip(parts(bytes)) {
+        let (name, content) = line(part);
+        let content = with_words(content, &words);
+        words.push((format!("{{{number}}}"), Digest::of(&content).to_hex()));
+        words.push((format!("{{{number} size}}"), content.len().to_string()));
+        let name = with_words(name.as_bytes(), &words);
+        named.push((String::from_utf8_lossy(&name).into_owned(), content));
+    }
+    named
+}
+
+#[cfg(feature = "oci")]
+fn with_words(bytes: &[u8], words: &[(String, String)]) -> Vec<u8> {
+    let bytes = bytes.to_vec();
+    words.iter().fold(bytes, |bytes, (word, by)| {
+        replaced(&bytes, word, by.as_bytes())
+    })
+}
+
+/// A tar file with these members; `path -> target` is a link.
+#[cfg(feature = "oci")]
+pub(crate) fn tar(members: &[(String, Vec<u8>)]) -> Vec<u8> {
+    let mut archive = Tar::default();
+    for (name, content) in members {
+        match name.split_once(" -> ") {
+            Some((path, target)) => archive.add(EntryType::Symlink, path, target, b""),
+            None => archive.add(EntryType::Regular, name, "", content),
+        }
+    }
+    archive.end()
+}
+
 #[derive(Default)]
 struct Tar(Vec<u8>);
 
@@ -99,6 +141,9 @@ fn with_checksums(data: &[u8]) -> Vec<u8> {
     bytes
 }
 
+/// More members of an input are not looked at.
+#[cfg(feature = "oci")]
+const MOST_NAMED: usize = 32;
 const BLOCK: usize = 512;
 const SIZE: std::ops::Range<usize> = 124..136;
 const CHECKSUM: std::ops::Range<usize> = 148..156;

@@ -81,7 +81,7 @@ async fn fulfil(wish: &str, client: &Client) -> Result<(), OciError> {
 }
 
 /// The one that is pushed, and that is pinned.
-fn manifest() -> Manifest {
+pub(crate) fn manifest() -> Manifest {
     Manifest::read(MANIFEST.as_bytes(), None).expect("a manifest")
 }
 
@@ -166,8 +166,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 const HOST: &str = "registry.test";
-const CONTENT: &[u8] = b"hello";
-const MANIFEST: &str = concat!(
+pub(crate) const CONTENT: &[u8] = b"hello";
+pub(crate) const MANIFEST: &str = concat!(
     r#"{"artifactType":"application/vnd.margo.app.v1+json","#,
     r#""config":{"digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","mediaType":"application/vnd.oci.empty.v1+json","size":2},"#,
     r#""layers":[{"digest":"sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824","mediaType":"application/octet-stream","size":5}],"#,

@@ -13,6 +13,8 @@ use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, SeqAcces
 use serde_json::Value;
 use serde_saphyr::{DuplicateKeyPolicy, MergeKeyPolicy, NonFiniteFloatPolicy, Options, Spanned};
 
+use crate::line::in_a_line;
+
 /// The longest file, in bytes.
 pub(crate) const MAX_BYTES: usize = 1 << 20;
 
@@ -59,7 +61,11 @@ fn parse_with<T: DeserializeOwned>(bytes: &[u8], options: Options) -> Result<T, 
             line: usize::try_from(at.line()).unwrap_or(usize::MAX),
             column: usize::try_from(at.column()).unwrap_or(usize::MAX),
         });
-        error(failure.without_snippet().to_string(), location)
+        // It quotes what is in the file.
+        error(
+            in_a_line(&failure.without_snippet().to_string(), 1000),
+            location,
+        )
     })
 }
 

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use margo_types::Digest;
 
+use crate::line::in_a_line;
+
 /// An operation on an artefact failed.
 ///
 /// The variant says who is to blame, the text names the artefact, the place it is in and what to do.
@@ -373,14 +375,6 @@ pub enum Failure {
         /// What.
         what: &'static str,
     },
-}
-
-/// What a peer has a say in, without anything that would begin a line or that a terminal would obey.
-pub(crate) fn in_a_line(text: &str, most_characters: usize) -> String {
-    text.chars()
-        .filter(|c| !c.is_control())
-        .take(most_characters)
-        .collect()
 }
 
 fn suffix(detail: &str) -> String {

@@ -8,6 +8,8 @@ use super::key::VerifyingKey;
 use super::policy::{Requirement, SignaturePolicy};
 use super::verify::{Identity, Verifier};
 use crate::compose::yaml;
+use crate::line::in_a_line;
+use crate::oci::Reference;
 
 /// A [`SignaturePolicy`] as YAML or JSON.
 ///
@@ -65,10 +67,21 @@ impl PolicyDocument {
     /// Reads a policy.
     ///
     /// # Errors
-    /// [`InvalidPolicy`] when the text is no YAML, has other members, or is longer than 1 MiB.
+    /// [`InvalidPolicy`] when the text is no YAML, has other members or a `signedAs` that is no name, or is longer than 1 MiB.
     pub fn read(text: &[u8]) -> Result<Self, InvalidPolicy> {
         let value = yaml::parse(text).map_err(|error| InvalidPolicy(error.to_string()))?;
-        serde_json::from_value(value).map_err(|error| InvalidPolicy(error.to_string()))
+        let invalid = |why: String| InvalidPolicy(in_a_line(&why, 1000));
+        let mut document: Self =
+            serde_json::from_value(value).map_err(|error| invalid(error.to_string()))?;
+        for entry in document.repositories.values_mut() {
+            if let Some(name) = entry.signed_as.as_mut().filter(|name| *name != ANY) {
+                let named = Reference::parse(name);
+                *name = named
+                    .map_err(|error| invalid(format!("signedAs: {error}")))?
+                    .name();
+            }
+        }
+        Ok(document)
     }
 
     /// The policy. `load` gives the key of a name in the document; `more_keys` count as if they were in its `keys`.
@@ -94,7 +107,7 @@ impl PolicyDocument {
             };
             let verifier = verifier.identity(match entry.signed_as.as_deref() {
                 None => Identity::Same,
-                Some("any") => Identity::Any,
+                Some(ANY) => Identity::Any,
                 Some(name) => Identity::Named(name.to_owned()),
             });
             policy = match entry.require {
@@ -121,3 +134,6 @@ impl Demand {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a signature policy: {0}; write default, keys and repositories")]
 pub struct InvalidPolicy(String);
+
+/// Every name will do.
+const ANY: &str = "any";

@@ -10,7 +10,8 @@ use tokio::time::{Instant, timeout_at};
 
 use super::Client;
 use super::transport::connection;
-use crate::oci::error::{Misbehaviour, OciError, Place, Refusal, in_a_line};
+use crate::line::in_a_line;
+use crate::oci::error::{Misbehaviour, OciError, Place, Refusal};
 use crate::oci::retry::{is_transient, retry_after};
 
 impl Client {

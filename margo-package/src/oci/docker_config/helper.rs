@@ -7,6 +7,7 @@ use serde::Deserialize;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::Command;
 
+use crate::line::in_a_line;
 use crate::oci::credentials::Credentials;
 use crate::oci::error::{Failure, OciError, Place};
 use crate::oci::secret::Secret;
@@ -22,7 +23,7 @@ pub(super) async fn run(
     let failed = |why: String| OciError::Environment {
         place: place.clone(),
         failure: Failure::CredentialHelper {
-            program: program.clone(),
+            program: in_a_line(&program, 200),
             why,
         },
         source: None,
@@ -56,15 +57,21 @@ pub(super) async fn run(
     if output.stdout.len() as u64 > MAX_ANSWER {
         return Err(failed("its answer is larger than 64 KiB".to_owned()));
     }
-    let answer: Answer = serde_json::from_slice(&output.stdout)
-        .map_err(|_| failed("its answer is not the expected JSON".to_owned()))?;
-    Ok(Some(match answer.username.as_str() {
+    let read = read_answer(&output.stdout);
+    read.map(Some).map_err(|why| failed(why.to_owned()))
+}
+
+/// The credentials that a helper printed. Its words are never quoted: they could be a secret.
+fn read_answer(printed: &[u8]) -> Result<Credentials, &'static str> {
+    let answer: Answer =
+        serde_json::from_slice(printed).map_err(|_| "its answer is not the expected JSON")?;
+    Ok(match answer.username.as_str() {
         "<token>" => Credentials::RefreshToken(answer.secret),
         _ => Credentials::Password {
             user: answer.username,
             password: answer.secret,
         },
-    }))
+    })
 }
 
 struct Output {
@@ -128,3 +135,30 @@ const ENVIRONMENT: &[&str] = &[
     "SYSTEMROOT",
     "USERPROFILE",
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_secret_is_shown_whatever_a_helper_prints() {
+        let printed =
+            br#"{"ServerURL":"registry.example","Username":"operator","Secret":"swordfish"}"#;
+        let read = read_answer(printed).unwrap();
+        assert_eq!(read, Credentials::password("operator", "swordfish"));
+        // Cut anywhere, and with every byte in the place of every other.
+        for end in 0..printed.len() {
+            check(&printed[..end]);
+            for byte in 0..=u8::MAX {
+                let mut changed = printed.to_vec();
+                changed[end] = byte;
+                check(&changed);
+            }
+        }
+    }
+
+    fn check(printed: &[u8]) {
+        let shown = format!("{:?}", read_answer(printed));
+        assert!(!shown.contains("swordfish"), "{shown}");
+    }
+}

@@ -17,6 +17,7 @@ use crate::oci::transfer::{publish, temporary_beside, writer};
 pub(in crate::oci) const VERSION_FILE: &str = "oci-layout";
 pub(in crate::oci) const INDEX_FILE: &str = "index.json";
 pub(in crate::oci) const BLOBS: &str = "blobs/sha256";
+const BLOB_FOLDERS: [&str; 2] = ["blobs", BLOBS];
 
 /// A folder with a layout.
 #[derive(Clone, Debug)]
@@ -85,8 +86,15 @@ impl Folder {
         self.0.join(BLOBS).join(digest.to_hex())
     }
 
-    /// The bytes of a blob with their number, if it is there.
+    /// The bytes of a blob with their number, if it is there. No link is followed out of the folder.
     pub(in crate::oci) async fn open_blob(&self, digest: Digest) -> io::Result<Option<Opened>> {
+        for folder in BLOB_FOLDERS {
+            let metadata = fs::symlink_metadata(self.0.join(folder)).await;
+            if metadata.is_ok_and(|metadata| metadata.is_symlink()) {
+                let why = "its folder is a link, and may lead elsewhere";
+                return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+            }
+        }
         open(&self.blob_path(digest)).await
     }
 

@@ -38,6 +38,8 @@ pub(super) fn reference_of(entry: &Entry) -> Option<Reference> {
     let full = entry.annotations.get(FULL_NAME);
     let short = entry.annotations.get(REF_NAME);
     let named = full.or(short).and_then(|name| Reference::parse(name).ok());
+    // A name alone says nothing of which manifest.
+    let named = named.filter(|named| named.tag().is_some() || named.digest().is_some());
     let tagged = || Reference::parse(&format!("{ANY_REPOSITORY}:{}", short?)).ok();
     let bare = || Reference::parse(&format!("{ANY_REPOSITORY}@{}", entry.digest)).ok();
     named.or_else(tagged).or_else(bare)
