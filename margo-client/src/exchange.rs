@@ -54,6 +54,8 @@ pub(crate) struct Answer {
     pub(crate) body: Bytes,
     /// As it was sent.
     pub(crate) sent: Bytes,
+    /// Whether the body came to its end; one of a success always did.
+    is_whole: bool,
 }
 
 impl Answer {
@@ -93,22 +95,23 @@ impl Answer {
             .iter()
             .filter_map(|value| value.to_str().ok())
             .collect();
-        let (sent, body) = if status.is_success() {
+        let (sent, body, is_whole) = if status.is_success() {
             let sent = body::whole(response, peer, bounds).await?;
             let body = coding::decode(&codings, &sent, bounds.bytes)
                 .map_err(|error| error.blaming(peer))?;
-            (sent, body)
+            (sent, body, true)
         } else {
             // Whatever can be had of an error's body is better than another error in its place.
-            let sent = body::beginning(response, bounds.idle).await;
+            let (sent, is_whole) = body::beginning(response, bounds.idle).await;
             let body = coding::decode_beginning(&codings, &sent, body::LONGEST_ERROR);
-            (sent, body)
+            (sent, body, is_whole)
         };
         Ok(Self {
             status,
             headers,
             body,
             sent,
+            is_whole,
         })
     }
 
@@ -171,9 +174,11 @@ impl Answer {
     /// Whether a refusal is not the fleet manager's own. In words alone it may say that it does not take a client.
     pub(crate) fn is_no_answer(&self) -> bool {
         let text = self.body.trim_ascii();
+        // Nothing at all is a word, too, but not when something was to come.
+        let is_nothing = text.is_empty() && self.is_whole;
         let is_json = || serde_json::from_slice::<serde::de::IgnoredAny>(text).is_ok();
         self.is_web_page()
-            || !matches!(self.status.as_u16(), 401 | 403 | 429) && !text.is_empty() && !is_json()
+            || !matches!(self.status.as_u16(), 401 | 403 | 429) && !is_nothing && !is_json()
     }
 
     /// Refuses what is evidently no document: the page of a portal or proxy, or a problem under a status of success.

@@ -73,6 +73,8 @@ pub struct Options {
     pub devices: usize,
     /// For how long actions go on; a minute by default.
     pub duration: Duration,
+    /// How many actions there are at least, however long they take; none by default.
+    pub actions: u64,
     /// How much memory the process may have at most, in bytes; 1 GiB by default. Looked at on Linux only.
     pub memory: u64,
     /// How long the fleet may take to become as desired once the faults have stopped; five minutes by default, far beyond
@@ -93,6 +95,7 @@ impl Options {
             seed,
             devices: 8,
             duration: Duration::from_mins(1),
+            actions: 0,
             memory: 1 << 30,
             patience: Duration::from_mins(5),
             loud: false,
@@ -175,7 +178,7 @@ pub fn torture(options: &Options) -> Outcome {
         let mut random = Random::new(options.seed);
         let begun = Instant::now();
         let mut steps = 0_u64;
-        while begun.elapsed() < options.duration {
+        while begun.elapsed() < options.duration || steps < options.actions {
             let action = Action::draw(&mut random, world.devices.len());
             let wait = random.millis(0, 60);
             world.perform(action).await?;

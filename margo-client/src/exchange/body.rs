@@ -34,21 +34,25 @@ pub(super) async fn whole(
     }
 }
 
-/// What comes of a body within a short time, up to [`LONGEST_ERROR`].
-pub(super) async fn beginning(mut response: Response, idle: Duration) -> Bytes {
+/// What comes of a body within a short time, up to [`LONGEST_ERROR`], and whether that is all of it.
+pub(super) async fn beginning(mut response: Response, idle: Duration) -> (Bytes, bool) {
     let mut body = BytesMut::new();
     let reading = async {
-        while let Ok(Some(chunk)) = response.chunk().await {
+        while let Ok(chunk) = response.chunk().await {
+            let Some(chunk) = chunk else {
+                return true;
+            };
             let room = LONGEST_ERROR - body.len();
             body.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
             if body.len() >= LONGEST_ERROR {
                 break;
             }
         }
+        false
     };
     // When the time is over, what has come by then counts.
-    let _ = tokio::time::timeout(idle.min(ERROR_TIME), reading).await;
-    body.freeze()
+    let read = tokio::time::timeout(idle.min(ERROR_TIME), reading).await;
+    (body.freeze(), read.unwrap_or(false))
 }
 
 /// No error body worth reading is longer: 64 KiB.

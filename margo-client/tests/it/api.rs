@@ -83,11 +83,17 @@ fn bundle_reference(content: &[u8]) -> BundleReference {
     BundleReference::new(digest, 5, format!("/api/v1/bundles/{digest}"))
 }
 
-/// Short enough not to be waited for, long enough for loopback on a busy machine.
+/// Takes no silence; but as long as something comes, it has time, however busy the machine is.
 fn impatient() -> ApiOptions {
     let mut options = ApiOptions::default();
     options.idle = Duration::from_secs(2);
-    options.exchange = Duration::from_secs(4);
+    options
+}
+
+/// Has little time for the whole; but within that, it takes any silence.
+fn hurried() -> ApiOptions {
+    let mut options = ApiOptions::default();
+    options.exchange = Duration::from_secs(2);
     options
 }
 

@@ -6,4 +6,5 @@ mod corpus;
 mod identity;
 mod rc1;
 mod server;
+mod state;
 mod trust;

@@ -250,27 +250,27 @@ async fn write(connection: &mut (impl AsyncWrite + Unpin), reply: Reply) -> std:
         Body::Cut(bytes) => format!("content-length: {}\r\n", bytes.len() + 1),
         Body::Endless | Body::Drip | Body::Silence => "connection: close\r\n".to_owned(),
     };
-    let head = format!("{}{length}\r\n", reply.head);
-    connection.write_all(head.as_bytes()).await?;
+    // What there is of the body comes with the head: nobody waits for it while the machine is busy.
+    let mut first = format!("{}{length}\r\n", reply.head).into_bytes();
+    match &reply.body {
+        Body::Whole(bytes) | Body::Cut(bytes) => first.extend(bytes),
+        Body::Endless | Body::Drip => first.push(b'['),
+        Body::Silence => {}
+    }
+    connection.write_all(&first).await?;
+    connection.flush().await?;
     match reply.body {
-        Body::Whole(bytes) => {
-            connection.write_all(&bytes).await?;
-            connection.flush().await?;
-            return Ok(true);
-        }
-        Body::Cut(bytes) => connection.write_all(&bytes).await?,
+        Body::Whole(_) => return Ok(true),
+        Body::Cut(_) => {}
         Body::Endless => loop {
             connection.write_all(&[b'['; 1 << 12]).await?;
         },
         Body::Drip => loop {
+            tokio::time::sleep(Duration::from_millis(20)).await;
             connection.write_all(b"[").await?;
             connection.flush().await?;
-            tokio::time::sleep(Duration::from_millis(20)).await;
         },
-        Body::Silence => {
-            connection.flush().await?;
-            tokio::time::sleep(Duration::from_mins(5)).await;
-        }
+        Body::Silence => tokio::time::sleep(Duration::from_mins(5)).await,
     }
     connection.shutdown().await?;
     Ok(false)

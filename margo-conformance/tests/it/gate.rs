@@ -1,6 +1,7 @@
 //! The gate: what is cut, and what comes back.
 
 use margo_conformance::gate::Gate;
+use margo_conformance::program;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -34,9 +35,7 @@ async fn cables_are_cut_and_mended() {
 
 #[tokio::test]
 async fn nobody_behind_the_gate_is_an_end() {
-    let gone = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let target = gone.local_addr().unwrap().to_string();
-    drop(gone);
+    let target = format!("127.0.0.1:{}", program::free_port());
     assert!(!connects(&Gate::to(&target).await).await);
 }
 

@@ -8,13 +8,14 @@ use margo_conformance::torture::{Options, Outcome, Sabotage, kill_points, tortur
 fn short(seed: u64) -> Options {
     let mut options = Options::new(seed);
     options.devices = 3;
-    options.duration = Duration::from_secs(3);
+    options.duration = Duration::ZERO;
+    options.actions = 60;
     options
 }
 
 fn broken(sabotage: Sabotage) -> Options {
     let mut options = short(1);
-    options.patience = Duration::from_secs(10);
+    options.patience = Duration::from_secs(20);
     options.sabotage = Some(sabotage);
     options
 }
@@ -36,7 +37,7 @@ fn a_sound_fleet_survives() {
         outcome.violations,
         outcome.trace
     );
-    assert!(outcome.counts.of("actions") > 10, "{}", outcome.counts);
+    assert_eq!(outcome.counts.of("actions"), 60, "{}", outcome.counts);
     assert!(outcome.counts.of("quiet points, everything as desired") > 0);
 }
 

@@ -197,8 +197,19 @@ impl Machine {
         }
     }
 
+    /// Its state, once nothing of a killed agent has it open any more.
     async fn store(&self) -> Result<FileStore, Error> {
-        FileStore::open(&self.state, self.identity.id()).await
+        let begun = Instant::now();
+        loop {
+            let opened = FileStore::open(&self.state, self.identity.id()).await;
+            match &opened {
+                Err(error) if error.to_string().contains("in use by another process") => {
+                    assert!(begun.elapsed() < PATIENCE, "never free: {error}");
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+                _ => return opened,
+            }
+        }
     }
 
     async fn start(&self) -> Result<Running, Error> {
@@ -239,12 +250,10 @@ impl Running {
         }
     }
 
-    /// Ends it as a kill does; waits until its file is free.
+    /// Ends it as a kill does. What it has begun to write goes on.
     async fn kill(self) {
         self.task.abort();
         let _ = self.task.await;
-        drop(self.handle);
-        tokio::time::sleep(Duration::from_millis(200)).await;
     }
 }
 

@@ -37,7 +37,7 @@ pub(crate) fn add(trials: &mut Vec<Trial>) {
 async fn helm_installs_updates_rolls_back_and_uninstalls() {
     let world = World::start().await;
     let before = contents(&world.cluster);
-    world.succeeds(&["install", "shop", "CHART", "--wait", "--timeout", "20s"]);
+    world.succeeds(&["install", "shop", "CHART", "--wait", "--timeout", "2m"]);
     assert_eq!(
         image(&world.cluster).as_deref(),
         Some("registry.example/web:1")
@@ -52,7 +52,7 @@ async fn helm_installs_updates_rolls_back_and_uninstalls() {
         "CHART",
         "--wait",
         "--timeout",
-        "20s",
+        "2m",
         "--set",
         "tag=2,service=false",
     ]);
@@ -67,7 +67,7 @@ async fn helm_installs_updates_rolls_back_and_uninstalls() {
         json!({ "tag": 2, "service": false })
     );
 
-    world.succeeds(&["rollback", "shop", "1", "--wait", "--timeout", "20s"]);
+    world.succeeds(&["rollback", "shop", "1", "--wait", "--timeout", "2m"]);
     assert_eq!(
         image(&world.cluster).as_deref(),
         Some("registry.example/web:1")
@@ -96,7 +96,7 @@ async fn helm_installs_updates_rolls_back_and_uninstalls() {
 
 async fn helm_waits_in_vain_for_a_broken_image() {
     let world = World::start().await;
-    world.succeeds(&["install", "shop", "CHART", "--wait", "--timeout", "20s"]);
+    world.succeeds(&["install", "shop", "CHART", "--wait", "--timeout", "2m"]);
     world
         .cluster
         .break_image("registry.example/web:2", Breakage::ImagePullBackOff);
@@ -106,7 +106,7 @@ async fn helm_waits_in_vain_for_a_broken_image() {
         "CHART",
         "--wait",
         "--timeout",
-        "2s",
+        "10s",
         "--set",
         "tag=2",
     ]);
@@ -124,7 +124,7 @@ async fn helm_waits_in_vain_for_a_broken_image() {
         "CHART",
         "--wait",
         "--timeout",
-        "20s",
+        "2m",
         "--set",
         "tag=3",
     ]);
@@ -140,7 +140,7 @@ async fn helm_takes_back_what_failed() {
     world
         .cluster
         .break_image("registry.example/web:1", Breakage::CrashLoopBackOff);
-    world.fails(&["install", "shop", "CHART", "--atomic", "--timeout", "2s"]);
+    world.fails(&["install", "shop", "CHART", "--atomic", "--timeout", "10s"]);
     let left = contents(&world.cluster);
     let left: Vec<_> = left
         .difference(&before)
@@ -152,14 +152,14 @@ async fn helm_takes_back_what_failed() {
     world
         .cluster
         .break_image("registry.example/web:2", Breakage::NotReady);
-    world.succeeds(&["install", "shop", "CHART", "--wait", "--timeout", "20s"]);
+    world.succeeds(&["install", "shop", "CHART", "--wait", "--timeout", "2m"]);
     let errors = world.fails(&[
         "upgrade",
         "shop",
         "CHART",
         "--atomic",
         "--timeout",
-        "2s",
+        "10s",
         "--set",
         "tag=2",
     ]);
@@ -176,7 +176,7 @@ async fn helm_takes_back_what_failed() {
 async fn helm_waits_until_pods_are_ready() {
     let world = World::start().await;
     world.cluster.delay_readiness(Duration::from_millis(500));
-    world.succeeds(&["install", "shop", "CHART", "--wait", "--timeout", "20s"]);
+    world.succeeds(&["install", "shop", "CHART", "--wait", "--timeout", "2m"]);
     assert_eq!(running_images(&world.cluster).len(), 2);
 }
 
@@ -242,14 +242,14 @@ async fn helm_runs_hooks_and_tests() {
         let job = JOB.replace("NAME", name).replace("HOOK", hook);
         world.write(&format!("chart/templates/{name}.yaml"), &job);
     }
-    world.succeeds(&["install", "shop", "CHART", "--wait", "--timeout", "20s"]);
+    world.succeeds(&["install", "shop", "CHART", "--wait", "--timeout", "2m"]);
     assert!(
         world
             .cluster
             .object("jobs", Some("default"), "before")
             .is_some()
     );
-    let tested = world.succeeds(&["test", "shop", "--timeout", "20s"]);
+    let tested = world.succeeds(&["test", "shop", "--timeout", "2m"]);
     assert!(tested.contains("Succeeded"), "{tested}");
 
     world.succeeds(&["uninstall", "shop"]);
@@ -257,7 +257,7 @@ async fn helm_runs_hooks_and_tests() {
     world
         .cluster
         .break_image("registry.example/job:1", Breakage::CrashLoopBackOff);
-    let errors = world.fails(&["install", "shop", "CHART", "--timeout", "20s"]);
+    let errors = world.fails(&["install", "shop", "CHART", "--timeout", "2m"]);
     assert!(
         errors.contains("pre-install") && errors.contains("BackoffLimitExceeded"),
         "{errors}"
@@ -269,7 +269,7 @@ async fn helm_installs_definitions_first() {
     world.write("chart/crds/widgets.yaml", DEFINITION);
     let widget = "apiVersion: example.org/v1\nkind: Widget\nmetadata:\n  name: w\nspec:\n  size: {{ .Values.tag }}\n";
     world.write("chart/templates/widget.yaml", widget);
-    world.succeeds(&["install", "shop", "CHART", "--wait", "--timeout", "20s"]);
+    world.succeeds(&["install", "shop", "CHART", "--wait", "--timeout", "2m"]);
     world.succeeds(&["upgrade", "shop", "CHART", "--set", "tag=2"]);
     let widget = world
         .cluster
@@ -327,7 +327,7 @@ async fn helm_carries_on_after_failures_of_the_server() {
         "CHART",
         "--wait",
         "--timeout",
-        "20s",
+        "2m",
     ]);
     world
         .cluster

@@ -1,10 +1,11 @@
 //! Programs that tests start, and end.
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use margo_conformance::program;
 use tempfile::TempDir;
 
 /// Where a program is; tools of `.ci/install` count too.
@@ -44,7 +45,7 @@ impl Registry {
     pub(crate) fn start(folder: TempDir, auth: &str, tls: &str) -> Self {
         // Somebody may take the port in between: then the registry does not come up, and another is tried.
         for _ in 0..5 {
-            let address = free_address();
+            let address = SocketAddr::from(([127, 0, 0, 1], program::free_port()));
             let storage = folder.path().join("storage");
             let configuration = format!(
                 "version: 0.1\nlog:\n  level: error\n  accesslog:\n    disabled: true\n\
@@ -53,8 +54,8 @@ impl Registry {
             );
             let path = folder.path().join("config.yml");
             std::fs::write(&path, configuration).expect("a configuration");
-            let program = find("docker-registry").expect("the trial checked that it is there");
-            let mut child = Command::new(program)
+            let registry = find("docker-registry").expect("the trial checked that it is there");
+            let mut child = Command::new(registry)
                 .arg("serve")
                 .arg(&path)
                 .stdout(Stdio::null())
@@ -90,13 +91,8 @@ impl Drop for Registry {
     }
 }
 
-fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port");
-    listener.local_addr().expect("an address")
-}
-
 fn is_up(child: &mut Child, address: SocketAddr) -> bool {
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_mins(1);
     while Instant::now() < deadline {
         if child.try_wait().is_ok_and(|ended| ended.is_some()) {
             return false;

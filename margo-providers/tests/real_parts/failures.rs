@@ -102,11 +102,11 @@ async fn unhealthy(world: World) {
     world.publish("web", "1.0.0", &compose("web", &web)).await;
     let mut deployment = world.deployment(&[("web", "1.0.0")]);
     let component = &mut deployment.spec.deployment_profile.components[0];
-    component.properties.timeout = Some("0m20s".parse().expect("a time-out"));
+    component.properties.timeout = Some("0m30s".parse().expect("a time-out"));
     let error = failure(&world, &deployment).await;
     assert_eq!(error.trouble, Trouble::Timeout, "{error}");
     for expected in [
-        "time-out of 20 s",
+        "time-out of 30 s",
         "the service web is unhealthy",
         "no pressure",
     ] {

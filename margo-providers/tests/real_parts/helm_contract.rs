@@ -66,7 +66,7 @@ fn deployment(world: &HelmWorld, id: DeploymentId, sample: Sample) -> Applicatio
     };
     let deployment = world.deployment_with(&id.to_string(), components, &parameters);
     match sample {
-        Sample::Failing | Sample::TooSlow => briefly(deployment),
+        Sample::Failing | Sample::TooSlow => briefly(deployment, &["web"]),
         _ => deployment,
     }
 }

@@ -307,18 +307,24 @@ pub(crate) fn release(world: &HelmWorld, component: &str) -> String {
     found["margo.release.".len()..].to_owned()
 }
 
-/// The deployment with [`brief`] time-outs.
-pub(crate) fn briefly(mut deployment: ApplicationDeployment) -> ApplicationDeployment {
+/// The deployment with [`brief`] time-outs of the components that must fail. What shall succeed has its time.
+pub(crate) fn briefly(
+    mut deployment: ApplicationDeployment,
+    failing: &[&str],
+) -> ApplicationDeployment {
     let timeout = format!("0m{}s", brief());
-    for component in &mut deployment.spec.deployment_profile.components {
-        component.properties.timeout = Some(timeout.parse().expect("a time-out"));
+    let components = &mut deployment.spec.deployment_profile.components;
+    for component in components.iter_mut() {
+        if failing.contains(&component.name.as_str()) {
+            component.properties.timeout = Some(timeout.parse().expect("a time-out"));
+        }
     }
     deployment
 }
 
-/// The seconds for what must fail: enough for a pod to say what is wrong with it.
+/// The seconds for what must fail: enough for a pod to say what is wrong with it, on a busy machine as well.
 pub(crate) fn brief() -> u8 {
-    if is_real() { 20 } else { 3 }
+    if is_real() { 20 } else { 15 }
 }
 
 /// The API group of kinds that a test defines.

@@ -1,6 +1,7 @@
 //! New revisions and parameters of what is there.
 
 use libtest_mimic::Trial;
+use margo_conformance::program;
 use margo_providers::{Provider, Trouble};
 use serde_json::{Value, json};
 
@@ -159,7 +160,7 @@ async fn dropped_last(world: World) {
 
 /// Two cannot have one port, one container name or one volume name: there the dropped one goes first.
 async fn renamed(world: World) {
-    let port = free_port();
+    let port = program::free_port();
     let name = format!("{}-fixed", world.prefix);
     let base = service("true");
     for (way, member, value, volumes) in [
@@ -195,11 +196,6 @@ async fn renamed(world: World) {
         assert_ne!(world.container("front"), front);
         world.remove(&second).await;
     }
-}
-
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("its address").port()
 }
 
 /// What is announced while all are fetched, and not begun because another cannot be, is neither installing nor failed.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::FutureExt as _;
 use margo_server_traits::publish::Publisher;
@@ -59,6 +60,31 @@ async fn a_second_opener_is_refused_by_name() {
     store.close().await;
     drop(store);
     SqliteStore::open(&path).await.unwrap();
+}
+
+/// Until it runs, a program that another thread starts has all files of this process open: also those of a store that is closed.
+#[tokio::test]
+async fn a_store_can_be_opened_again_while_programs_are_started() {
+    let (_directory, path) = scratch();
+    let is_over = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&is_over);
+    let starting = std::thread::spawn(move || {
+        while !seen.load(Ordering::Relaxed) {
+            let itself = std::env::current_exe().unwrap();
+            let output = Command::new(itself).arg("--help").output();
+            assert!(output.unwrap().status.success());
+        }
+    });
+    let mut failed = None;
+    for _ in 0..100 {
+        match SqliteStore::open(&path).await {
+            Ok(store) => store.close().await,
+            Err(error) => failed = Some(error),
+        }
+    }
+    is_over.store(true, Ordering::Relaxed);
+    starting.join().unwrap();
+    assert!(failed.is_none(), "{failed:?}");
 }
 
 #[tokio::test]

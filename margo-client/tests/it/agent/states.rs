@@ -11,6 +11,7 @@ use margo_types::id::SpiffeId;
 use margo_types::manifest::ManifestVersion;
 
 use super::rig::{Rig, Running, deployment, id};
+use crate::state::open_when_free;
 
 fn client_of(wfm: &str) -> SpiffeId {
     SpiffeId::parse(&format!("spiffe://margo.test/margo/wfm/{wfm}/client/edge")).unwrap()
@@ -57,7 +58,7 @@ async fn everything_survives_in_the_file() {
     assert!(busy.to_string().contains("another process"), "{busy}");
     assert!(path.exists());
     rig.state = Arc::new(margo_client::state::MemoryState::new());
-    let reopened = open_when_free(&path).await;
+    let reopened = open_when_free(&path, &client_of("one")).await;
     assert_eq!(reopened.load().await.unwrap(), before);
 }
 
@@ -129,14 +130,4 @@ async fn a_flipped_bit_in_a_document_is_found() {
     bytes[at] ^= 1;
     fs::write(&path, &bytes).unwrap();
     refused(&path).await;
-}
-
-async fn open_when_free(path: &Path) -> FileStore {
-    for _ in 0..100 {
-        match FileStore::open(path, &client_of("one")).await {
-            Ok(store) => return store,
-            Err(_) => tokio::time::sleep(std::time::Duration::from_millis(50)).await,
-        }
-    }
-    FileStore::open(path, &client_of("one")).await.unwrap()
 }

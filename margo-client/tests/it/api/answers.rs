@@ -15,7 +15,9 @@ use margo_types::manifest::ManifestVersion;
 use margo_types::problem::ProblemType;
 use margo_types::status::{ComponentStatus, DeploymentState, DeploymentStatus};
 
-use super::{DEPLOYMENT, EMPTY_MANIFEST, Scene, bundle_reference, deployment_reference, impatient};
+use super::{
+    DEPLOYMENT, EMPTY_MANIFEST, Scene, bundle_reference, deployment_reference, hurried, impatient,
+};
 use crate::server::Reply;
 
 #[tokio::test]
@@ -290,36 +292,61 @@ async fn what_is_too_long_or_too_slow_ends_with_an_error() {
     // Whoever decodes it to its end finds out that the end is missing.
     let mut bomb = gzip(&vec![0; 3 << 20]);
     bomb.truncate(bomb.len() - 8);
-    for (reply, kind, text) in [
-        (Reply::endless(200), ErrorKind::Misbehaved, "more than"),
+    let patient = ApiOptions::default;
+    for (reply, options, kind, text) in [
+        (
+            Reply::endless(200),
+            patient(),
+            ErrorKind::Misbehaved,
+            "more than",
+        ),
         (
             Reply::new(200, "").header("content-length", 1u64 << 40),
+            patient(),
             ErrorKind::Misbehaved,
             "more than",
         ),
         (
             Reply::new(200, bomb).header("content-encoding", "gzip"),
+            patient(),
             ErrorKind::Misbehaved,
             "more than",
         ),
         (
             Reply::new(200, "not gzip").header("content-encoding", "gzip"),
+            patient(),
             ErrorKind::Misbehaved,
             "not the gzip",
         ),
         (
             Reply::new(200, "?").header("content-encoding", "br"),
+            patient(),
             ErrorKind::Misbehaved,
             "\"br\"",
         ),
-        (Reply::drip(200), ErrorKind::Unreachable, "did not finish"),
-        (Reply::silence(200), ErrorKind::Unreachable, "silent"),
-        (Reply::cut(200, "apple"), ErrorKind::Unreachable, "broke"),
+        (
+            Reply::drip(200),
+            hurried(),
+            ErrorKind::Unreachable,
+            "did not finish",
+        ),
+        (
+            Reply::silence(200),
+            impatient(),
+            ErrorKind::Unreachable,
+            "silent",
+        ),
+        (
+            Reply::cut(200, "apple"),
+            patient(),
+            ErrorKind::Unreachable,
+            "broke",
+        ),
     ] {
         let scene = Scene::new();
         let case = format!("{reply:.60?}");
         let server = scene.server(move |_| reply.clone()).await;
-        let api = scene.api_with(&server, impatient());
+        let api = scene.api_with(&server, options);
         let error = api
             .deployment(&deployment_reference(b"apple"))
             .await
@@ -341,7 +368,7 @@ async fn errors_that_never_end_are_still_told() {
             }
         })
         .await;
-    let api = scene.api_with(&server, impatient());
+    let api = scene.api(&server);
     for _ in 0..2 {
         let error = api.manifest(None).await.expect_err("a refusal");
         assert_eq!(error.kind(), ErrorKind::Refused, "{error}");
@@ -527,13 +554,26 @@ async fn a_report_is_given_up_for_the_word_of_the_fleet_manager_only() {
         let scene = Scene::new();
         let case = format!("{reply:?}");
         let server = scene.server(move |_| reply.clone()).await;
-        let status = DeploymentStatus::new(
-            DEPLOYMENT.parse().expect("an id"),
-            ManifestVersion::FIRST,
-            Vec::new(),
-        );
-        let refused = scene.api(&server).report_status(&status).await;
+        let refused = scene.api(&server).report_status(&report()).await;
         let found = Verdict::of(&refused.expect_err(&case));
         assert_eq!(found, verdict, "{case}");
     }
+}
+
+#[tokio::test]
+async fn a_report_is_not_given_up_for_a_word_that_does_not_come() {
+    let scene = Scene::new();
+    let server = scene.server(|_| Reply::silence(404)).await;
+    let api = scene.api_with(&server, impatient());
+    let refused = api.report_status(&report()).await;
+    let found = Verdict::of(&refused.expect_err("half an answer"));
+    assert_eq!(found, Verdict::Pause);
+}
+
+fn report() -> DeploymentStatus {
+    DeploymentStatus::new(
+        DEPLOYMENT.parse().expect("an id"),
+        ManifestVersion::FIRST,
+        Vec::new(),
+    )
 }

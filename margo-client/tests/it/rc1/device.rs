@@ -25,6 +25,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::{Scene, host};
+use crate::state::open_when_free;
 
 /// An agent that runs until it is dropped, which is how a process is killed.
 struct Running {
@@ -39,7 +40,7 @@ impl Running {
         settings.dialect = dialect;
         let enrolment = Enrolment::open(settings, scene.identity()).await;
         let enrolment = enrolment.expect("an enrolment");
-        let state = FileStore::open(scene.path("state.redb"), enrolment.owner()).await;
+        let state = open_when_free(&scene.path("state.redb"), enrolment.owner()).await;
         let engine = SimulatedProvider::in_directory(scene.path("engine")).expect("an engine");
         let mut every = ScheduleConfig::default();
         every.period = Duration::from_millis(100);
@@ -49,7 +50,7 @@ impl Running {
         let mut options = Options::default();
         options.observe_every = Duration::from_millis(100);
         let api = Arc::new(Rc1Api::new(enrolment.clone()));
-        let agent = Agent::builder(api, Arc::new(state.expect("a state")))
+        let agent = Agent::builder(api, Arc::new(state))
             .device(host("edge"), [Arc::new(engine) as Arc<dyn Provider>])
             .schedule(Schedule::new(&every).expect("a schedule"))
             .retry(retry)

@@ -1,6 +1,7 @@
 //! How requests are made: where they go, what signs them, and what becomes of a wrong clock.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
@@ -231,16 +232,17 @@ async fn ahead(scene: &Scene, seconds: i64) -> Server {
 
 #[tokio::test]
 async fn a_wrong_clock_is_said_and_made_up_for() {
-    for (seconds, expected) in [(7200, "7200 s behind"), (-7200, "7200 s ahead")] {
+    for (seconds, expected) in [(7200, "behind"), (-7200, "ahead")] {
         let scene = Scene::new();
         let server = ahead(&scene, seconds).await;
         let api = scene.api(&url(&server)).await;
+        let begun = Instant::now();
         let error = api.manifest(None).await.expect_err("a wrong clock");
-        let text = error
-            .to_string()
-            .replace("7201", "7200")
-            .replace("7199", "7200");
-        assert!(text.contains(expected), "{text}");
+        let text = error.to_string();
+        // Two clocks of whole seconds are compared, the second a little later.
+        let most = 1 + i64::try_from(begun.elapsed().as_secs()).expect("not for ever") + 1;
+        let said = |off: i64| text.contains(&format!(" {} s {expected}", off.abs()));
+        assert!((-1..=most).any(|late| said(seconds - late)), "{text}");
         assert!(error.is_retryable(), "the next one has the right time");
         api.manifest(None)
             .await

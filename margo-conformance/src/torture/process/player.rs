@@ -66,12 +66,6 @@ async fn manager(folder: &Path, seed: u64, devices: usize) -> Result<(), Failure
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(folder.join("fleet.db")).await?);
     let clients = (0..devices).map(|number| ClientId::parse(&format!("device-{number}")));
     let clients: Vec<ClientId> = clients.collect::<Result<_, _>>()?;
-    for client in &clients {
-        if let Some(head) = store.head(client).await? {
-            let (version, digest) = (head.version.get(), head.digest.to_string());
-            tell(&Line::Head(client.to_string(), version, digest));
-        }
-    }
     for record in store.statuses(None).await? {
         tell(&Line::Kept(subject(&record), report(&record)));
     }
@@ -90,6 +84,12 @@ async fn manager(folder: &Path, seed: u64, devices: usize) -> Result<(), Failure
     });
     let fleet = StoreFleet::new(Arc::clone(&store)).accept_namespace();
     let publisher = fleet.publisher().clone();
+    for client in &clients {
+        // The first is published here, and not when the client asks before anything was changed: of that nobody would be told.
+        let head = publisher.head(client).await?;
+        let (version, digest) = (head.version.get(), head.digest.to_string());
+        tell(&Line::Head(client.to_string(), version, digest));
+    }
     let service = FleetService::new(identity.id().clone(), Fleet::of(Arc::new(fleet)));
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     tell(&Line::Address(listener.local_addr()?.to_string()));

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use margo_conformance::program;
 use margo_server_traits::publish::{PublishError, Publisher};
 use margo_server_traits::server::{CertificateFiles, IdentityFiles, Server, ServerOptions};
 use margo_server_traits::signed::SignedOptions;
@@ -41,9 +42,10 @@ pub(super) struct FleetManager {
 }
 
 impl FleetManager {
-    /// A new one with an empty store.
+    /// A new one with an empty store. Nobody takes its ports while it is down.
     pub(super) async fn start(plant: &Plant) -> Self {
-        Self::start_at(&plant.wfm_keys(), &database(plant), 0).await
+        let ports = [program::free_port(), program::free_port()];
+        Self::start_on(&plant.wfm_keys(), &database(plant), ports, quick_signed()).await
     }
 
     /// One with these keys, this file, and this port; 0 for any.

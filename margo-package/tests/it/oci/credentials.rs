@@ -117,7 +117,7 @@ fn ask_user_config(timeout: std::time::Duration) -> Result<Option<Credentials>, 
 #[test]
 fn a_helper_gets_the_host_on_its_input_and_a_cleared_environment() {
     if std::env::var_os("HELPER_IS_THERE").is_some() {
-        let found = ask_user_config(std::time::Duration::from_secs(10)).expect("an answer");
+        let found = ask_user_config(std::time::Duration::from_mins(1)).expect("an answer");
         assert_eq!(
             found,
             Some(Credentials::password("registry.example get", "none"))

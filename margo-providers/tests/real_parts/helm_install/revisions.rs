@@ -102,7 +102,7 @@ async fn failed_update() {
         .break_image(BROKEN, Breakage::ImagePullBackOff);
     let first = with_image(&world, "1.0.0", FIRST);
     world.apply(&first).await.expect("it is installed");
-    let second = briefly(with_image(&world, "2.0.0", BROKEN));
+    let second = briefly(with_image(&world, "2.0.0", BROKEN), &["web"]);
     let error = world.refused(&second).await;
     assert_eq!(error.trouble, Trouble::Workload, "{error}");
     let timeout = format!("time-out of {} s", brief());
@@ -138,7 +138,7 @@ async fn failed_installation() {
             .parameters
             .insert(pointer.to_owned(), parameter);
     }
-    let deployment = briefly(deployment);
+    let deployment = briefly(deployment, &["web"]);
     let error = world.refused(&deployment).await;
     assert_eq!(
         error.component.as_ref().map(ComponentName::as_str),

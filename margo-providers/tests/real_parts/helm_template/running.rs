@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use libtest_mimic::Trial;
-use margo_conformance::kubernetes::{Fault, Verb};
+use margo_conformance::kubernetes::{Breakage, Cluster, Fault, Verb};
 use margo_package::oci::Credentials;
 use margo_providers::helm::{Mode, TemplateOptions};
 use margo_providers::{Provider, Silent, Telemetry};
@@ -119,23 +119,24 @@ async fn waits_by_watching() {
     let world = HelmWorld::template().await;
     world.publish("web", "1.0.0", WEB).await;
     let cluster = world.cluster.double();
-    cluster.delay_readiness(Duration::from_secs(1));
+    cluster.break_image("registry.k8s.io/pause:3.1", Breakage::NotReady);
     cluster.fail_next(Verb::Patch, "configmaps", 1, Fault::Unavailable);
     cluster.fail_next(Verb::Watch, "deployments", 1, Fault::Disconnect);
     let mut deployment = world.deployment(&[("web", "1.0.0")]);
-    world.apply(&deployment).await.expect("it is applied");
+    // There is nothing to wait for any more only when it has watched again.
+    let mend = async {
+        cluster.wait_until(|it| watches(it) == 2).await;
+        cluster.mend_image("registry.k8s.io/pause:3.1");
+    };
+    let (applied, ()) = tokio::join!(world.apply(&deployment), mend);
+    applied.expect("it is applied");
     let name = release(&world, "web");
     assert_eq!(
         world.object("deployments", &name)["status"]["readyReplicas"],
         2
     );
-    let requests = cluster.requests();
-    let watches = requests.iter().filter(|request| {
-        let query = request.query.as_deref().unwrap_or_default();
-        query.contains("watch=true") && request.path.ends_with("/deployments")
-    });
     assert_eq!(
-        watches.count(),
+        watches(cluster),
         2,
         "one that broke off, and one until the end"
     );
@@ -148,6 +149,16 @@ async fn waits_by_watching() {
     world.apply(&deployment).await.expect("it is applied");
     let states = world.states(&deployment).await;
     assert!(states[0].starts_with("installing"), "{states:?}");
+}
+
+/// How often somebody has begun to watch deployments.
+fn watches(cluster: &Cluster) -> usize {
+    let requests = cluster.requests();
+    let watches = requests.iter().filter(|request| {
+        let query = request.query.as_deref().unwrap_or_default();
+        query.contains("watch=true") && request.path.ends_with("/deployments")
+    });
+    watches.count()
 }
 
 async fn applies_into_namespaces_of_the_chart() {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use libtest_mimic::Trial;
 use margo_conformance::kubernetes::{Breakage, Fault, Verb};
+use margo_providers::helm::HelmProvider;
 use margo_providers::{Provider, Silent, Trouble};
 use margo_types::deployment::ApplicationDeployment;
 use serde_json::json;
@@ -159,11 +160,7 @@ async fn goes_on_after_a_kill() {
 }
 
 async fn a_removal_held_up() {
-    let world = HelmWorld::with(|options| {
-        options.mode = template_mode();
-        options.default_timeout = Duration::from_secs(1);
-    })
-    .await;
+    let world = HelmWorld::template().await;
     world
         .publish(
             "web",
@@ -182,8 +179,11 @@ async fn a_removal_held_up() {
             });
     };
     set(&json!(["example.org/guard"]));
-    let error = world
-        .provider
+    let mut hurried = world.options();
+    hurried.mode = template_mode();
+    hurried.default_timeout = Duration::from_secs(1);
+    let hurried = HelmProvider::detect(hurried).await.expect("helm");
+    let error = hurried
         .remove(&deployment, &Silent)
         .await
         .expect_err("it is held up");
@@ -201,7 +201,8 @@ async fn a_removal_held_up() {
 /// An update to an image that does not start, which has little time.
 fn broken(world: &HelmWorld) -> ApplicationDeployment {
     let parameters = json!({"tag": "2", "host": "registry.invalid"});
-    briefly(world.deployment_with(ID, &[("web", "1.0.0")], &parameters))
+    let broken = world.deployment_with(ID, &[("web", "1.0.0")], &parameters);
+    briefly(broken, &["web"])
 }
 
 const MORE: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: more\ndata:\n  tag: {{ .Values.tag | quote }}\n";

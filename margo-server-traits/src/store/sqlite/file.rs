@@ -20,7 +20,7 @@ use crate::store::StoreError;
 pub(super) struct StoreFile {
     path: PathBuf,
     /// Locked; the lock goes with the process, however that ends.
-    _lock: File,
+    lock: File,
 }
 
 impl StoreFile {
@@ -28,7 +28,7 @@ impl StoreFile {
     pub(super) async fn open(path: &Path) -> Result<Self, StoreError> {
         let path = resolve(path)?;
         let file = Self {
-            _lock: lock(&path)?,
+            lock: lock(&path)?,
             path,
         };
         match fs::metadata(&file.path) {
@@ -139,6 +139,14 @@ impl StoreFile {
         }
         migrate(&mut connection, version, &self.path).await?;
         close(connection, &self.path).await
+    }
+}
+
+impl Drop for StoreFile {
+    /// Closing the file is not enough: a program that another thread is just starting has it open, too, until it runs.
+    fn drop(&mut self) {
+        // When this fails, the lock goes with the last who has the file open.
+        let _ = self.lock.unlock();
     }
 }
 

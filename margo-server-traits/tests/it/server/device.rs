@@ -48,7 +48,12 @@ impl Device {
 
     /// Head and body of the response to a request, or why there is none.
     pub(super) async fn ask(&mut self) -> io::Result<(String, String)> {
-        let request = "GET / HTTP/1.1\r\nHost: wfm.example\r\n\r\n";
+        self.ask_with("GET / HTTP/1.1\r\nHost: wfm.example\r\n\r\n")
+            .await
+    }
+
+    /// The same for a request of these bytes.
+    pub(super) async fn ask_with(&mut self, request: &str) -> io::Result<(String, String)> {
         self.stream.write_all(request.as_bytes()).await?;
         self.response().await
     }

@@ -1,6 +1,7 @@
 //! Polls that repeat the one before: answered as the first of them was, and only as long as the fleet manager says so.
 
 use std::convert::Infallible;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
@@ -20,7 +21,7 @@ use tokio::time::sleep;
 use tower_service::Service;
 
 use super::device::Device;
-use super::{Plant, domain, wfm};
+use super::{PATIENCE, Plant, domain, wfm, within};
 use crate::fake_fleet::{FakeFleet, Trouble};
 
 /// A plant, its fleet manager, and a device of it with the poll that finds nothing new.
@@ -37,8 +38,18 @@ impl Scene {
     }
 
     async fn limited(limit: impl FnOnce(&mut ServerOptions)) -> Self {
-        let (fleet, service) = fleet();
+        let (fleet, service) = fleet(PATIENCE);
         Self::over(fleet, service, limit).await
+    }
+
+    /// One that repeats polls, under a limit of [`SOON`].
+    async fn repeating(limit: impl Fn(&mut ServerOptions)) -> Self {
+        within(SOON, async || {
+            let mut scene = Self::limited(&limit).await;
+            scene.try_polls("http/1.1 304").await?;
+            Ok(scene)
+        })
+        .await
     }
 
     async fn over<S>(
@@ -70,18 +81,26 @@ impl Scene {
 
     /// The head of what the next poll gets, and how often the policy was asked for it.
     async fn poll(&mut self) -> (String, usize) {
+        self.try_poll().await.unwrap()
+    }
+
+    async fn try_poll(&mut self) -> io::Result<(String, usize)> {
         let before = self.asked();
-        self.device.send(&self.poll).await;
-        let (head, _) = self.device.response().await.unwrap();
-        (head, self.asked() - before)
+        let (head, _) = self.device.ask_with(&self.poll).await?;
+        Ok((head, self.asked() - before))
     }
 
     async fn polls(&mut self, expected: &str) {
+        self.try_polls(expected).await.unwrap();
+    }
+
+    async fn try_polls(&mut self, expected: &str) -> io::Result<()> {
         for _ in 0..3 {
-            let (head, asked) = self.poll().await;
+            let (head, asked) = self.try_poll().await?;
             assert!(head.starts_with(expected), "{head}");
             assert!(asked >= 1, "the policy was not asked");
         }
+        Ok(())
     }
 
     fn asked(&self) -> usize {
@@ -94,10 +113,10 @@ impl Scene {
     }
 }
 
-fn fleet() -> (Arc<FakeFleet>, FleetService) {
+fn fleet(request_timeout: Duration) -> (Arc<FakeFleet>, FleetService) {
     let fleet = Arc::new(FakeFleet::default());
     let mut options = ServiceOptions::default();
-    options.request_timeout = Duration::from_millis(300);
+    options.request_timeout = request_timeout;
     let service = FleetService::with_options(wfm(), Fleet::of(fleet.clone()), options);
     (fleet, service)
 }
@@ -165,7 +184,8 @@ async fn what_changes_is_seen_by_the_next_poll() {
 
 #[tokio::test]
 async fn trouble_is_answered_as_ever() {
-    let mut scene = Scene::new().await;
+    let (fleet, service) = fleet(Duration::from_millis(300));
+    let mut scene = Scene::over(fleet, service, |_| {}).await;
     for (trouble, status) in [
         (Trouble::Unavailable { retry_after: 5 }, 503),
         (Trouble::Internal, 500),
@@ -318,7 +338,7 @@ async fn what_is_around_the_service_sees_every_poll() {
     }
 
     let seen = Arc::new(AtomicUsize::new(0));
-    let (fleet, service) = fleet();
+    let (fleet, service) = fleet(PATIENCE);
     let mut scene = Scene::over(fleet, Counted(service, Arc::clone(&seen)), |_| {}).await;
     scene.polls("http/1.1 304").await;
     assert_eq!(seen.load(Ordering::Relaxed), 3);
@@ -334,28 +354,23 @@ async fn a_server_that_stops_closes_connections_that_repeat_polls() {
 
 #[tokio::test]
 async fn connections_that_repeat_polls_keep_their_limits() {
-    let mut idle = Scene::limited(|options| options.idle_timeout = SOON).await;
-    idle.polls("http/1.1 304").await;
+    let mut idle = Scene::repeating(|options| options.idle_timeout = SOON).await;
     idle.device.closed().await;
 
     // Also when the last poll came in the second half of that time; on a machine that is too busy for it, once more.
     loop {
-        let mut idle = Scene::limited(|options| options.idle_timeout = SOON).await;
-        idle.polls("http/1.1 304").await;
+        let mut idle = Scene::repeating(|options| options.idle_timeout = SOON).await;
         sleep(SOON * 7 / 10).await;
-        idle.device.send(&idle.poll).await;
-        if idle.device.response().await.is_ok() {
+        if idle.try_poll().await.is_ok() {
             idle.device.closed().await;
             break;
         }
     }
 
-    let mut old = Scene::limited(|options| options.max_age = SOON).await;
-    old.polls("http/1.1 304").await;
+    let mut old = Scene::repeating(|options| options.max_age = SOON).await;
     old.device.closed().await;
 
-    let mut slow = Scene::limited(|options| options.header_timeout = SOON).await;
-    slow.polls("http/1.1 304").await;
+    let mut slow = Scene::repeating(|options| options.header_timeout = SOON).await;
     slow.device.send(&slow.poll[..20]).await;
     slow.device.closed().await;
 }
