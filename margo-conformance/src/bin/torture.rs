@@ -71,7 +71,7 @@ fn main() -> ExitCode {
         let mut text = format!("torture: {error}\n");
         let mut source = error.source();
         while let Some(error) = source {
-            text += &format!("  because: {error}\n");
+            text.extend(["  because: ", &error.to_string(), "\n"]);
             source = error.source();
         }
         // A closed standard error changes nothing.
@@ -181,11 +181,11 @@ fn told(outcome: &Outcome) -> String {
     }
     let mut text = "the last of what happened:\n".to_owned();
     for line in &outcome.trace {
-        text += &format!("{line}\n");
+        text.extend([line.as_str(), "\n"]);
     }
     text += &outcome.counts.to_string();
     for violation in &outcome.violations {
-        text += &format!("VIOLATION: {violation}\n");
+        text.extend(["VIOLATION: ", violation.as_str(), "\n"]);
     }
     text
 }

@@ -109,7 +109,7 @@ impl World {
                 identity,
                 line,
                 witness,
-                options.sabotage,
+                options,
             )?;
             wishes.push(Wishes::new(device.targets()?, number));
             devices.push(device);
