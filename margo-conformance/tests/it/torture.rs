@@ -289,7 +289,7 @@ fn provision_manager(folder: &Path) {
     for (name, content) in [
         ("svid.pem", svid.chain_pem.into_bytes()),
         ("key.pem", svid.key_pem.as_bytes().to_vec()),
-        ("bundle.json", bundle.into()),
+        ("bundle.json", bundle),
     ] {
         let path = folder.join(name);
         fs::write(&path, content).expect("a file");
