@@ -9,7 +9,7 @@
 //! that it says nothing about the target when the generator was the bottleneck.
 
 mod connection;
-mod cost;
+pub(crate) mod cost;
 mod device;
 mod drive;
 mod report;

@@ -33,6 +33,7 @@ mod intruder;
 mod kills;
 mod liar;
 mod log;
+mod machine;
 mod manager;
 mod power;
 mod process;
@@ -41,6 +42,7 @@ mod provider;
 mod quiet;
 mod random;
 mod state;
+mod stop;
 mod store;
 mod wishes;
 mod witness;
@@ -49,8 +51,12 @@ mod world;
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt;
+use std::panic::AssertUnwindSafe;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+
+use futures_util::FutureExt as _;
 
 use self::action::Action;
 use self::log::Log;
@@ -58,8 +64,10 @@ use self::random::Random;
 use self::world::World;
 use crate::server::lock;
 
+pub use self::machine::TortureError;
 pub use self::process::{Role, play};
 pub use self::progress::Progress;
+pub use self::stop::Stop;
 
 type Failure = Box<dyn Error + Send + Sync>;
 
@@ -84,6 +92,8 @@ pub struct Options {
     pub loud: bool,
     /// Where to see how the run goes; keep a clone.
     pub progress: Progress,
+    /// How to end the run early; keep a clone.
+    pub stop: Stop,
     /// What is broken on purpose, to see that it is noticed.
     pub sabotage: Option<Sabotage>,
 }
@@ -100,6 +110,7 @@ impl Options {
             patience: Duration::from_mins(5),
             loud: false,
             progress: Progress::default(),
+            stop: Stop::default(),
             sabotage: None,
         }
     }
@@ -131,12 +142,24 @@ pub struct Outcome {
     pub violations: Vec<String>,
     /// The last actions and observations.
     pub trace: Vec<String>,
+    /// Whether it was ended early: then only the beginning held.
+    pub is_interrupted: bool,
 }
 
 impl Outcome {
-    /// Whether everything held.
+    /// Whether everything held that was looked at.
     pub const fn is_good(&self) -> bool {
         self.violations.is_empty()
+    }
+
+    /// That of a run which was ended before it had begun.
+    fn of_nothing() -> Self {
+        Self {
+            counts: Counts::default(),
+            violations: Vec::new(),
+            trace: Vec::new(),
+            is_interrupted: true,
+        }
     }
 }
 
@@ -173,7 +196,10 @@ impl fmt::Display for Counts {
 /// Draws actions for as long as the options say, and judges what comes of them.
 ///
 /// Runs on threads of its own, whose log it hears; so do the others.
-pub fn torture(options: &Options) -> Outcome {
+///
+/// # Errors
+/// When there is no verdict: the machine lacks something at the start, or runs out of it.
+pub fn torture(options: &Options) -> Result<Outcome, TortureError> {
     judged(options, async |world| {
         let mut random = Random::new(options.seed);
         let begun = Instant::now();
@@ -201,7 +227,10 @@ pub fn torture(options: &Options) -> Outcome {
 /// The kills are within the process: at the step nothing has any effect any more, and everything in memory is dropped. So
 /// every step is hit, thousands of times in minutes; but what the operating system had of a write is always complete.
 /// [`sigkill`] kills processes wherever they are.
-pub fn kill_points(options: &Options, kills: u64) -> Outcome {
+///
+/// # Errors
+/// As with [`torture`].
+pub fn kill_points(options: &Options, kills: u64) -> Result<Outcome, TortureError> {
     judged(options, async |world| {
         kills::agents(world, options, kills).await?;
         kills::managers(world, options, kills).await
@@ -212,11 +241,16 @@ pub fn kill_points(options: &Options, kills: u64) -> Outcome {
 /// what is left.
 ///
 /// `program` is started again and again with the arguments of a [`Role`], which it must [`play`].
-pub fn sigkill(options: &Options, program: &std::path::Path, kills: u64) -> Outcome {
-    match Arc::new(Log::default()).runtime() {
-        Ok((runtime, _guard)) => runtime.block_on(process::sigkill(options, program, kills)),
-        Err(error) => not_begun(&error),
-    }
+///
+/// # Errors
+/// As with [`torture`].
+pub fn sigkill(options: &Options, program: &Path, kills: u64) -> Result<Outcome, TortureError> {
+    let folder = machine::folder(process::open_files(options))?;
+    let (runtime, _guard) = Arc::new(Log::default())
+        .runtime()
+        .map_err(|error| TortureError::Start(error.into()))?;
+    let outcome = runtime.block_on(process::sigkill(options, program, kills, folder.path()))?;
+    machine::judged(outcome, None, folder.path())
 }
 
 /// Has panics of the whole process count as violations, from now on.
@@ -228,22 +262,30 @@ pub fn watch_panics() {
     }));
 }
 
-fn judged(options: &Options, work: impl AsyncFnOnce(&mut World) -> Result<(), Failure>) -> Outcome {
+fn judged(
+    options: &Options,
+    work: impl AsyncFnOnce(&mut World) -> Result<(), Failure>,
+) -> Result<Outcome, TortureError> {
+    let folder = machine::folder(world::open_files(options))?;
     let log = Arc::new(Log::default());
-    let (runtime, _guard) = match log.runtime() {
-        Ok(runtime) => runtime,
-        Err(error) => return not_begun(&error),
-    };
-    runtime.block_on(async {
-        let mut world = match World::new(options, log).await {
-            Ok(world) => world,
-            Err(error) => return not_begun(&*error),
+    // It ends before the folder is removed: nobody writes there any more.
+    let (runtime, _guard) = log
+        .runtime()
+        .map_err(|error| TortureError::Start(error.into()))?;
+    let outcome = runtime.block_on(async {
+        let world = World::new(options, Arc::clone(&log), folder.path());
+        let Some(world) = options.stop.or(world).await else {
+            return Ok(Outcome::of_nothing());
         };
-        let worked = work(&mut world).await;
-        if let Err(error) = worked {
-            world
+        let mut world = world.map_err(TortureError::Start)?;
+        let worked = AssertUnwindSafe(options.stop.or(work(&mut world)));
+        let worked = worked.catch_unwind().await;
+        match &worked {
+            Ok(Some(Err(error))) => world
                 .witness
-                .violation(format_args!("it failed: {}", in_full(&*error)));
+                .violation(format_args!("it failed: {}", in_full(&**error))),
+            Err(_) => world.witness.violation("a panic has ended it"),
+            Ok(_) => {}
         }
         is_over(&world, options);
         let (violations, trace) = world.witness.testimony();
@@ -254,20 +296,14 @@ fn judged(options: &Options, work: impl AsyncFnOnce(&mut World) -> Result<(), Fa
         }
         let what = "security events logged by agents".to_owned();
         counts.0.insert(what, world.log.security_events());
-        Outcome {
+        Ok(Outcome {
             counts,
             violations,
             trace,
-        }
-    })
-}
-
-fn not_begun(why: &(dyn Error + 'static)) -> Outcome {
-    Outcome {
-        counts: Counts::default(),
-        violations: vec![format!("the fleet does not start: {}", in_full(why))],
-        trace: Vec::new(),
-    }
+            is_interrupted: matches!(worked, Ok(None)),
+        })
+    })?;
+    machine::judged(outcome, log.exhausted(), folder.path())
 }
 
 /// Looks at the invariants; whether one of them does not hold.

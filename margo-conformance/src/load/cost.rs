@@ -11,7 +11,7 @@ pub(super) fn cpu_time() -> Duration {
 }
 
 /// How many files may be open at a time; `None` for any number.
-pub(super) fn open_files() -> Option<u64> {
+pub(crate) fn open_files() -> Option<u64> {
     getrlimit(Resource::Nofile).current
 }
 

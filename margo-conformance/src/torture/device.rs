@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use margo_client::agent::{Clock, Options, Snapshot};
+use margo_client::agent::{Clock, Options as AgentOptions, Snapshot};
 use margo_client::api::{ApiOptions, Rc3Api};
 use margo_client::gateway::Device as Host;
 use margo_client::retry::RetryPolicy;
@@ -31,7 +31,7 @@ use super::power::Power;
 use super::provider::{Tamper, Tampering, WatchedProvider};
 use super::state::{Forgetful, Memory, WatchedState};
 use super::witness::Witness;
-use super::{Failure, Sabotage};
+use super::{Failure, Options, Sabotage};
 use crate::gate::Gate;
 use crate::host::capabilities;
 use crate::server::lock;
@@ -56,6 +56,8 @@ pub(super) struct Device {
     memory: Arc<Mutex<Memory>>,
     witness: Arc<Witness>,
     sabotage: Option<Sabotage>,
+    /// How much slower than in a small fleet it polls and gives up.
+    pace: u32,
 }
 
 /// One life of its agent.
@@ -81,7 +83,7 @@ impl Device {
         identity: Identity,
         line: Gate,
         witness: Arc<Witness>,
-        sabotage: Option<Sabotage>,
+        options: &Options,
     ) -> Result<Self, Failure> {
         let count = if is_gateway { CHILDREN } else { 0 };
         let children =
@@ -101,7 +103,8 @@ impl Device {
             lives: 0,
             memory: Arc::default(),
             witness,
-            sabotage,
+            sabotage: options.sabotage,
+            pace: pace(options.devices),
         })
     }
 
@@ -149,7 +152,7 @@ impl Device {
         }
         let agent = builder
             .clock(self.clock.clone())
-            .schedule(schedule()?)
+            .schedule(schedule(self.pace)?)
             .retry(retry())
             .options(options())
             .build()
@@ -266,10 +269,10 @@ impl Device {
     fn api(&self, power: &Arc<Power>) -> Result<Arc<dyn FleetApi>, Failure> {
         let url: Url = format!("https://{}", self.line.host()).parse()?;
         let mut options = ApiOptions::default();
-        options.connect = Duration::from_secs(2);
-        options.idle = Duration::from_secs(1);
-        options.exchange = Duration::from_secs(2);
-        options.bundle = Duration::from_secs(3);
+        options.connect = self.pace * Duration::from_secs(2);
+        options.idle = self.pace * Duration::from_secs(1);
+        options.exchange = self.pace * Duration::from_secs(2);
+        options.bundle = self.pace * Duration::from_secs(3);
         options.max_manifest = 1 << 20;
         options.max_bundle = 4 << 20;
         Ok(Arc::new(WatchedApi {
@@ -346,9 +349,14 @@ impl TimeProvider for JumpingClock {
     }
 }
 
-pub(super) fn schedule() -> Result<Schedule, Failure> {
+/// Many devices share the processors of one machine: each asks less often, and has more time for it.
+pub(super) fn pace(devices: usize) -> u32 {
+    1 + u32::try_from(devices / 32).unwrap_or(u32::MAX - 1)
+}
+
+pub(super) fn schedule(pace: u32) -> Result<Schedule, Failure> {
     let mut config = ScheduleConfig::default();
-    config.period = Duration::from_millis(150);
+    config.period = pace * Duration::from_millis(150);
     Ok(Schedule::new(&config)?)
 }
 
@@ -362,8 +370,8 @@ pub(super) fn retry() -> RetryPolicy {
     policy
 }
 
-pub(super) fn options() -> Options {
-    let mut options = Options::default();
+pub(super) fn options() -> AgentOptions {
+    let mut options = AgentOptions::default();
     options.patience = Duration::from_secs(2);
     options.provider_waits.first = Duration::from_millis(50);
     options.provider_waits.longest = Duration::from_millis(500);

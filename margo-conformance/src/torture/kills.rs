@@ -1,5 +1,6 @@
 //! Kills at numbered steps: every step of a run in turn, over and over.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -26,6 +27,7 @@ pub(super) async fn agents(
     while done < kills && !is_over(world, options) {
         let each = (kills - done).div_ceil(devices).min(KILLS_BETWEEN_REST);
         let (manager, witness) = (&world.manager, &*world.witness);
+        let counts = RefCell::new(&mut world.counts);
         let chains = world.devices.iter_mut().zip(&mut world.wishes);
         let chains = chains.zip(0..).map(|((device, wishes), number)| Chain {
             first: done / devices,
@@ -34,12 +36,10 @@ pub(super) async fn agents(
             wishes,
             manager,
             witness,
-            counts: Counts::default(),
+            counts: &counts,
         });
-        for counts in join_all(chains.map(|chain| chain.run(each))).await {
-            for (what, count) in counts?.0 {
-                *world.counts.0.entry(what).or_default() += count;
-            }
+        for result in join_all(chains.map(|chain| chain.run(each))).await {
+            result?;
         }
         done += each * devices;
         world.settle().await?;
@@ -56,18 +56,19 @@ struct Chain<'a> {
     wishes: &'a mut Wishes,
     manager: &'a Manager,
     witness: &'a Witness,
-    counts: Counts,
+    /// Of all chains: what is counted so far is told also when they are ended early.
+    counts: &'a RefCell<&'a mut Counts>,
 }
 
 impl Chain<'_> {
-    async fn run(mut self, kills: u64) -> Result<Counts, Failure> {
+    async fn run(mut self, kills: u64) -> Result<(), Failure> {
         for number in self.first..self.first + kills {
             if self.witness.is_violated() {
                 break;
             }
             self.kill_at(1 + number % MOST_POINTS).await?;
         }
-        Ok(self.counts)
+        Ok(())
     }
 
     /// Has the agent work until it comes to this step.
@@ -87,19 +88,23 @@ impl Chain<'_> {
             let wanted = self.wishes.deployments()?;
             self.manager.publish(&self.device.client, &wanted).await?;
             self.wishes.is_new = false;
-            self.counts.add("changes of desired states");
+            self.count("changes of desired states");
             self.witness.progress.stepped();
             stir(self.device, &mut self.random)?;
         }
         drop(power);
         let place = self.device.kill().await.unwrap_or_default();
-        self.counts.add("kills of agents");
-        self.counts.add(&format!("agent killed {place}"));
+        self.count("kills of agents");
+        self.count(&format!("agent killed {place}"));
         self.witness.note(format_args!(
             "killed the agent of {} {place}, step {point}",
             self.device.client
         ));
         self.device.start().await
+    }
+
+    fn count(&self, what: &str) {
+        self.counts.borrow_mut().add(what);
     }
 }
 

@@ -13,6 +13,7 @@ use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
+use super::machine::exhausted;
 use crate::log::heard_by;
 use crate::server::lock;
 
@@ -30,6 +31,8 @@ struct Books {
     complaints: VecDeque<String>,
     security_events: u64,
     panics: Vec<String>,
+    /// What the machine had no more of.
+    exhausted: Option<&'static str>,
 }
 
 /// Why somebody or something was refused.
@@ -98,8 +101,20 @@ impl Log {
         std::mem::take(&mut lock(&self.books).panics)
     }
 
+    /// What the machine had no more of, as either side has logged it.
+    pub(super) fn exhausted(&self) -> Option<&'static str> {
+        lock(&self.books).exhausted
+    }
+
     fn hear(&self, is_agent: bool, said: Said) {
         let mut books = lock(&self.books);
+        let texts = [
+            Some(&said.message),
+            said.error.as_ref(),
+            said.reason.as_ref(),
+        ];
+        let exhausted = texts.into_iter().flatten().find_map(|text| exhausted(text));
+        books.exhausted = exhausted.or(books.exhausted);
         if said.message.contains("panicked") {
             books.panics.push(said.message);
             return;

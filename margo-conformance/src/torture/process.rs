@@ -13,7 +13,7 @@ use url::Url;
 
 use super::{Failure, Options, Outcome};
 
-pub(super) use self::parent::sigkill;
+pub(super) use self::parent::{open_files, sigkill};
 pub use self::player::play;
 
 /// What a process that is killed plays, as its arguments say.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
+use std::io::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -216,7 +217,8 @@ impl Witness {
     fn write(&self, books: &mut Books, what: &dyn fmt::Display) {
         let line = format!("{:9.3} {what}", self.begun.elapsed().as_secs_f64());
         if self.is_loud {
-            eprintln!("{line}");
+            // Nobody has to read it.
+            let _ = writeln!(std::io::stderr(), "{line}");
         }
         if books.trace.len() == TRACE_LINES {
             books.trace.pop_front();

@@ -4,6 +4,7 @@ mod damage;
 mod peers;
 mod trust;
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -13,7 +14,6 @@ use margo_providers::Trouble;
 use margo_providers::simulated::Fault as EngineFault;
 use margo_types::id::{ClientId, SpiffeId, TrustDomain};
 use margo_types::svid::Identity;
-use tempfile::TempDir;
 use tokio::time::Instant;
 
 use self::peers::Lying;
@@ -50,7 +50,7 @@ pub(super) struct World {
     security_events: u64,
     /// How long everything may take to become as desired.
     pub(super) patience: Duration,
-    folder: TempDir,
+    folder: PathBuf,
 }
 
 /// A fault that ends by itself.
@@ -72,16 +72,19 @@ enum Fault {
 
 impl World {
     /// A fleet that has just been switched on.
-    pub(super) async fn new(options: &Options, log: Arc<Log>) -> Result<Self, Failure> {
+    pub(super) async fn new(
+        options: &Options,
+        log: Arc<Log>,
+        folder: &Path,
+    ) -> Result<Self, Failure> {
         let witness = Witness::new(options.loud, options.progress.clone());
-        let folder = TempDir::with_prefix("margo-torture-")?;
         let domain = TrustDomain::parse("plant.example")?;
         let (authority, own) = (Authority::new(&domain), SpiffeId::wfm(&domain, "wfm-1")?);
         let clients =
             (0..options.devices).map(|number| ClientId::parse(&format!("device-{number}")));
         let clients: Vec<ClientId> = clients.collect::<Result<_, _>>()?;
         let identity = identity_for(&authority, &own)?;
-        let store = folder.path().join("fleet.db");
+        let store = folder.join("fleet.db");
         let manager = Manager::new(
             store,
             identity,
@@ -94,7 +97,7 @@ impl World {
         let mut wishes = Vec::new();
         for (client, number) in clients.into_iter().zip(0..) {
             let id = SpiffeId::wfm_client(&domain, "wfm-1", &client)?;
-            let own = folder.path().join(client.as_str());
+            let own = folder.join(client.as_str());
             std::fs::create_dir(&own)?;
             let line = Gate::to(&manager.front.host()).await;
             let identity = identity_for(&authority, &id)?;
@@ -106,7 +109,7 @@ impl World {
                 identity,
                 line,
                 witness,
-                options.sabotage,
+                options,
             )?;
             wishes.push(Wishes::new(device.targets()?, number));
             devices.push(device);
@@ -127,7 +130,7 @@ impl World {
             restored_at: None,
             security_events: 0,
             patience: options.patience,
-            folder,
+            folder: folder.to_owned(),
         };
         world.manager.start().await?;
         for device in &mut world.devices {
@@ -420,6 +423,11 @@ impl World {
     }
 }
 
+/// How many files a fleet has open at most.
+pub(super) const fn open_files(options: &Options) -> u64 {
+    OPEN_FILES + OPEN_FILES_PER_DEVICE * options.devices as u64
+}
+
 fn identity_for(authority: &Authority, id: &SpiffeId) -> Result<Identity, Failure> {
     let svid = authority.issue(id, Lifetime::default()).svid();
     Ok(Identity::new(svid, &authority.bundle())?)
@@ -427,4 +435,8 @@ fn identity_for(authority: &Authority, id: &SpiffeId) -> Result<Identity, Failur
 
 /// A point that is never reached.
 pub(super) const NEVER: u64 = u64::MAX;
+/// Those of the runtime, of the fleet manager, and of what is going on with a few devices at a time.
+const OPEN_FILES: u64 = 128;
+/// A line, the state, and connections that come before others have gone.
+const OPEN_FILES_PER_DEVICE: u64 = 24;
 const LONGEST_WAIT_FOR_A_POINT: Duration = Duration::from_secs(2);

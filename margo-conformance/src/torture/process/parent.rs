@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use margo_types::SpecVersion;
 use margo_types::id::{ClientId, SpiffeId, TrustDomain};
-use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
@@ -17,31 +16,45 @@ use tokio::time::Instant;
 
 use super::super::random::Random;
 use super::super::witness::Witness;
-use super::super::{Counts, in_full};
+use super::super::{Counts, TortureError, in_full};
 use super::player::files;
 use super::{Failure, Line, Options, Outcome, Role};
 use crate::authority::{Authority, Lifetime};
 use crate::gate::Gate;
 
-/// Kills so many processes of each kind.
-pub(in super::super) async fn sigkill(options: &Options, program: &Path, kills: u64) -> Outcome {
+/// Kills so many processes of each kind, with their files in this folder.
+pub(in super::super) async fn sigkill(
+    options: &Options,
+    program: &Path,
+    kills: u64,
+    folder: &Path,
+) -> Result<Outcome, TortureError> {
     let witness = Witness::new(options.loud, options.progress.clone());
-    let mut counts = Counts::default();
-    match Parent::new(options, program, Arc::clone(&witness)).await {
-        Ok(mut parent) => {
-            if let Err(error) = parent.run(kills).await {
-                witness.violation(format_args!("it failed: {}", in_full(&*error)));
-            }
-            counts = parent.counts;
+    let parent = Parent::new(options, program, Arc::clone(&witness), folder).await;
+    let mut parent = parent.map_err(TortureError::Start)?;
+    let worked = match parent.start_all() {
+        Ok(()) => options.stop.or(parent.run(kills)).await,
+        Err(error) => {
+            parent.end().await;
+            return Err(TortureError::Start(error));
         }
-        Err(error) => witness.violation(format_args!("the processes do not start: {error}")),
+    };
+    parent.end().await;
+    if let Some(Err(error)) = &worked {
+        witness.violation(format_args!("it failed: {}", in_full(&**error)));
     }
     let (violations, trace) = witness.testimony();
-    Outcome {
-        counts,
+    Ok(Outcome {
+        counts: parent.counts,
         violations,
         trace,
-    }
+        is_interrupted: worked.is_none(),
+    })
+}
+
+/// How many files the parent has open at most; each player has fewer.
+pub(in super::super) const fn open_files(options: &Options) -> u64 {
+    OPEN_FILES + OPEN_FILES_PER_DEVICE * options.devices as u64
 }
 
 struct Parent {
@@ -58,7 +71,6 @@ struct Parent {
     lines: mpsc::UnboundedReceiver<(usize, String)>,
     telling: mpsc::UnboundedSender<(usize, String)>,
     told: Told,
-    _folder: TempDir,
 }
 
 /// What was told so far.
@@ -99,11 +111,11 @@ impl Parent {
         options: &Options,
         program: &Path,
         witness: Arc<Witness>,
+        folder: &Path,
     ) -> Result<Self, Failure> {
-        let folder = TempDir::with_prefix("margo-torture-")?;
         let domain = TrustDomain::parse("plant.example")?;
         let authority = Authority::new(&domain);
-        let own = folder.path().join("manager");
+        let own = folder.join("manager");
         provision(&own, &authority, &SpiffeId::wfm(&domain, "wfm-1")?)?;
         let front = Gate::to("127.0.0.1:9").await;
         let mut roles = vec![Role::Manager {
@@ -113,7 +125,7 @@ impl Parent {
         }];
         for number in 0..options.devices {
             let client = ClientId::parse(&format!("device-{number}"))?;
-            let own = folder.path().join(client.as_str());
+            let own = folder.join(client.as_str());
             let id = SpiffeId::wfm_client(&domain, "wfm-1", &client)?;
             provision(&own, &authority, &id)?;
             roles.push(Role::Device {
@@ -123,7 +135,7 @@ impl Parent {
             });
         }
         let (telling, lines) = mpsc::unbounded_channel();
-        let mut parent = Self {
+        Ok(Self {
             program: program.to_owned(),
             random: Random::new(options.seed),
             patience: options.patience,
@@ -135,12 +147,11 @@ impl Parent {
             lines,
             telling,
             told: Told::default(),
-            _folder: folder,
-        };
-        for index in 0..parent.roles.len() {
-            parent.start(index)?;
-        }
-        Ok(parent)
+        })
+    }
+
+    fn start_all(&mut self) -> Result<(), Failure> {
+        (0..self.roles.len()).try_for_each(|index| self.start(index))
     }
 
     async fn run(&mut self, kills: u64) -> Result<(), Failure> {
@@ -215,6 +226,8 @@ impl Parent {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
+            // Who interrupts this process at a terminal leaves it to this process to end the others.
+            .process_group(0)
             .spawn()?;
         let (output, lines) = (child.stdout.take(), self.telling.clone());
         let hearing = tokio::spawn(async move {
@@ -229,7 +242,7 @@ impl Parent {
     }
 
     async fn kill(&mut self, index: usize) -> Result<(), Failure> {
-        if let Some((mut child, hearing)) = self.children[index].take() {
+        if let Some((child, hearing)) = &mut self.children[index] {
             if let Some(status) = child.try_wait()? {
                 let role = &self.roles[index];
                 self.witness
@@ -238,6 +251,7 @@ impl Parent {
             child.kill().await?;
             // The last words come before those of the next life.
             let _ = hearing.await;
+            self.children[index] = None;
             self.listen();
         }
         if index == 0 {
@@ -247,6 +261,16 @@ impl Parent {
             self.told.runs.remove(&index);
         }
         Ok(())
+    }
+
+    /// Kills everybody, and waits until they are dead: then nobody writes files any more.
+    async fn end(&mut self) {
+        for (child, _) in self.children.iter_mut().flatten() {
+            let _ = child.start_kill();
+        }
+        for (child, _) in self.children.iter_mut().flatten() {
+            let _ = child.wait().await;
+        }
     }
 
     /// Judges what was told.
@@ -453,6 +477,9 @@ fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 }
 
 const GLANCE: Duration = Duration::from_millis(30);
+const OPEN_FILES: u64 = 64;
+/// Two pipes, the process, and connections that come before others have gone.
+const OPEN_FILES_PER_DEVICE: u64 = 8;
 
 #[cfg(test)]
 mod tests {

@@ -209,7 +209,7 @@ async fn device(folder: &Path, url: Url, client: &ClientId) -> Result<(), Failur
     let provider: Arc<dyn margo_providers::Provider> = engine.clone();
     let agent = Agent::builder(Arc::new(api), Arc::clone(&state))
         .device(capabilities(&DeviceId::parse(client.as_str())?), [provider])
-        .schedule(device::schedule()?)
+        .schedule(device::schedule(1)?)
         .retry(device::retry())
         .options(device::options())
         .build()

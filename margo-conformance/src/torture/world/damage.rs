@@ -10,7 +10,7 @@ use super::World;
 impl World {
     /// A state file that is cut short must be refused and left as it is, or, where nothing of it was lost, say the same.
     pub(super) async fn cut_state(&mut self, index: usize, share: u64) -> Result<(), Failure> {
-        let copy = self.folder.path().join("cut.redb");
+        let copy = self.folder.join("cut.redb");
         let device = &mut self.devices[index];
         self.security_events += device.snapshot().map_or(0, |it| it.security_events);
         device.kill().await;
