@@ -10,8 +10,10 @@
 
 mod connection;
 pub(crate) mod cost;
+mod demands;
 mod device;
 mod drive;
+mod fault;
 mod report;
 mod settings;
 mod signed;
@@ -28,6 +30,7 @@ use tokio::runtime;
 use tokio::sync::watch;
 
 use self::drive::Course;
+use self::report::Outcome;
 use self::tally::Tally;
 
 pub use self::cost::raise_open_files;
@@ -55,7 +58,8 @@ impl Load {
 
     /// Runs on threads of its own, and returns when all of it is over.
     ///
-    /// `watch` is told ten times a second how the run goes, and at its turning points; it ends the run early by breaking.
+    /// `watch` is told ten times a second how the run goes, more often at first, and at its turning points; it ends the run early by
+    /// breaking.
     ///
     /// # Errors
     /// [`LoadError`] when the run cannot begin.
@@ -91,36 +95,64 @@ impl Load {
     fn measure(&self, crew: &Crew, watch: &mut dyn FnMut(&Progress) -> ControlFlow<()>) -> Report {
         let mut arrivals = Arrivals::new(self);
         let mut stay = |phase, since: Instant, duration: Duration| {
+            let mut tick = FIRST_TICK;
             loop {
                 let progress = crew.progress(phase, since.elapsed());
                 watch(&progress)?;
                 let rest = duration.saturating_sub(since.elapsed());
                 let is_early = phase == Phase::WarmUp && arrivals.go_on(progress.connected);
                 match rest {
-                    Duration::ZERO if is_early => thread::sleep(TICK),
+                    Duration::ZERO if is_early => thread::sleep(tick),
                     Duration::ZERO => return ControlFlow::Continue(()),
-                    _ => thread::sleep(rest.min(TICK)),
+                    _ => thread::sleep(rest.min(tick)),
                 }
+                tick = TICK.min(2 * tick);
             }
         };
-        let mut flow = stay(Phase::WarmUp, Instant::now(), self.settings.warm_up);
-        if flow.is_continue() && !self.settings.settling.is_zero() {
-            flow = stay(Phase::Settling, Instant::now(), self.settings.settling);
-        }
-        crew.is_measuring.store(true, Ordering::Relaxed);
-        let (begin, cpu) = (Instant::now(), cost::cpu_time());
-        if flow.is_continue() {
-            // When it is broken off, the report tells how long it was.
-            _ = stay(Phase::Begin, begin, Duration::ZERO)
-                .is_continue()
-                .then(|| stay(Phase::Measuring, begin, self.settings.duration));
-        }
+        let settings = &self.settings;
+        let mut begin = settings.counts_all().then(Begin::now);
+        let mut pass = || {
+            stay(Phase::WarmUp, Instant::now(), settings.warm_up)?;
+            if !settings.settling.is_zero() {
+                stay(Phase::Settling, Instant::now(), settings.settling)?;
+            }
+            let since = begin.get_or_insert_with(Begin::now).time;
+            crew.is_measuring.store(true, Ordering::Relaxed);
+            stay(Phase::Begin, since, Duration::ZERO)?;
+            stay(Phase::Measuring, since, settings.duration)
+        };
+        let is_interrupted = pass().is_break();
         crew.is_measuring.store(false, Ordering::Relaxed);
-        let (elapsed, cpu) = (begin.elapsed(), cost::cpu_time().saturating_sub(cpu));
+        let (elapsed, cpu) = begin.as_ref().map(Begin::elapsed).unwrap_or_default();
         let _ = watch(&crew.progress(Phase::End, elapsed));
         let mut tally = crew.tally();
-        tally.give_up();
-        report::make(self, &tally, elapsed, cpu)
+        tally.give_up(begin.is_some());
+        let outcome = Outcome {
+            is_interrupted,
+            elapsed,
+            cpu,
+        };
+        report::make(self, &tally, &outcome)
+    }
+}
+
+/// When it began to count, and the processor time by then.
+struct Begin {
+    time: Instant,
+    cpu: Duration,
+}
+
+impl Begin {
+    fn now() -> Self {
+        Self {
+            time: Instant::now(),
+            cpu: cost::cpu_time(),
+        }
+    }
+
+    fn elapsed(&self) -> (Duration, Duration) {
+        let cpu = cost::cpu_time().saturating_sub(self.cpu);
+        (self.time.elapsed(), cpu)
     }
 }
 
@@ -228,13 +260,11 @@ impl Crew {
     fn muster(load: &Load) -> Result<Self, LoadError> {
         let settings = &load.settings;
         let count = load.threads();
-        let counts_all = settings.warm_up.is_zero() && settings.settling.is_zero();
         let stop = watch::Sender::new(false);
         let mut crew = Self {
             threads: Vec::new(),
             tallies: Vec::new(),
-            // From the first connection on.
-            is_measuring: Arc::new(counts_all.into()),
+            is_measuring: Arc::new(settings.counts_all().into()),
             stop,
         };
         for number in 0..count {
@@ -296,7 +326,7 @@ impl Crew {
             let tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
             progress.connected += tally.connected;
             progress.requests += tally.requests();
-            progress.errors += tally.error_count();
+            progress.errors += tally.errors.sum();
             progress.p99 = progress.p99.max(tally.poll_p99());
             let first = &mut progress.first_error;
             *first = first.take().or_else(|| tally.first_error.clone());
@@ -314,3 +344,5 @@ impl Crew {
 }
 
 const TICK: Duration = Duration::from_millis(100);
+/// From then on it takes twice as long each time: whoever waits for little does not wait long.
+const FIRST_TICK: Duration = Duration::from_millis(1);

@@ -12,7 +12,9 @@ use margo_types::status::{ComponentStatus, DeploymentState, DeploymentStatus};
 use margo_types::{SpecVersion, media_type, write};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::connection::{Answer, Connection, Fault, FaultKind};
+use super::connection::{Answer, Connection};
+use super::demands::{check, read};
+use super::fault::{Fault, FaultKind};
 use super::tally::{Asking, Operation, Tally};
 use super::{Connections, Pace, Settings, SimulatedDevice, Target, signed};
 use crate::host::capabilities;
@@ -35,6 +37,18 @@ impl Course {
         if self.is_measuring.load(Ordering::Relaxed) {
             note(&mut self.tally());
         }
+    }
+
+    /// Writes an error down, apart from those that count if it does not count now.
+    fn failed(&self, fault: &Fault) {
+        let mut tally = self.tally();
+        if self.is_measuring.load(Ordering::Relaxed) {
+            tally.errors.add(fault);
+        } else {
+            tally.errors_before.add(fault);
+        }
+        let first = &mut tally.first_error;
+        first.get_or_insert_with(|| format!("{}: {}", fault.kind, fault.text));
     }
 }
 
@@ -88,9 +102,9 @@ struct Living {
     course: Arc<Course>,
     connection: Option<Connection>,
     asking: Asking,
-    /// The next poll, as bytes.
+    /// The next poll, as bytes, unless it is signed: then each is another.
     poll: Vec<u8>,
-    /// The entity tag of what it has, when each poll is another.
+    /// The entity tag of what it has.
     tag: Option<String>,
 }
 
@@ -120,7 +134,8 @@ impl Living {
         if answer.status == 304 {
             return Ok(());
         }
-        self.poll = poll_request(&self.course, answer.tag.as_deref());
+        self.tag = answer.tag;
+        self.poll = poll_request(&self.course, self.tag.as_deref());
         if self.course.settings.statuses {
             self.report_statuses(&answer.body).await?;
         }
@@ -184,18 +199,20 @@ impl Living {
     /// Asks, connecting if need be. Everything is written down here.
     ///
     /// A server may close a connection that was idle just when it is used again; that is no error, and the request is sent
-    /// once more over a new one.
+    /// once more over a new one. Whoever closes a new one without an answer has failed.
     async fn ask(&mut self, operation: Operation, request: &[u8]) -> Result<Answer, Fault> {
         let begin = Instant::now();
         self.asking.set(Some(begin));
-        let mut result = match self.connection.take() {
-            Some(used) => self.ask_over(used, request).await,
+        let result = match self.connection.take() {
             None => self.ask_anew(request).await,
+            Some(used) => match self.ask_over(used, request).await {
+                Err(fault) if fault.kind == FaultKind::Closed => {
+                    self.course.note(|tally| tally.reconnections += 1);
+                    self.ask_anew(request).await
+                }
+                result => result,
+            },
         };
-        if matches!(&result, Err(fault) if fault.kind == FaultKind::Unused) {
-            self.course.note(|tally| tally.reconnections += 1);
-            result = self.ask_anew(request).await;
-        }
         self.asking.set(None);
         if let Ok(answer) = &result {
             self.course.note(|tally| {
@@ -203,16 +220,24 @@ impl Living {
                 tally.received += bytes(answer.received);
             });
         }
-        let result = result.and_then(|answer| check(operation, answer));
-        self.course.note(|tally| match &result {
-            Ok(answer) => tally.answered(operation, begin.elapsed(), answer.status == 304),
-            Err(fault) => tally.failed(fault),
-        });
-        if let Err(fault) = &result {
-            let first = &mut self.course.tally().first_error;
-            first.get_or_insert_with(|| format!("{}: {}", fault.kind, fault.text));
+        let checked = match &result {
+            Ok(answer) => check(operation, self.tag.as_deref(), self.generation(), answer),
+            Err(fault) => Err(fault.clone()),
+        };
+        match checked {
+            Ok(()) => {
+                let is_unchanged = result.as_ref().is_ok_and(|answer| answer.status == 304);
+                self.course
+                    .note(|tally| tally.answered(operation, begin.elapsed(), is_unchanged));
+                result
+            }
+            Err(fault) => {
+                self.course.failed(&fault);
+                // As many devices would: what they ask then is what a fleet manager has to bear.
+                let goes_on = fault.kind == FaultKind::EntityTag;
+                if goes_on { result } else { Err(fault) }
+            }
         }
-        result
     }
 
     async fn ask_anew(&mut self, request: &[u8]) -> Result<Answer, Fault> {
@@ -254,31 +279,18 @@ impl Living {
         timeout(limit, work).await.unwrap_or_else(|_| Err(late()))
     }
 
+    fn generation(&self) -> SpecVersion {
+        match self.device.signs_as {
+            Some(_) => SpecVersion::Rc1,
+            None => GENERATION,
+        }
+    }
+
     /// Each device is the only one of its client, under the same name.
     fn device_id(&self) -> Result<DeviceId, Fault> {
         let id = self.device.client.as_str().parse::<DeviceId>();
         id.map_err(|error| Fault::malformed(&error.to_string()))
     }
-}
-
-/// The answer, if it is one that the device can go on with.
-fn check(operation: Operation, answer: Answer) -> Result<Answer, Fault> {
-    match (operation, answer.status) {
-        (Operation::Poll, 304) | (Operation::Capabilities | Operation::Status, 200 | 201) => {}
-        (Operation::Poll, 200) => _ = read::<StateManifest>(&answer.body)?,
-        (Operation::Document, 200) => _ = read::<ApplicationDeployment>(&answer.body)?,
-        (_, status) => {
-            let body = String::from_utf8_lossy(&answer.body);
-            let beginning: String = body.chars().take(EXCERPT).collect();
-            return Err(Fault::new(FaultKind::Status(status), &beginning));
-        }
-    }
-    Ok(answer)
-}
-
-fn read<T: margo_types::Document>(bytes: &[u8]) -> Result<T, Fault> {
-    let document = margo_types::read::<T>(bytes).map(margo_types::Exact::into_value);
-    document.map_err(|error| Fault::malformed(&error.to_string()))
 }
 
 fn poll_request(course: &Course, tag: Option<&str>) -> Vec<u8> {
@@ -364,5 +376,3 @@ const GENERATION: SpecVersion = SpecVersion::Rc3;
 const BEAT: Duration = Duration::from_millis(10);
 /// What an unpaced device waits after an error.
 const PAUSE: Duration = Duration::from_millis(100);
-/// Characters of an error document that are worth showing.
-const EXCERPT: usize = 300;

@@ -7,7 +7,7 @@ use hdrhistogram::Histogram;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::tally::{Operation, Tally};
+use super::tally::{ErrorCounts, Operation, Tally};
 use super::{Connections, Load, Pace};
 
 /// What a run found out, as it is written to JSON.
@@ -19,6 +19,8 @@ pub struct Report {
     pub valid: bool,
     /// Why they are not; empty when they are.
     pub invalid_because: Vec<String>,
+    /// Whether the run was ended before it was over.
+    pub interrupted: bool,
     /// The root URL of the fleet manager.
     pub target: String,
     /// Simulated devices.
@@ -27,11 +29,19 @@ pub struct Report {
     pub connections: &'static str,
     /// How often each device polled, in seconds; `None` for as often as it could.
     pub period_seconds: Option<f64>,
+    /// How long devices were to come, [`Settings::warm_up`](super::Settings::warm_up).
+    pub warm_up_seconds: f64,
+    /// How long nothing was to count after that, [`Settings::settling`](super::Settings::settling).
+    pub settling_seconds: f64,
+    /// How long it was to count, [`Settings::duration`](super::Settings::duration).
+    pub duration_seconds: f64,
+    /// How long a device waited for a connection, and for an answer.
+    pub timeout_seconds: f64,
     /// From what the random numbers were made.
     pub seed: u64,
     /// When the run was over.
     pub ended_at: Timestamp,
-    /// How long it counted, without the warm-up.
+    /// How long it did count, without the warm-up.
     pub seconds: f64,
     /// Requests that were answered or failed.
     pub requests: u64,
@@ -42,10 +52,13 @@ pub struct Report {
     /// How long answers took, by what was asked for: `poll`, `capabilities`, `document`, `status`; and `handshake`, which
     /// is part of the first request on a connection.
     pub operations: BTreeMap<&'static str, OperationReport>,
-    /// Requests that failed, by kind: `connect`, `handshake`, `timeout`, `broken`, `malformed`, `status 503` and so on;
-    /// `unanswered` are those that were waited for when the run was over, for longer than for any answer, and a second or more.
+    /// Requests that failed, by kind: `connect`, `handshake`, `timeout`, `closed` (without an answer), `broken` (in the middle of
+    /// one), `malformed`, `content type`, `entity tag` (of a manifest), `status 503` and so on; `unanswered` are those that were
+    /// waited for when the run was over, for longer than for any answer, and a second or more.
     pub errors: BTreeMap<String, Errors>,
-    /// Requests that were sent again, since the server had closed the idle connection. No errors.
+    /// Those of the warm-up, and of the time in which the fleet settled. They are in no other number.
+    pub errors_before: BTreeMap<String, Errors>,
+    /// Requests that were sent again, since the server had closed the connection, which was idle after others. No errors.
     pub reconnections: u64,
     /// Polls that were due before the one before them was answered.
     pub overdue: u64,
@@ -55,6 +68,13 @@ pub struct Report {
     pub bytes_received: u64,
     /// What the generator itself cost.
     pub generator: GeneratorCost,
+}
+
+impl Report {
+    /// Whether the figures are those of the target, and it made no error, before it counted or later.
+    pub fn is_good(&self) -> bool {
+        self.valid && self.errors.is_empty() && self.errors_before.is_empty()
+    }
 }
 
 /// What came of one kind of request.
@@ -108,7 +128,15 @@ pub struct GeneratorCost {
     pub lag: Latency,
 }
 
-pub(super) fn make(load: &Load, tally: &Tally, elapsed: Duration, cpu: Duration) -> Report {
+/// What there is to say of a run besides its tally.
+pub(super) struct Outcome {
+    pub(super) is_interrupted: bool,
+    pub(super) elapsed: Duration,
+    pub(super) cpu: Duration,
+}
+
+pub(super) fn make(load: &Load, tally: &Tally, outcome: &Outcome) -> Report {
+    let Outcome { elapsed, cpu, .. } = *outcome;
     let settings = &load.settings;
     let threads = load.threads();
     let generator = GeneratorCost {
@@ -122,17 +150,11 @@ pub(super) fn make(load: &Load, tally: &Tally, elapsed: Duration, cpu: Duration)
         Pace::Every { period, .. } => Some(period),
     };
     let invalid_because = doubts(&generator, period.is_some(), tally);
-    let errors = tally.errors.iter().map(|(kind, (count, first))| {
-        let errors = Errors {
-            count: *count,
-            first: first.clone(),
-        };
-        (kind.clone(), errors)
-    });
     let requests = tally.requests();
     Report {
         valid: invalid_because.is_empty(),
         invalid_because,
+        interrupted: outcome.is_interrupted,
         target: load.target.url.to_string(),
         devices: load.devices.len(),
         connections: match settings.connections {
@@ -140,6 +162,10 @@ pub(super) fn make(load: &Load, tally: &Tally, elapsed: Duration, cpu: Duration)
             Connections::PerRequest => "per-request",
         },
         period_seconds: period.map(|period| period.as_secs_f64()),
+        warm_up_seconds: settings.warm_up.as_secs_f64(),
+        settling_seconds: settings.settling.as_secs_f64(),
+        duration_seconds: settings.duration.as_secs_f64(),
+        timeout_seconds: settings.timeout.as_secs_f64(),
         seed: settings.seed,
         ended_at: Timestamp::now(),
         seconds: elapsed.as_secs_f64(),
@@ -147,7 +173,8 @@ pub(super) fn make(load: &Load, tally: &Tally, elapsed: Duration, cpu: Duration)
         requests_per_second: ratio(number(requests), elapsed.as_secs_f64()),
         unchanged: tally.unchanged,
         operations: tally.operations.iter().map(operation).collect(),
-        errors: errors.collect(),
+        errors: errors(&tally.errors),
+        errors_before: errors(&tally.errors_before),
         reconnections: tally.reconnections,
         overdue: tally.overdue,
         bytes_sent: tally.sent,
@@ -186,6 +213,17 @@ fn operation(
         latency: latency(latencies),
     };
     (operation.name(), report)
+}
+
+fn errors(counts: &ErrorCounts) -> BTreeMap<String, Errors> {
+    let errors = counts.0.iter().map(|(kind, (count, first))| {
+        let errors = Errors {
+            count: *count,
+            first: first.clone(),
+        };
+        (kind.clone(), errors)
+    });
+    errors.collect()
 }
 
 fn latency(histogram: &Histogram<u64>) -> Latency {

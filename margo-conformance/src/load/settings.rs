@@ -36,6 +36,13 @@ pub struct Settings {
     pub seed: u64,
 }
 
+impl Settings {
+    /// Whether everything counts, from the first connection on.
+    pub(super) const fn counts_all(&self) -> bool {
+        self.warm_up.is_zero() && self.settling.is_zero()
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {

@@ -16,8 +16,8 @@ use rustls::{ClientConfig, RootCertStore, version};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 
-use super::connection::Fault;
 use super::drive::head;
+use super::fault::Fault;
 use super::{Settings, SimulatedDevice, Target};
 use crate::authority::Authority;
 

@@ -7,15 +7,16 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use tokio::time::Instant;
 
-use super::connection::{Fault, FaultKind};
+use super::fault::{Fault, FaultKind};
 
 /// Counts of one thread, or of all together.
 pub(super) struct Tally {
     pub(super) operations: BTreeMap<Operation, Histogram<u64>>,
     /// How late the thread was.
     pub(super) lag: Histogram<u64>,
-    /// By kind, with the text of the first.
-    pub(super) errors: BTreeMap<String, (u64, String)>,
+    pub(super) errors: ErrorCounts,
+    /// What went wrong before anything counted.
+    pub(super) errors_before: ErrorCounts,
     pub(super) unchanged: u64,
     pub(super) reconnections: u64,
     pub(super) overdue: u64,
@@ -41,6 +42,30 @@ impl Asking {
     fn waited(&self) -> Option<Duration> {
         let since = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         since.map(|since| since.elapsed())
+    }
+}
+
+/// Errors by kind, with the text of the first.
+#[derive(Default)]
+pub(super) struct ErrorCounts(pub(super) BTreeMap<String, (u64, String)>);
+
+impl ErrorCounts {
+    pub(super) fn add(&mut self, fault: &Fault) {
+        let errors = self.0.entry(fault.kind.to_string());
+        let (count, _) = errors.or_insert_with(|| (0, fault.text.clone()));
+        *count += 1;
+    }
+
+    pub(super) fn sum(&self) -> u64 {
+        self.0.values().map(|(count, _)| count).sum()
+    }
+
+    fn add_all(&mut self, other: &Self) {
+        for (kind, (count, text)) in &other.0 {
+            let errors = self.0.entry(kind.clone());
+            let (sum, _) = errors.or_insert_with(|| (0, text.clone()));
+            *sum += count;
+        }
     }
 }
 
@@ -72,7 +97,8 @@ impl Tally {
         Self {
             operations: BTreeMap::new(),
             lag: histogram(),
-            errors: BTreeMap::new(),
+            errors: ErrorCounts::default(),
+            errors_before: ErrorCounts::default(),
             unchanged: 0,
             reconnections: 0,
             overdue: 0,
@@ -95,25 +121,22 @@ impl Tally {
         self.lag.saturating_record(micros(lag));
     }
 
-    pub(super) fn failed(&mut self, fault: &Fault) {
-        let (count, _) = self
-            .errors
-            .entry(fault.kind.to_string())
-            .or_insert_with(|| (0, fault.text.clone()));
-        *count += 1;
-    }
-
     /// Has those fail that are still waited for, for longer than for any answer: a fleet manager that has stopped answering
-    /// would otherwise look like one that is asked less.
-    pub(super) fn give_up(&mut self) {
+    /// would otherwise look like one that is asked less. Whether any of it `counts` is another matter.
+    pub(super) fn give_up(&mut self, counts: bool) {
         let longest = self.operations.values().map(Histogram::max).max();
         let usual = Duration::from_micros(longest.unwrap_or(0)).max(PATIENCE);
         let waited = self.asking.iter().filter_map(Asking::waited);
         let mut waited: Vec<_> = waited.filter(|waited| *waited > usual).collect();
+        let errors = if counts {
+            &mut self.errors
+        } else {
+            &mut self.errors_before
+        };
         waited.sort();
         for waited in waited.iter().rev() {
             let text = format!("nothing within {waited:.1?}, when the run was over");
-            self.failed(&Fault::new(FaultKind::Unanswered, &text));
+            errors.add(&Fault::new(FaultKind::Unanswered, &text));
         }
     }
 
@@ -126,11 +149,7 @@ impl Tally {
                 latencies.len()
             }
         };
-        self.operations.iter().map(answered).sum::<u64>() + self.error_count()
-    }
-
-    pub(super) fn error_count(&self) -> u64 {
-        self.errors.values().map(|(count, _)| count).sum()
+        self.operations.iter().map(answered).sum::<u64>() + self.errors.sum()
     }
 
     pub(super) fn poll_p99(&self) -> Option<Duration> {
@@ -147,13 +166,8 @@ impl Tally {
         self.lag
             .add(&other.lag)
             .expect("all histograms have the same bounds");
-        for (kind, (count, text)) in &other.errors {
-            let (sum, _) = self
-                .errors
-                .entry(kind.clone())
-                .or_insert_with(|| (0, text.clone()));
-            *sum += count;
-        }
+        self.errors.add_all(&other.errors);
+        self.errors_before.add_all(&other.errors_before);
         self.unchanged += other.unchanged;
         self.reconnections += other.reconnections;
         self.overdue += other.overdue;

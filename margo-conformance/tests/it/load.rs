@@ -1,5 +1,11 @@
 //! Simulated devices: that they are devices, and that what is reported is what happened.
 
+mod answers;
+#[cfg(feature = "cli")]
+mod command;
+mod peer;
+
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
@@ -11,7 +17,9 @@ use margo_conformance::wfm::{Answer, FakeWfm};
 use margo_types::SpecVersion;
 use margo_types::endpoint::Operation;
 use margo_types::id::{SpiffeId, TrustDomain};
+use margo_types::media_type;
 use margo_types::status::DeploymentState;
+use serde_json::json;
 
 use crate::wfm::deployment;
 
@@ -96,6 +104,10 @@ async fn errors_are_counted_by_kind() {
     plant
         .wfm
         .fail_always(Operation::Manifest, Answer::html(200));
+    assert_only_error(&plant.run(5, |_| {}).await, "content type");
+    plant.wfm.recover();
+    let broken = Answer::body(200, media_type::MANIFEST, "{");
+    plant.wfm.fail_always(Operation::Manifest, broken);
     assert_only_error(&plant.run(5, |_| {}).await, "malformed");
     plant.wfm.recover();
     plant
@@ -232,6 +244,83 @@ async fn nothing_counts_before_the_fleet_has_settled() {
     assert!(counted < asked, "{counted} of {asked}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn errors_before_anything_counts_are_told_apart() {
+    let plant = Plant::start().await;
+    let good = plant.run(5, |_| {}).await;
+    plant
+        .wfm
+        .fail_always(Operation::ReportCapabilities, Answer::problem(500));
+    let load = plant.load(|settings| {
+        settings.capabilities = true;
+        settings.settling = Duration::from_mins(10);
+    });
+    // Who polls has been refused before.
+    let polling = || {
+        let polls = plant.wfm.requests_for(Operation::Manifest);
+        let polls = polls.into_iter().map(|poll| poll.client_certificate);
+        polls.collect::<BTreeSet<_>>().len()
+    };
+    let before = polling();
+    let report = tokio::task::block_in_place(|| {
+        load.run(|_| {
+            if polling() < before + DEVICES {
+                return ControlFlow::Continue(());
+            }
+            ControlFlow::Break(())
+        })
+        .unwrap()
+    });
+    assert_eq!(report.requests, 0, "{report:?}");
+    assert_eq!(report.errors.len(), 0, "{report:?}");
+    let errors = &report.errors_before["status 500"];
+    assert_eq!(errors.count, u64::try_from(DEVICES).unwrap());
+    // Whatever came later.
+    let mut report = good;
+    report.valid = true;
+    assert!(report.is_good());
+    report
+        .errors_before
+        .insert("status 500".to_owned(), errors.clone());
+    assert!(!report.is_good());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn report_says_what_was_asked_for_and_whether_it_came_to_that() {
+    let plant = Plant::start().await;
+    let asked = |settings: &mut Settings| {
+        settings.warm_up = Duration::from_millis(10);
+        settings.settling = Duration::from_millis(20);
+        settings.duration = Duration::from_millis(300);
+        settings.timeout = Duration::from_secs(7);
+    };
+    let load = plant.load(asked);
+    let whole = move || load.run(|_| ControlFlow::Continue(()));
+    let whole = tokio::task::spawn_blocking(whole).await.unwrap().unwrap();
+    let whole = serde_json::to_value(whole).unwrap();
+    for (name, said) in [
+        ("interrupted", json!(false)),
+        ("warmUpSeconds", json!(0.01)),
+        ("settlingSeconds", json!(0.02)),
+        ("durationSeconds", json!(0.3)),
+        ("timeoutSeconds", json!(7.0)),
+    ] {
+        assert_eq!(whole[name], said, "{name}");
+    }
+    assert!(whole["seconds"].as_f64() >= Some(0.3), "{whole}");
+    let load = plant.load(asked);
+    let ended = move || load.run(|_| ControlFlow::Break(()));
+    let ended = tokio::task::spawn_blocking(ended).await.unwrap().unwrap();
+    let ended = serde_json::to_value(ended).unwrap();
+    for (name, said) in [
+        ("interrupted", json!(true)),
+        ("seconds", json!(0.0)),
+        ("durationSeconds", json!(0.3)),
+    ] {
+        assert_eq!(ended[name], said, "{name}");
+    }
+}
+
 #[tokio::test]
 async fn directory_without_devices_is_named() {
     let directory = tempfile::tempdir().unwrap();
@@ -280,29 +369,46 @@ impl Plant {
     }
 
     fn load(&self, change: impl FnOnce(&mut Settings)) -> Load {
+        self.load_at(&self.wfm.url(), change)
+    }
+
+    fn load_at(&self, url: &str, change: impl FnOnce(&mut Settings)) -> Load {
         let devices = SimulatedDevice::issue(&self.authority, "wfm-1", "load", DEVICES).unwrap();
-        let mut settings = Settings::default();
-        settings.pace = Pace::Unpaced;
-        settings.warm_up = Duration::ZERO;
-        settings.duration = Duration::from_mins(1);
+        let mut settings = settings();
         change(&mut settings);
-        let target = Target::resolve(&self.wfm.url().parse().unwrap()).unwrap();
-        Load::new(target, devices, settings)
+        Load::new(
+            Target::resolve(&url.parse().unwrap()).unwrap(),
+            devices,
+            settings,
+        )
     }
 
     /// Runs until there were so many requests.
     async fn run(&self, requests: u64, change: impl FnOnce(&mut Settings)) -> Report {
-        let load = self.load(change);
-        let run = move || {
-            load.run(|progress| {
-                if progress.requests < requests {
-                    return ControlFlow::Continue(());
-                }
-                ControlFlow::Break(())
-            })
-        };
-        tokio::task::spawn_blocking(run).await.unwrap().unwrap()
+        run(self.load(change), requests).await
     }
+}
+
+/// Without pause, and all of it counts.
+fn settings() -> Settings {
+    let mut settings = Settings::default();
+    settings.pace = Pace::Unpaced;
+    settings.warm_up = Duration::ZERO;
+    settings.duration = Duration::from_mins(1);
+    settings
+}
+
+/// Runs until there were so many requests.
+async fn run(load: Load, requests: u64) -> Report {
+    let run = move || {
+        load.run(|progress| {
+            if progress.requests < requests {
+                return ControlFlow::Continue(());
+            }
+            ControlFlow::Break(())
+        })
+    };
+    tokio::task::spawn_blocking(run).await.unwrap().unwrap()
 }
 
 fn assert_only_error(report: &Report, kind: &str) {

@@ -1,6 +1,7 @@
 //! Integration tests of margo-conformance, and of all crates together.
 
 mod authority;
+mod corpus;
 mod edges;
 mod end_to_end;
 mod gate;

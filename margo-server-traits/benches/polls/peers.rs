@@ -175,6 +175,7 @@ http {
         ssl_verify_client on;
         ssl_session_cache off;
         ssl_session_tickets off;
+        default_type application/vnd.margo.manifest.v1+json;
         root PLACE/www;
     }
 }

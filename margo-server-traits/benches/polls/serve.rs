@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -23,10 +23,10 @@ use margo_server_traits::store::{
     ClientRecord, EnrolmentChange, EnrolmentRecord, SqliteStore, Store as _,
 };
 use margo_server_traits::{Fleet, FleetService, StoreFleet};
-use margo_types::SpecVersion;
 use margo_types::manifest::{ManifestVersion, StateManifest};
 use margo_types::svid::{Identity, Svid};
 use margo_types::trust::TrustBundle;
+use margo_types::{Digest, SpecVersion, media_type};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use rustls_pki_types::pem::PemObject as _;
@@ -157,9 +157,10 @@ pub(crate) fn manifest() -> Result<Vec<u8>, Failure> {
 async fn bare(listener: TcpListener, place: &Path) -> Result<(), Failure> {
     let acceptor = TlsAcceptor::from(Arc::new(bare_config(place)?));
     let manifest = Bytes::from(manifest()?);
+    let tag = HeaderValue::from_str(&Digest::of(&manifest).to_etag())?;
     loop {
         let (stream, _) = listener.accept().await?;
-        let (acceptor, manifest) = (acceptor.clone(), manifest.clone());
+        let (acceptor, manifest, tag) = (acceptor.clone(), manifest.clone(), tag.clone());
         tokio::spawn(async move {
             _ = stream.set_nodelay(true);
             let Ok(stream) = acceptor.accept(stream).await else {
@@ -171,10 +172,10 @@ async fn bare(listener: TcpListener, place: &Path) -> Result<(), Failure> {
                     *response.status_mut() = StatusCode::NOT_MODIFIED;
                 } else {
                     *response.body_mut() = Full::new(manifest.clone());
+                    let media_type = HeaderValue::from_static(media_type::MANIFEST);
+                    response.headers_mut().insert(CONTENT_TYPE, media_type);
                 }
-                response
-                    .headers_mut()
-                    .insert(ETAG, HeaderValue::from_static(TAG));
+                response.headers_mut().insert(ETAG, tag.clone());
                 let cache_control = HeaderValue::from_static("no-cache");
                 response.headers_mut().insert(CACHE_CONTROL, cache_control);
                 Ok::<_, Infallible>(response)
@@ -213,5 +214,3 @@ fn runtime() -> std::io::Result<Runtime> {
 }
 
 const WORKERS: usize = 2;
-/// As long as the tag of a manifest.
-const TAG: &str = "\"sha256:0000000000000000000000000000000000000000000000000000000000000000\"";

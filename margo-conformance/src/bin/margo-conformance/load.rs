@@ -1,15 +1,16 @@
 //! `margo-conformance load`
 
+mod interruption;
+mod report_file;
 mod view;
 
 use std::error::Error;
 use std::fs;
-use std::io::{Write, stdout};
+use std::num::NonZero;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use clap::{ArgGroup, Args};
@@ -20,6 +21,8 @@ use margo_conformance::load::{
 use margo_types::id::TrustDomain;
 use url::Url;
 
+use self::interruption::interruption;
+use self::report_file::ReportFile;
 use self::view::View;
 
 /// Simulate many devices of 1.0.0-rc.3 against a fleet manager, and measure it.
@@ -28,8 +31,10 @@ use self::view::View;
 /// (--svids), or issued by an authority that the fleet manager trusts (--ca, --ca-key, --trust-domain, --wfm-id); the fleet
 /// manager has to accept clients of these ids.
 ///
-/// Exit status: 0 when the numbers are those of the fleet manager and it made no error, 1 when it did or the generator was
-/// the bottleneck, 2 when there was no run.
+/// SIGINT (Ctrl-C), SIGTERM and SIGHUP end a run early, with a report of what there is.
+///
+/// Exit status: 0 when the numbers are those of the fleet manager and it made no error, also in the warm-up; 1 when it did or the
+/// generator was the bottleneck; 2 when there was no run, or its report could not be written.
 #[derive(Args)]
 #[command(group(ArgGroup::new("devices").required(true).args(["svids", "ca"])))]
 pub(crate) struct Arguments {
@@ -85,12 +90,12 @@ pub(crate) struct Arguments {
     #[arg(long, value_parser = duration, default_value = "30s")]
     timeout: Duration,
     /// The threads of the generator, at most one for each processor
-    #[arg(long, default_value_t = 1)]
-    threads: usize,
+    #[arg(long, default_value_t = NonZero::<usize>::MIN)]
+    threads: NonZero<usize>,
     /// The same seed gives the same times
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Where to write the report as JSON; - for standard output
+    /// Where to write the report as JSON, when the run is over; - for standard output
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
 }
@@ -100,8 +105,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let target = Target::resolve(&arguments.url)?;
     let devices = arguments.devices()?;
     let load = Load::new(target, devices, arguments.settings());
-    let mut written = arguments.report_file()?;
     let is_interrupted = interruption()?;
+    let file = arguments.report.as_deref().map(ReportFile::open);
+    let file = file.transpose()?;
     let mut view = View::new();
     let report = load.run(|progress| {
         view.show(progress);
@@ -111,13 +117,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         ControlFlow::Continue(())
     })?;
     view.sum_up(&report);
-    if let Some(file) = &mut written {
+    if let Some(file) = file {
         let json = serde_json::to_string_pretty(&report)? + "\n";
-        file.write_all(json.as_bytes())
-            .map_err(|error| format!("the report cannot be written: {error}"))?;
+        file.write(json.as_bytes())?;
     }
-    let is_good = report.valid && report.errors.is_empty();
-    Ok(if is_good {
+    Ok(if report.is_good() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
@@ -161,19 +165,6 @@ impl Arguments {
         )?)
     }
 
-    /// Where the report goes. That there is such a place is seen before the run.
-    fn report_file(&self) -> Result<Option<Box<dyn Write>>, String> {
-        let Some(path) = &self.report else {
-            return Ok(None);
-        };
-        if path.as_os_str() == "-" {
-            return Ok(Some(Box::new(stdout())));
-        }
-        let file = fs::File::create(path)
-            .map_err(|error| format!("{} cannot be written: {error}", path.display()))?;
-        Ok(Some(Box::new(file)))
-    }
-
     fn settings(&self) -> Settings {
         let mut settings = Settings::default();
         settings.pace = if self.period.is_zero() {
@@ -193,25 +184,10 @@ impl Arguments {
         settings.settling = self.settling;
         settings.duration = self.duration;
         settings.timeout = self.timeout;
-        settings.threads = self.threads;
+        settings.threads = self.threads.get();
         settings.seed = self.seed;
         settings
     }
-}
-
-/// Becomes true when the user asks for the end; the report is then made of what there is.
-fn interruption() -> std::io::Result<Arc<AtomicBool>> {
-    let is_interrupted = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&is_interrupted);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    std::thread::spawn(move || {
-        if runtime.block_on(tokio::signal::ctrl_c()).is_ok() {
-            flag.store(true, Ordering::Relaxed);
-        }
-    });
-    Ok(is_interrupted)
 }
 
 /// `60s`, `1.5s`, `500ms`, `2m`, or seconds without a unit.

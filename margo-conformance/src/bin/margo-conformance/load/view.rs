@@ -83,6 +83,13 @@ impl View {
             report.requests_per_second,
             report.unchanged
         );
+        if report.interrupted {
+            _ = writeln!(
+                text,
+                "  interrupted: it was to count for {:.1} s",
+                report.duration_seconds
+            );
+        }
         for (operation, measured) in &report.operations {
             _ = writeln!(
                 text,
@@ -97,6 +104,21 @@ impl View {
                 "  error: {kind}: {} times; the first: {}",
                 errors.count,
                 plain(&errors.first)
+            );
+        }
+        for (kind, errors) in &report.errors_before {
+            _ = writeln!(
+                text,
+                "  error before it counted: {kind}: {} times; the first: {}",
+                errors.count,
+                plain(&errors.first)
+            );
+        }
+        if report.reconnections > 0 {
+            _ = writeln!(
+                text,
+                "  {} requests were sent again, for their idle connection had been closed",
+                report.reconnections
             );
         }
         if report.overdue > 0 {
