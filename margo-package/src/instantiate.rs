@@ -157,8 +157,8 @@ impl<'a> Instantiation<'a> {
 /// [`Answers::text`] does, so that quoting a number does no harm.
 ///
 /// # Errors
-/// [`InvalidAnswersFile`] when the text is no mapping, has a name with control characters, or is longer than 1 MiB. Whether the values obey the rules shows when
-/// they are resolved.
+/// [`InvalidAnswersFile`] when the text is no mapping, has a name with control characters, or is longer than 1 MiB. Whether the
+/// values obey the rules shows when they are resolved.
 pub fn read_answers<'a>(
     text: &[u8],
     answers: Answers<'a>,
